@@ -1,0 +1,3 @@
+"""Differentiable simulation: advection, diffusion, pressure projection, obstacles, particles."""
+
+__all__: list[str] = []
