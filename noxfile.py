@@ -5,8 +5,8 @@
 """Everything that is checked before a merge, and the demo: `python3 -m uv run noxfile.py [-s SESSION]`.
 
 Sessions share environments: one per backend, one with all backends, one for linting. An environment holds
-the six packages (editable) and dependency groups of the root `pyproject.toml`, and nothing else; it is brought
-up to date once per run of nox.
+the six packages (editable) and dependency groups of the root `pyproject.toml`, and nothing else; it is
+brought up to date once per run of nox.
 """
 
 import argparse
@@ -150,13 +150,15 @@ def examples(session: nox.Session) -> None:
 @nox.session
 def isolated(session: nox.Session) -> None:
     """Each package's wheel, alone in a clean environment with what it declares, passes its tests."""
-    wheels = Path(session.create_tmp(), "wheels")
+    wheels = Path(session.create_tmp(), "wheels").absolute()
     shutil.rmtree(wheels, ignore_errors=True)
     uv(session, "build", "--quiet", "--wheel", "--all-packages", "--out-dir", wheels)
-    for package in PACKAGES:
+    built = {name: next(wheels.glob(f"{name.replace('-', '_')}-*.whl")) for name in PACKAGES}
+    siblings = wheels / "siblings.txt"  # where a sibling is declared, it is the one built here
+    siblings.write_text("".join(f"{name} @ {wheel.as_uri()}\n" for name, wheel in built.items()), "utf-8")
+    for package, wheel in built.items():
         python = create(session, f"isolated-{package}", fresh=True)
-        wheel = next(wheels.glob(f"{package.replace('-', '_')}-*.whl"))
-        install = ("pip", "install", "--quiet", "--no-sources", "--find-links", wheels, "--python", python)
+        install = ("pip", "install", "--quiet", "--no-sources", "--constraints", siblings, "--python", python)
         uv(session, *install, wheel, *requirements("test"))
         folder = f"packages/{package}/tests"
         pytest(session, python, folder, "-m", "not interop and not slow", backends="numpy")
