@@ -68,7 +68,7 @@ def environment(session: nox.Session, name: str, *options: str) -> Path:
     if name not in up_to_date:
         packages = [argument for package in PACKAGES for argument in ("-e", f"packages/{package}")]
         groups = requirements(*GROUPS[name.partition("-")[0]])
-        uv(session, "pip", "install", "--quiet", "--exact", "--python", python, *options, *packages, *groups)
+        uv(session, "pip", "install", "--exact", "--python", python, *options, *packages, *groups)
         up_to_date.add(name)
     return python
 
