@@ -1,0 +1,227 @@
+"""The TensorFlow adapter alone: rows against NumPy, data, compilation, derivatives against finite differences in 64 bit."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import special
+
+tf = pytest.importorskip("tensorflow")
+
+from phi_tensor._dtype import FLOAT32, FLOAT64, INT32, INT64, DType  # noqa: E402
+from phi_tensor._errors import Unsupported  # noqa: E402
+from phi_tensor.backends._tensorflow import BACKEND as B  # noqa: E402
+
+O = B.ops
+RNG = np.random.default_rng(0)
+REAL = RNG.uniform(0.1, 0.9, (3, 4))
+SIGNED = RNG.normal(size=(3, 4)) * 2
+COMPLEX = SIGNED + 1j * REAL
+INTS = np.array([[3, -4, 5, 0], [7, 1, -2, 9]], np.int32)
+POSITIVE = np.array([[3, 4, 5, 1], [7, 1, 2, 9]], np.int32)
+BOOLS = np.array([[True, False, True, False], [False, False, True, True]])
+OTHER = BOOLS[::-1].copy()
+
+
+def native(value: Any) -> Any:
+    return B.as_native(np.asarray(value))
+
+
+def agree(actual: Any, desired: Any, rtol: float = 1e-12) -> None:
+    actual, desired = B.to_numpy(actual), np.asarray(desired)
+    assert actual.dtype == desired.dtype
+    assert actual.shape == desired.shape
+    np.testing.assert_allclose(actual, desired, rtol=rtol, atol=rtol)
+
+
+UNARY = {
+    "negative": (np.negative, SIGNED, INTS, COMPLEX),
+    "abs": (np.abs, SIGNED, INTS, POSITIVE.astype(np.uint8), COMPLEX),
+    "sign": (np.sign, SIGNED, INTS),
+    "round": (np.round, np.array([0.5, 1.5, 2.5, -0.5, -1.5]), INTS),
+    "ceil": (np.ceil, SIGNED),
+    "floor": (np.floor, SIGNED),
+    "trunc": (np.trunc, SIGNED, INTS),
+    "sqrt": (np.sqrt, REAL, COMPLEX),
+    "rsqrt": (lambda x: 1 / np.sqrt(x), REAL),
+    "exp": (np.exp, SIGNED, COMPLEX),
+    "expm1": (np.expm1, SIGNED),
+    "log": (np.log, REAL, COMPLEX),
+    "log1p": (np.log1p, REAL),
+    "log2": (np.log2, REAL),
+    "log10": (np.log10, REAL),
+    "sin": (np.sin, SIGNED, COMPLEX),
+    "cos": (np.cos, SIGNED),
+    "tan": (np.tan, REAL),
+    "sinh": (np.sinh, SIGNED),
+    "cosh": (np.cosh, SIGNED),
+    "tanh": (np.tanh, SIGNED),
+    "asin": (np.arcsin, REAL),
+    "acos": (np.arccos, REAL),
+    "atan": (np.arctan, SIGNED),
+    "asinh": (np.arcsinh, SIGNED),
+    "acosh": (np.arccosh, REAL + 1),
+    "atanh": (np.arctanh, REAL),
+    "erf": (special.erf, SIGNED),
+    "sigmoid": (special.expit, SIGNED),
+    "softplus": (lambda x: np.logaddexp(x, 0), SIGNED, np.array([-800.0, 800.0])),
+    "square": (np.square, SIGNED, INTS, COMPLEX),
+    "reciprocal": (np.reciprocal, SIGNED, COMPLEX),
+    "real": (np.real, SIGNED, COMPLEX),
+    "imag": (np.imag, SIGNED, COMPLEX),
+    "conj": (np.conj, SIGNED, COMPLEX),
+    "angle": (np.angle, SIGNED, COMPLEX),
+    "isfinite": (np.isfinite, np.array([1, np.nan, np.inf]), INTS, COMPLEX),
+    "isnan": (np.isnan, np.array([1, np.nan, np.inf]), INTS, COMPLEX),
+    "isinf": (np.isinf, np.array([1, np.nan, np.inf]), INTS),
+    "logical_not": (np.logical_not, BOOLS),
+    "bitwise_invert": (np.invert, INTS, BOOLS),
+}
+BINARY = {
+    "add": (np.add, (SIGNED, REAL), (INTS, POSITIVE), (COMPLEX, COMPLEX)),
+    "subtract": (np.subtract, (SIGNED, REAL), (INTS, POSITIVE)),
+    "multiply": (np.multiply, (SIGNED, REAL[0]), (INTS, POSITIVE), (BOOLS, OTHER)),
+    "divide": (np.divide, (SIGNED, REAL), (COMPLEX, COMPLEX)),
+    "floor_divide": (np.floor_divide, (SIGNED, REAL), (INTS, POSITIVE)),
+    "remainder": (np.remainder, (SIGNED, -REAL), (INTS, -POSITIVE)),
+    "pow": (np.power, (REAL, SIGNED), (INTS, POSITIVE)),
+    "atan2": (np.arctan2, (SIGNED, REAL)),
+    "maximum": (np.maximum, (SIGNED, REAL), (INTS, POSITIVE), (BOOLS, OTHER), (np.array([np.nan, 1]), np.array([1, np.nan]))),
+    "minimum": (np.minimum, (SIGNED, REAL), (INTS, POSITIVE), (BOOLS, OTHER), (np.array([np.nan, 1]), np.array([1, np.nan]))),
+    "equal": (np.equal, (INTS, POSITIVE), (BOOLS, OTHER), (COMPLEX, COMPLEX)),
+    "not_equal": (np.not_equal, (INTS, POSITIVE), (BOOLS, OTHER)),
+    "less": (np.less, (INTS, POSITIVE), (BOOLS, OTHER)),
+    "less_equal": (np.less_equal, (INTS, POSITIVE), (BOOLS, OTHER)),
+    "greater": (np.greater, (INTS, POSITIVE), (BOOLS, OTHER)),
+    "greater_equal": (np.greater_equal, (INTS, POSITIVE), (BOOLS, OTHER)),
+    "logical_and": (np.logical_and, (BOOLS, OTHER)),
+    "logical_or": (np.logical_or, (BOOLS, OTHER)),
+    "logical_xor": (np.logical_xor, (BOOLS, OTHER)),
+    "bitwise_and": (np.bitwise_and, (INTS, POSITIVE), (BOOLS, OTHER)),
+    "bitwise_or": (np.bitwise_or, (INTS, POSITIVE), (BOOLS, OTHER)),
+    "bitwise_xor": (np.bitwise_xor, (INTS, POSITIVE), (BOOLS, OTHER)),
+    "bitwise_left_shift": (np.left_shift, (POSITIVE, POSITIVE)),
+    "bitwise_right_shift": (np.right_shift, (INTS, POSITIVE)),
+}
+WITH_NAN = np.array([[1, np.nan, 3], [4, 5, 6]])
+LONG = INTS.astype(np.int64)
+BASE, ROWS, VALUES = np.zeros((4, 2)), np.array([1, 3, 1]), RNG.normal(size=(3, 2))
+SCATTERED = BASE.copy()
+np.add.at(SCATTERED, ROWS, VALUES)
+SMALL = INTS.astype(np.int16)
+CASES: list[tuple[str, tuple[Any, ...], Any]] = [
+    ("where", (BOOLS, INTS, POSITIVE), np.where(BOOLS, INTS, POSITIVE)),
+    ("where", (BOOLS, INTS, 7), np.where(BOOLS, INTS, np.int32(7))),
+    ("where", (OTHER, 0.5, SIGNED[:2]), np.where(OTHER, 0.5, SIGNED[:2])),
+    ("sum", (SIGNED, (0, 1)), SIGNED.sum()),
+    ("sum", (INTS, (1,)), LONG.sum(1)),
+    ("sum", (BOOLS, (0,)), BOOLS.sum(0)),
+    ("sum", (SIGNED, ()), SIGNED),
+    ("prod", (SIGNED, (0,)), SIGNED.prod(0)),
+    ("prod", (BOOLS, (0,)), BOOLS.prod(0)),
+    ("mean", (COMPLEX, (1,)), COMPLEX.mean(1)),
+    ("max", (WITH_NAN, (1,)), WITH_NAN.max(1)),
+    ("min", (WITH_NAN, (1,)), WITH_NAN.min(1)),
+    ("max", (BOOLS, (0,)), BOOLS.max(0)),
+    ("min", (SMALL, (0, 1)), SMALL.min()),
+    ("any", (BOOLS, (0,)), BOOLS.any(0)),
+    ("all", (BOOLS, (1,)), BOOLS.all(1)),
+    ("argmax", (INTS, 1), INTS.argmax(1)),
+    ("argmin", (SIGNED, 0), SIGNED.argmin(0)),
+    ("argmax", (BOOLS, 1), BOOLS.argmax(1)),
+    ("cumsum", (SIGNED, 1), SIGNED.cumsum(1)),
+    ("cumsum", (BOOLS, 1), BOOLS.cumsum(1)),
+    ("cast", (INTS, FLOAT32), INTS.astype(np.float32)),
+    ("cast", (SIGNED, INT64), SIGNED.astype(np.int64)),
+    ("cast", (INTS, DType.of(bool)), INTS.astype(bool)),
+    ("cast", (BOOLS, DType.of("complex64")), BOOLS.astype(np.complex64)),
+    ("reshape", (SIGNED, (2, 6)), SIGNED.reshape(2, 6)),
+    ("reshape", (SIGNED[:1, :1], ()), SIGNED[0, 0]),
+    ("permute", (BOOLS, (1, 0)), BOOLS.T),
+    ("broadcast_to", (BOOLS, (3, 2, 4)), np.broadcast_to(BOOLS, (3, 2, 4))),
+    ("flip", (COMPLEX, (0, 1)), COMPLEX[::-1, ::-1]),
+    ("getitem", (SIGNED, (1, slice(3, None, -2))), SIGNED[1, 3::-2]),
+    ("getitem", (SIGNED, (slice(None, None, -1), -1)), SIGNED[::-1, -1]),
+    ("getitem", (SIGNED, (slice(1, -1),)), SIGNED[1:-1]),
+    ("getitem", (SIGNED, (slice(2, 1), slice(None))), SIGNED[2:1]),
+    ("getitem", (BOOLS, (-1, -1)), BOOLS[-1, -1]),
+    ("roll", (SIGNED, -5, 1), np.roll(SIGNED, -5, 1)),
+    ("take", (SIGNED, np.array([2, 0, 2]), 0), SIGNED[[2, 0, 2]]),
+    ("take", (BOOLS, np.array([3, 0]), 1), BOOLS[:, [3, 0]]),
+    ("pad_constant", (SIGNED, ((1, 0), (0, 2)), 2.5), np.pad(SIGNED, ((1, 0), (0, 2)), constant_values=2.5)),
+    ("pad_constant", (BOOLS, ((1, 0), (0, 2)), True), np.pad(BOOLS, ((1, 0), (0, 2)), constant_values=True)),
+    ("scatter_add", (BASE, ROWS, VALUES), SCATTERED),
+    ("matmul", (SIGNED, SIGNED.T), SIGNED @ SIGNED.T),
+    ("matmul", (SMALL, SMALL.T), SMALL @ SMALL.T),
+    ("matmul", (POSITIVE.astype(np.uint8), POSITIVE.T.astype(np.uint8)), POSITIVE.astype(np.uint8) @ POSITIVE.T.astype(np.uint8)),
+    ("matmul", (BOOLS, BOOLS.T), BOOLS @ BOOLS.T),
+    ("matmul", (COMPLEX, COMPLEX.T), COMPLEX @ COMPLEX.T),
+    ("fft", (COMPLEX, (0,)), np.fft.fft(COMPLEX, axis=0)),
+    ("ifft", (COMPLEX, (0, 1)), np.fft.ifft2(COMPLEX)),
+    ("fft", (COMPLEX.reshape(1, 2, 2, 3, 1), (0, 1, 3, 4)), np.fft.fftn(COMPLEX.reshape(1, 2, 2, 3, 1), axes=(0, 1, 3, 4))),
+    ("rfft", (SIGNED, 0), np.fft.rfft(SIGNED, axis=0)),
+    ("irfft", (COMPLEX, 5, 1), np.fft.irfft(COMPLEX[:, :3], 5, axis=1)),
+    ("irfft", (COMPLEX, 4, 0), np.fft.irfft(COMPLEX, 4, axis=0)),
+    ("sort", (INTS, 1), np.sort(INTS, 1)),
+    ("sort", (SIGNED, 0), np.sort(SIGNED, 0)),
+    ("argsort", (np.array([1, 0, 1, 0, 1]), 0), np.array([1, 3, 0, 2, 4])),
+    ("argsort", (BOOLS, 1), np.argsort(BOOLS, 1, kind="stable")),
+]
+
+
+@pytest.mark.parametrize("name", UNARY)
+def test_unary_rows_equal_numpy(name: str) -> None:
+    oracle, *inputs = UNARY[name]
+    for x in inputs:
+        agree(O[name](native(x)), oracle(x))
+
+
+@pytest.mark.parametrize("name", BINARY)
+def test_binary_rows_equal_numpy(name: str) -> None:
+    oracle, *inputs = BINARY[name]
+    for x, y in inputs:
+        agree(O[name](native(x), native(y)), oracle(x, y))
+
+
+def test_python_numbers_keep_the_dtype_of_the_array() -> None:
+    x = native(REAL.astype(np.float64))
+    for call in (lambda f: f, lambda f: B.compile(f, (x,))):
+        for name in ("add", "subtract", "multiply", "divide", "pow", "maximum", "remainder", "atan2"):
+            oracle = BINARY[name][0]
+            agree(call(lambda a: (O[name](a, 2), O[name](2.5, a)))(x)[0], oracle(REAL, 2))  # noqa: B023 called at once
+            agree(call(lambda a: (O[name](a, 2), O[name](2.5, a)))(x)[1], oracle(2.5, REAL))  # noqa: B023 called at once
+    agree(O["multiply"](3, native(INTS)), 3 * INTS)
+
+
+@pytest.mark.parametrize(("name", "arguments", "desired"), CASES, ids=[f"{i}-{case[0]}" for i, case in enumerate(CASES)])
+def test_other_rows_equal_numpy(name: str, arguments: tuple[Any, ...], desired: Any) -> None:
+    agree(O[name](*(native(a) if isinstance(a, np.ndarray) else a for a in arguments)), desired)
+
+
+def test_concat_stack_and_arange() -> None:
+    for x in (SIGNED, BOOLS, SMALL, COMPLEX):
+        agree(O["concat"]([native(x), native(x[:1])], 0), np.concatenate([x, x[:1]]))
+        agree(O["stack"]([native(x), native(x)], 1), np.stack([x, x], 1))
+    agree(O["arange"](1, 8, 3, INT32, None), np.arange(1, 8, 3, np.int32))
+    agree(O["arange"](1.0, 0.0, -0.25, FLOAT64, None), np.arange(1.0, 0.0, -0.25))
+
+
+@pytest.mark.compiled
+def test_rows_compile_with_xla() -> None:
+    """All rows at once: one compilation, no warning, the same numbers."""
+    names = ("maximum", "minimum")
+    a, b = (native(v) for v in BINARY["maximum"][-1])
+    assert all(np.isnan(B.to_numpy(y)).all() for y in B.compile(lambda x, y: tuple(O[n](x, y) for n in names), (a, b))(a, b))
+    arrays = [[native(a) for a in arguments if isinstance(a, np.ndarray)] for _, arguments, _ in CASES]
+    flat = [a for group in arrays for a in group]
+
+    def everything(*natives: Any) -> tuple[Any, ...]:
+        left = iter(natives)
+        return tuple(O[name](*(next(left) if isinstance(a, np.ndarray) else a for a in arguments)) for name, arguments, _ in CASES)
+
+    for actual, (_, _, desired) in zip(B.compile(everything, tuple(flat))(*flat), CASES, strict=True):
+        agree(actual, desired)
