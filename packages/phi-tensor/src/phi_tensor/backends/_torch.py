@@ -1,0 +1,342 @@
+"""PyTorch: native functions by row name and data primitives.
+
+Functions of the library are called directly where their conventions are ours. Python's operators stand in where the
+library refuses a number as first operand.
+
+>>> from phi_tensor.backends._torch import BACKEND
+>>> BACKEND.ops["add"](2, BACKEND.full((2,), 1, FLOAT32))
+tensor([3., 3.])
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from phi_tensor._dtype import COMPLEX64, DType
+from phi_tensor._errors import Unsupported
+from phi_tensor.backends import _torch_compile as adapter
+from phi_tensor.backends import _torch_transforms as transforms
+from phi_tensor.backends._backend import Backend, ComputeDevice, Flat, Native, Natives
+
+_TORCH: dict[str, Any] = {
+    dtype: getattr(torch, dtype)
+    for dtype in ["bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64", "complex64", "complex128"]
+}
+_OURS = {native: DType.of(name) for name, native in _TORCH.items()} | {torch.complex32: COMPLEX64}
+_NUMBER = (int, float, complex)
+
+
+# --- rows whose conventions differ from the library's
+
+
+def _of_tensors(function: Callable[..., Any]) -> Callable[[Native, Native], Native]:
+    """Binary `function` of two arrays that takes a Python number in either place, too."""
+
+    @functools.wraps(function)
+    def of_numbers(x: Native, y: Native) -> Native:
+        if isinstance(y, _NUMBER):
+            y = torch.full((), y, dtype=x.dtype, device=x.device)
+        elif isinstance(x, _NUMBER):
+            x = torch.full((), x, dtype=y.dtype, device=y.device)
+        return function(x, y)
+
+    return of_numbers
+
+
+def _over(
+    function: Callable[..., Any], of_none: Callable[[Native], Native]
+) -> Callable[[Native, tuple[int, ...]], Native]:
+    """Reduction by `function`, which takes "no axes" for "all axes"; `of_none` is its result for each single value."""
+
+    def reduce(x: Native, axes: tuple[int, ...]) -> Native:
+        return function(x, axes) if axes else of_none(x)
+
+    return reduce
+
+
+def _summand(x: Native) -> Native:
+    return x if x.is_floating_point() or x.is_complex() else x.long()
+
+
+def _prod(x: Native, axes: tuple[int, ...]) -> Native:
+    x = _summand(x)
+    for axis in sorted(axes, reverse=True):
+        x = torch.prod(x, axis)
+    return x
+
+
+def _sign(x: Native) -> Native:
+    if x.is_floating_point():
+        return torch.where(torch.isnan(x), x, torch.sign(x))  # the library's sign of NaN is 0
+    return torch.sgn(x)
+
+
+def _imag(x: Native) -> Native:
+    return torch.imag(x) if x.is_complex() else torch.zeros_like(x)
+
+
+def _conj(x: Native) -> Native:
+    return torch.conj_physical(x) if x.is_complex() else x
+
+
+def _softplus(x: Native) -> Native:
+    return torch.nn.functional.softplus(
+        x, threshold=50
+    )  # log(1+e⁻⁵⁰) vanishes in 64 bit, e⁵⁰ is finite in 32 bit
+
+
+def _cast(x: Native, dtype: DType) -> Native:
+    if x.is_complex() and dtype.kind is not complex:
+        x = x != 0 if dtype.kind is bool else torch.real(x)
+    return x.to(_TORCH[dtype.name])
+
+
+def _getitem(x: Native, index: tuple[Any, ...]) -> Native:
+    try:
+        return x[index]
+    except ValueError:  # negative steps
+        return _flipped_getitem(x, index)
+
+
+def _flipped_getitem(x: Native, index: tuple[Any, ...]) -> Native:
+    forward: list[Any] = []
+    flipped: list[int] = []
+    for axis, item in enumerate(index):
+        if isinstance(item, slice) and item.step is not None and item.step < 0:
+            positions = range(*item.indices(x.shape[axis]))
+            flipped.append(sum(not isinstance(previous, int) for previous in index[:axis]))
+            forward.append(
+                slice(positions[-1], positions[0] + 1, -item.step) if positions else slice(0, 0)
+            )
+        else:
+            forward.append(item)
+    return torch.flip(x[tuple(forward)], flipped)
+
+
+def _take(x: Native, indices: Native, axis: int) -> Native:
+    return torch.index_select(x, axis, indices)
+
+
+def _pad_constant(x: Native, widths: Sequence[tuple[int, int]], value: Native) -> Native:
+    if isinstance(value, _NUMBER):
+        return torch.constant_pad_nd(x, [width for pair in reversed(widths) for width in pair], value)
+    for axis, pair in enumerate(widths):
+        blocks = [value.to(x.dtype).expand(*x.shape[:axis], width, *x.shape[axis + 1 :]) for width in pair]
+        if any(pair):
+            x = torch.cat((blocks[0], x, blocks[1]), axis)
+    return x
+
+
+def _scatter_add(base: Native, indices: Native, values: Native) -> Native:
+    return torch.index_add(base, 0, indices, values)
+
+
+def _fft(x: Native, axes: tuple[int, ...]) -> Native:
+    return torch.fft.fftn(x, dim=axes) if axes else x
+
+
+def _ifft(x: Native, axes: tuple[int, ...]) -> Native:
+    return torch.fft.ifftn(x, dim=axes) if axes else x
+
+
+def _rfft(x: Native, axis: int) -> Native:
+    return torch.fft.rfft(x, dim=axis)
+
+
+def _irfft(x: Native, n: int, axis: int) -> Native:
+    return torch.fft.irfft(x, n, dim=axis)
+
+
+def _arange(
+    start: float, stop: float, step: float, dtype: DType, device: ComputeDevice | None = None
+) -> Native:
+    return torch.arange(
+        start, stop, step, dtype=_TORCH[dtype.name], device=None if device is None else device.ref
+    )
+
+
+def _sort(x: Native, axis: int) -> Native:
+    return torch.sort(x, dim=axis, stable=True)[0]
+
+
+def _argsort(x: Native, axis: int) -> Native:
+    return torch.argsort(x, dim=axis, stable=True)
+
+
+_OPS: dict[str, Callable[..., Any]] = {
+    **{
+        name: getattr(torch, name)
+        for name in ["abs", "round", "ceil", "floor", "trunc", "sqrt", "rsqrt", "exp", "expm1", "log", "log1p", "log2", "log10", "sin", "cos", "tan", "sinh", "cosh", "tanh", "asin", "acos", "atan", "asinh", "acosh", "atanh", "erf", "sigmoid", "square", "reciprocal", "real", "angle", "isfinite", "isnan", "isinf", "logical_not", "where", "argmax", "argmin", "cumsum", "reshape", "permute", "broadcast_to", "stack", "flip", "roll", "matmul"]
+    },
+    **{
+        name: _of_tensors(getattr(torch, name))
+        for name in ["atan2", "maximum", "minimum", "logical_and", "logical_or", "logical_xor"]
+    },
+    "negative": torch.neg,
+    "sign": _sign,
+    "softplus": _softplus,
+    "imag": _imag,
+    "conj": _conj,
+    "bitwise_invert": torch.bitwise_not,
+    "add": operator.add,
+    "subtract": operator.sub,
+    "multiply": operator.mul,
+    "divide": operator.truediv,
+    "floor_divide": operator.floordiv,
+    "remainder": operator.mod,
+    "pow": operator.pow,
+    "equal": operator.eq,
+    "not_equal": operator.ne,
+    "less": operator.lt,
+    "less_equal": operator.le,
+    "greater": operator.gt,
+    "greater_equal": operator.ge,
+    "bitwise_and": operator.and_,
+    "bitwise_or": operator.or_,
+    "bitwise_xor": operator.xor,
+    "bitwise_left_shift": operator.lshift,
+    "bitwise_right_shift": operator.rshift,
+    "sum": _over(torch.sum, _summand),
+    "prod": _prod,
+    "mean": _over(torch.mean, lambda x: x),
+    "max": _over(torch.amax, lambda x: x),
+    "min": _over(torch.amin, lambda x: x),
+    "any": _over(torch.any, lambda x: x.bool()),
+    "all": _over(torch.all, lambda x: x.bool()),
+    "cast": _cast,
+    "concat": torch.cat,
+    "getitem": _getitem,
+    "take": _take,
+    "pad_constant": _pad_constant,
+    "scatter_add": _scatter_add,
+    "fft": _fft,
+    "ifft": _ifft,
+    "rfft": _rfft,
+    "irfft": _irfft,
+    "arange": _arange,
+    "sort": _sort,
+    "argsort": _argsort,
+}
+
+
+# --- the backend
+
+
+@functools.cache
+def _device(ref: torch.device) -> ComputeDevice:
+    if ref.type == "cuda":
+        properties: Any = torch.cuda.get_device_properties(ref)
+        return ComputeDevice(
+            "torch",
+            str(ref),
+            "GPU",
+            properties.total_memory,
+            properties.multi_processor_count,
+            properties.name,
+            ref,
+        )
+    return ComputeDevice(
+        "torch", str(ref), "CPU" if ref.type == "cpu" else "GPU", -1, os.cpu_count() or -1, "", ref
+    )
+
+
+@final
+class TorchBackend(Backend):
+    """PyTorch, eager and compiled, differentiable in both modes to any order."""
+
+    name = "torch"
+    ops = _OPS
+    supports = frozenset({"jit", "reverse", "forward", "float16"})
+
+    def is_native(self, obj: object) -> bool:
+        return isinstance(obj, torch.Tensor)
+
+    def is_concrete(self, native: Native) -> bool:
+        return not adapter.is_traced(native)
+
+    def as_native(self, array: npt.NDArray[Any], device: ComputeDevice | None = None) -> Native:
+        array = np.asarray(array)
+        if (
+            not array.flags.writeable
+            or not array.dtype.isnative
+            or any(stride < 0 for stride in array.strides)
+        ):
+            array = np.array(array, array.dtype.newbyteorder("="))
+        native = torch.from_numpy(array)
+        return native if device is None else native.to(device.ref)
+
+    def to_numpy(self, native: Native) -> npt.NDArray[Any]:
+        if adapter.is_traced(native):
+            raise Unsupported(
+                f"`to_numpy` needs numbers, but this torch array of shape {tuple(native.shape)} is being traced or "
+                f"differentiated and has none yet. Return it from the function and read it outside."
+            )
+        return native.detach().resolve_conj().resolve_neg().cpu().numpy()
+
+    def from_dlpack(self, obj: Any) -> Native:
+        return torch.from_dlpack(obj)
+
+    def full(
+        self, shape: Sequence[int], value: complex, dtype: DType, device: ComputeDevice | None = None
+    ) -> Native:
+        return torch.full(
+            tuple(shape), value, dtype=_TORCH[dtype.name], device=None if device is None else device.ref
+        )
+
+    def dtype(self, native: Native) -> DType:
+        return _OURS[native.dtype]
+
+    def shape(self, native: Native) -> tuple[int, ...]:
+        return tuple(native.shape)
+
+    def list_devices(self) -> list[ComputeDevice]:
+        refs = [
+            torch.device("cpu"),
+            *(torch.device("cuda", index) for index in range(torch.cuda.device_count())),
+        ]
+        if torch.backends.mps.is_available():
+            refs.append(torch.device("mps", 0))
+        default = torch.get_default_device()
+        refs.sort(key=lambda ref: ref.type != default.type or default.index not in (None, ref.index))
+        return [_device(ref) for ref in refs]
+
+    def device(self, native: Native) -> ComputeDevice:
+        return _device(native.device)
+
+    def to_device(self, native: Native, device: ComputeDevice) -> Native:
+        return native.to(device.ref)
+
+    def wait(self, natives: Natives) -> None:
+        for ref in {native.device for native in natives if native.device.type == "cuda"}:
+            torch.cuda.synchronize(ref)
+
+    def compile(self, f: Flat, examples: Natives) -> Flat:
+        return adapter.compile_flat(f, examples)
+
+    def vjp(
+        self, f: Callable[..., tuple[Natives, Natives]], primals: Natives
+    ) -> tuple[Natives, Callable[[Natives], Natives], Natives]:
+        return transforms.vjp(f, primals)
+
+    def jvp(self, f: Flat, primals: Natives, tangents: Natives) -> tuple[Natives, Natives]:
+        return transforms.jvp(f, primals, tangents)
+
+    def custom_gradient(self, f: Flat, pullback: Callable[[Natives, Natives, Natives], Natives]) -> Flat:
+        return transforms.custom_gradient(f, pullback)
+
+    def stop_gradient(self, native: Native) -> Native:
+        return native.detach()
+
+    def map_leading(self, f: Flat, natives: Natives) -> Natives:
+        return transforms.map_leading(f, natives)
+
+
+BACKEND = TorchBackend()
