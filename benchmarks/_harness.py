@@ -1,0 +1,287 @@
+"""Cases that time native, peer and ours in turns, and the verdict against a budget.
+
+One process per backend; in it every contender of a case is built and warmed up, then measured in turns, so
+that all meet the same load of the machine. The time of a contender is its minimum over the turns. Results are
+compared as well: a fast wrong answer of ours is reported as `differs`, one of a peer is marked `wrong`.
+"""
+
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+Call = Callable[[], object]
+SECONDS = {"us": 1e-6, "ms": 1e-3}
+
+
+class NotAvailable(Exception):
+    """A contender that cannot run here; the message says why."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """The call to time, and how to read the native arrays from its result: nested tuples of them."""
+
+    call: Call
+    natives: Callable[[object], object] = lambda result: result
+
+
+@dataclass(frozen=True)
+class Reported:
+    """Seconds that a build measured itself, for what cannot be called twice in one process."""
+
+    seconds: float
+
+
+Build = Callable[[], Task | Call | Reported]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Upper bound `factor · native + extra` for ours; `extra` in microseconds."""
+
+    factor: float = 0.0
+    extra: float = 0.0
+
+    def limit(self, native: float) -> float:
+        return self.factor * native + self.extra * 1e-6
+
+    def __str__(self) -> str:
+        terms = [f"{self.factor:.3g} x"] if self.factor else []
+        return " ".join([*terms, *([f"+{self.extra:g} us"] if self.extra else [])]) or "-"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row of the table for one backend.
+
+    Attributes:
+        name: Row, the same for all backends.
+        budget: Bound for ours, None where the row only informs.
+        native: Hand-written variants by name; the faster one is the reference, or the one named `listing`.
+        peer: The same task with PhiML / PhiFlow.
+        ours: The same task with our packages.
+        unit: Unit of the printed times.
+        tolerance: Allowed largest difference to native, relative to native's largest value.
+    """
+
+    name: str
+    budget: Budget | None
+    native: dict[str, Build]
+    peer: Build | None
+    ours: Build | None
+    unit: str = "us"
+    tolerance: float = 1e-3
+
+
+@dataclass
+class Measurement:
+    """Seconds per call and result of one contender, or the reason why there are none."""
+
+    seconds: float | None = None
+    arrays: list[np.ndarray] = field(default_factory=list)
+    reason: str = ""
+    first: float = 0.0  # seconds of build and first call
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long to measure: seconds and turns per contender."""
+
+    seconds: float = 1.0
+    turns: int = 15
+
+
+QUICK = Effort(seconds=0.2, turns=5)
+
+
+def measure(case: Case, effort: Effort) -> dict:
+    """Row of the table: times, ratios, difference and status of one case."""
+    builds = {("native", name): build for name, build in case.native.items()}
+    builds |= {(who, ""): build for who, build in (("peer", case.peer), ("ours", case.ours)) if build}
+    calls, results = {}, {key: Measurement() for key in builds}
+    for key, build in builds.items():
+        start = time.perf_counter()
+        try:
+            built = build()
+            if isinstance(built, Reported):
+                results[key].seconds = built.seconds
+            else:
+                calls[key] = built if isinstance(built, Task) else Task(built)
+                results[key].arrays = as_arrays(calls[key])
+        except NotAvailable as reason:
+            results[key].reason = str(reason)
+            calls.pop(key, None)
+        except Exception as error:  # noqa: BLE001 - a contender that fails must not end the run
+            results[
+                key
+            ].reason = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ''}"
+            calls.pop(key, None)
+            if key[0] == "native":
+                traceback.print_exc()
+        results[key].first = time.perf_counter() - start
+    for key, seconds in time_in_turns(calls, effort).items():
+        results[key].seconds = seconds
+    return verdict(case, results)
+
+
+def time_in_turns(calls: dict, effort: Effort) -> dict:
+    """Least seconds per call of each contender, measured in turns until the slowest had its time."""
+    repeats = {key: _repeats(task, effort.seconds / effort.turns) for key, task in calls.items()}
+    best = dict.fromkeys(calls, np.inf)
+    spent = dict.fromkeys(calls, 0.0)
+    for _ in range(effort.turns):
+        for key, task in calls.items():
+            if spent[key] > 2 * effort.seconds:
+                continue
+            elapsed = _timed(task, repeats[key])
+            spent[key] += elapsed
+            best[key] = min(best[key], elapsed / repeats[key])
+    return best
+
+
+def _repeats(task: Task, seconds: float) -> int:
+    once = _timed(task, 1)
+    if once < seconds / 10:
+        once = _timed(task, 10) / 10
+    return max(1, min(10_000, int(seconds / once)))
+
+
+def _timed(task: Task, repeats: int) -> float:
+    """Seconds for `repeats` calls; waits for the last result only, as a user's loop does."""
+    call = task.call
+    start = time.perf_counter()
+    for _ in range(repeats):
+        result = call()
+    block(task.natives(result))
+    return time.perf_counter() - start
+
+
+def verdict(case: Case, results: dict) -> dict:
+    natives = {name: m for (who, name), m in results.items() if who == "native" and m.seconds}
+    reference = (
+        "listing" if "listing" in natives else min(natives, key=lambda n: natives[n].seconds, default=None)
+    )
+    native = natives[reference].seconds if natives else None
+    row = {
+        "case": case.name,
+        "unit": case.unit,
+        "tolerance": case.tolerance,
+        "budget": str(case.budget) if case.budget else "-",
+        "native": native,
+        "reference": reference,
+        "variants": {name: m.seconds for name, m in natives.items()},
+        "first": {"/".join(filter(None, key)): m.first for key, m in results.items()},
+    }
+    for who in ("peer", "ours"):
+        found = results.get((who, ""), Measurement(reason="none written"))
+        row[who] = found.seconds
+        row[f"{who} reason"] = found.reason
+        if found.seconds and natives:
+            row[f"{who} ratio"] = found.seconds / native
+            row[f"{who} difference"] = difference(found.arrays, natives[reference].arrays)
+    row["status"] = _status(case, row)
+    return row
+
+
+def _status(case: Case, row: dict) -> str:
+    if row["ours"] is None:
+        return "missing"
+    if row["native"] is None:
+        return "no native"
+    if not row["ours difference"] <= case.tolerance:
+        return "differs"
+    if case.budget is None:
+        return "ok"
+    return "ok" if row["ours"] <= case.budget.limit(row["native"]) else "over"
+
+
+def difference(actual: list[np.ndarray], desired: list[np.ndarray]) -> float:
+    """Largest difference relative to the largest desired value; infinite where the arrays do not match."""
+    if [a.shape for a in actual] != [d.shape for d in desired]:
+        return np.inf
+    if not desired:
+        return 0.0
+    return max(
+        float(np.abs(a - d).max() / max(np.abs(d).max(), 1e-30)) for a, d in zip(actual, desired, strict=True)
+    )
+
+
+def block(natives: object) -> None:
+    """Wait until all arrays are computed."""
+    for leaf in leaves(natives):
+        if hasattr(leaf, "block_until_ready"):
+            leaf.block_until_ready()
+        elif type(leaf).__module__.startswith("tensorflow"):
+            leaf.numpy()
+
+
+def leaves(natives: object) -> Iterable[object]:
+    if isinstance(natives, (tuple, list)):
+        for item in natives:
+            yield from leaves(item)
+    else:
+        yield natives
+
+
+def as_arrays(task: Task) -> list[np.ndarray]:
+    natives = task.natives(task.call())
+    return [np.asarray(leaf.detach() if hasattr(leaf, "detach") else leaf) for leaf in leaves(natives)]
+
+
+def table(rows: list[dict]) -> str:
+    """Rows as text, one line each, below a header; reasons follow."""
+    head = ("case", "native", "variant", "peer", "ours", "budget", "diff", "status")
+    lines = [head] + [_cells(row) for row in rows]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    text = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
+    return "\n".join([text[0], "-" * len(text[0]), *text[1:]])
+
+
+def _cells(row: dict) -> tuple[str, ...]:
+    def contender(who: str) -> str:
+        ratio = f" ({row[f'{who} ratio']:.2f} x)" if row.get(f"{who} ratio") else ""
+        wrong = " wrong" if row.get(f"{who} difference", 0) > row["tolerance"] else ""
+        return f"{row[who] / SECONDS[row['unit']]:.2f}{ratio}{wrong}" if row[who] else "-"
+
+    native = f"{row['native'] / SECONDS[row['unit']]:.2f} {row['unit']}" if row["native"] else "failed"
+    diff = f"{row['ours difference']:.0e}" if "ours difference" in row else "-"
+    name = f"{row.get('backend', '')} {row['case']}".strip()
+    return (
+        name,
+        native,
+        row["reference"] or "-",
+        contender("peer"),
+        contender("ours"),
+        row["budget"],
+        diff,
+        row["status"],
+    )
+
+
+def reasons(rows: list[dict]) -> str:
+    """Why contenders are missing, each reason once."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        for who in ("peer", "ours"):
+            if row[who] is None and row[f"{who} reason"]:
+                found.setdefault(f"{who}: not available ({row[f'{who} reason']})", []).append(
+                    f"{row.get('backend', '')} {row['case']}".strip()
+                )
+    return "\n".join(f"{reason}: {', '.join(names)}" for reason, names in found.items())
+
+
+def without_peer(case: Case) -> Case:
+    return replace(case, peer=None)
+
+
+def report_progress(name: str) -> None:
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\033[K{name} …")
+        sys.stderr.flush()

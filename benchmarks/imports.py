@@ -1,0 +1,41 @@
+"""Import time in a fresh process: NumPy alone, and NumPy plus a library, which must not load a backend."""
+
+import subprocess
+import sys
+
+from ._harness import NotAvailable, Reported
+
+CODE = """
+import time
+start = time.perf_counter()
+import numpy
+{statement}
+seconds = time.perf_counter() - start
+import sys
+print(seconds, *[name for name in ("jax", "torch", "tensorflow") if name in sys.modules])
+"""
+REPEATS = 7
+
+
+def importing(statement: str, may_load_backends: bool = True):
+    def build() -> Reported:
+        return Reported(min(_seconds(statement, may_load_backends) for _ in range(REPEATS)))
+
+    return build
+
+
+def _seconds(statement: str, may_load_backends: bool) -> float:
+    ran = subprocess.run(
+        [sys.executable, "-c", CODE.format(statement=statement)], capture_output=True, text=True
+    )
+    if ran.returncode:
+        raise NotAvailable(ran.stderr.strip().splitlines()[-1])
+    seconds, *loaded = ran.stdout.split()
+    if loaded and not may_load_backends:
+        raise NotAvailable(f"`{statement}` imports {', '.join(loaded)}")
+    return float(seconds)
+
+
+NATIVE = importing("")
+PEER = importing("import phiml.math")
+OURS = importing("import phi_tensor", may_load_backends=False)
