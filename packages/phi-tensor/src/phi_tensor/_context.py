@@ -1,0 +1,106 @@
+"""Ambient settings: one interned object in one context variable, safe for threads and tasks.
+
+Precision decides the float type of every result, the default backend decides where creation happens:
+
+>>> import phi_tensor as math
+>>> with math.precision(64):
+...     math.zeros(math.spatial(x=3)).dtype
+float64
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Literal, NamedTuple
+
+from phi_tensor._dtype import COMPLEX64, DType, Precision
+
+Check = Literal["late", "now", "never"]
+
+
+class Settings(NamedTuple):
+    """All ambient settings; equal settings are the same object (see `_intern`)."""
+
+    precision: int = 32
+    backend: str = "numpy"
+    check: Check = "late"
+    spread: bool = False  # inside traces: vectors enter as component arrays (layout `Stacked`)
+
+
+_INTERNED: dict[tuple[Any, ...], Settings] = {}
+_GLOBAL = [Settings()]
+_LOCAL: ContextVar[Settings | None] = ContextVar("phi_tensor_settings", default=None)
+_ON_GLOBAL_CHANGE: list[Callable[[], None]] = []
+
+local_settings = _LOCAL.get
+"""Part of every plan key: the settings of the innermost `with`, or None where the global ones hold (they clear the plans)."""
+
+
+def settings() -> Settings:
+    """The settings that hold here."""
+    return _LOCAL.get() or _GLOBAL[0]
+
+
+def _intern(value: Settings) -> Settings:
+    return _INTERNED.setdefault(tuple(value), value)
+
+
+def change_global(**changes: object) -> None:
+    """Change settings for the whole process (outside of `with` blocks) and forget the plans made for the old ones."""
+    _GLOBAL[0] = _intern(_GLOBAL[0]._replace(**changes))  # pyright: ignore[reportArgumentType] names are checked by `_replace`
+    for forget in _ON_GLOBAL_CHANGE:
+        forget()
+
+
+def on_global_change(callback: Callable[[], None]) -> None:
+    """Register what must be forgotten when global settings change."""
+    _ON_GLOBAL_CHANGE.append(callback)
+
+
+@contextmanager
+def changed_settings(**changes: object) -> Iterator[Settings]:
+    """Context in which `changes` hold for this thread or task."""
+    value = _intern(settings()._replace(**changes))  # pyright: ignore[reportArgumentType] names are checked by `_replace`
+    token = _LOCAL.set(value)
+    try:
+        yield value
+    finally:
+        _LOCAL.reset(token)
+
+
+def _checked_precision(bits: int) -> int:
+    if bits not in (16, 32, 64):
+        raise ValueError(f"`precision({bits!r})`: floating-point numbers have 16, 32 or 64 bits. Pass one of these.")
+    return bits
+
+
+def precision(floating_point_bits: Precision):
+    """Context in which every float result has `floating_point_bits` bits (16, 32 or 64), whatever its inputs.
+
+    >>> import phi_tensor as math
+    >>> with math.precision(64):
+    ...     math.ones(math.spatial(x=2)).dtype
+    float64
+    """
+    return changed_settings(precision=_checked_precision(floating_point_bits))
+
+
+def set_global_precision(floating_point_bits: Precision) -> None:
+    """Set the float precision [bit] of the whole process: 16, 32 (at start) or 64."""
+    change_global(precision=_checked_precision(floating_point_bits))
+
+
+def get_precision() -> int:
+    """Bits of floating-point results here [bit]."""
+    return settings().precision
+
+
+def context_dtype(dtype: DType) -> DType:
+    """`dtype` as the context wants it: floats and complex numbers take the context's precision, others stay."""
+    if dtype.kind is float:
+        return DType.by_precision(float, settings().precision)
+    if dtype.kind is complex:
+        return DType.by_precision(complex, settings().precision) if settings().precision > 16 else COMPLEX64
+    return dtype

@@ -1,0 +1,84 @@
+"""Conversion between libraries by DLPack (zero-copy on one device) and between devices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from phi_tensor._errors import NoBackendFound
+from phi_tensor._tensor import Tensor
+from phi_tensor._trees import flatten
+from phi_tensor.backends._backend import Backend, ComputeDevice
+from phi_tensor.backends._registry import default_backend, init_backend
+from phi_tensor.layouts._layout import Dense, Layout, Parts
+
+
+def convert(x: Any, backend: Backend | str | None = None, use_dlpack: bool = True) -> Any:
+    """`x` on another library, sharing memory where both can read it. Not differentiable.
+
+    Args:
+        x: Tensor or tree.
+        backend: Target; default: the default backend.
+        use_dlpack: Exchange by DLPack (zero-copy); otherwise copy through NumPy.
+    """
+    target = default_backend() if backend is None else init_backend(backend)
+    if isinstance(x, Tensor):
+        return _converted(x, target, use_dlpack)
+    leaves, structure = flatten(x, "all")
+    return structure.build([_converted(leaf, target, use_dlpack) for leaf in leaves])
+
+
+def _converted(x: Tensor, target: Backend, use_dlpack: bool) -> Tensor:
+    source = x.layout.backend
+    if source is target:
+        return x
+    natives = tuple(_native(source, target, native, use_dlpack) for native in x.natives)
+    return Tensor(layout_on(x.layout, target), natives)
+
+
+def _native(source: Backend, target: Backend, native: Any, use_dlpack: bool) -> Any:
+    dtype = source.dtype(native)
+    if not use_dlpack or dtype.kind is bool or source.shape(native) == ():
+        return target.as_native(source.to_numpy(native))
+    return target.from_dlpack(native)
+
+
+def layout_on(layout: Layout, backend: Backend) -> Layout:
+    """The same storage on another library."""
+    if isinstance(layout, Dense):
+        return Dense.of(layout.stored, layout.shape, layout.dtype, backend)
+    assert isinstance(layout, Parts)
+    return Parts.of(layout.dim, tuple(layout_on(part, backend) for part in layout.parts), layout.shape)
+
+
+def to_device(value: Any, device: ComputeDevice | str, convert: bool = True, use_dlpack: bool = True) -> Any:
+    """`value` on another device.
+
+    Args:
+        value: Tensor or tree.
+        device: A device of `list_devices()`, its name, or a type: `CPU`, `GPU`, `TPU`.
+        convert: Move tensors of other libraries to the default backend if theirs has no such device.
+        use_dlpack: How to convert, see `convert`.
+
+    Raises:
+        NoBackendFound: No library at hand has such a device; the message lists those that exist.
+    """
+    leaves, structure = flatten(value, "all")
+    return structure.build([_moved(leaf, device, convert, use_dlpack) for leaf in leaves])
+
+
+def _moved(x: Tensor, device: ComputeDevice | str, may_convert: bool, use_dlpack: bool) -> Tensor:
+    found = find_device(x.layout.backend, device)
+    if found is None and may_convert:
+        x = _converted(x, default_backend(), use_dlpack)
+        found = find_device(x.layout.backend, device)
+    if found is None:
+        raise NoBackendFound(f"`{x.layout.backend}` has no device `{device}`, only {[d.name for d in x.layout.backend.list_devices()]}.")
+    return Tensor(x.layout, tuple(x.layout.backend.to_device(native, found) for native in x.natives))
+
+
+def find_device(backend: Backend, device: ComputeDevice | str) -> ComputeDevice | None:
+    """First device of a backend that is, is named, or has the type `device`."""
+    for candidate in backend.list_devices():
+        if device in (candidate, candidate.name) or (isinstance(device, str) and device.upper() == candidate.device_type):
+            return candidate
+    return None

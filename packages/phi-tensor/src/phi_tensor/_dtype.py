@@ -1,0 +1,90 @@
+"""Element types: one immutable object per type. `FLOAT32 == float` compares the kind, `FLOAT32 == FLOAT64` is False."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Kind = type[bool] | type[int] | type[float] | type[complex]
+Precision = Literal[16, 32, 64]
+
+KINDS: tuple[Kind, ...] = (bool, int, float, complex)
+
+
+class DType:
+    """Element type of a tensor, interned: `DType.of("float32") is FLOAT32`.
+
+    Attributes:
+        name: NumPy name, e.g. `float32`.
+        kind: Python type of the elements: `bool`, `int`, `float` or `complex`.
+        bits: Bits per element [bit]; 8 for `bool`.
+        itemsize: Bytes per element [byte].
+        numpy: The equivalent `numpy.dtype`.
+    """
+
+    __slots__ = ("bits", "itemsize", "kind", "name", "numpy")
+
+    def __init__(self, name: str, kind: Kind, bits: int) -> None:
+        self.name = name
+        self.kind = kind
+        self.bits = bits
+        self.itemsize = bits // 8
+        self.numpy = np.dtype(name)
+
+    @staticmethod
+    def of(dtype: DTypeLike) -> DType:
+        """Interned type for a `DType`, a name, a NumPy dtype, or a Python type (32-bit int, context-free float32)."""
+        if isinstance(dtype, DType):
+            return dtype
+        if isinstance(dtype, type) and dtype in _BY_KIND:
+            return _BY_KIND[dtype]
+        name = np.dtype(dtype).name
+        if name not in _BY_NAME:
+            raise TypeError(f"`{dtype}` is no element type of tensors. Use one of {', '.join(_BY_NAME)}.")
+        return _BY_NAME[name]
+
+    @staticmethod
+    def by_precision(kind: Kind, precision: int) -> DType:
+        """Float type of `precision` bits, or the complex type of two such floats."""
+        return _FLOATS[precision] if kind is float else _COMPLEX[precision]
+
+    @property
+    def precision(self) -> int | None:
+        """Bits of the floating-point numbers [bit], None for bools and ints."""
+        return {float: self.bits, complex: self.bits // 2}.get(self.kind)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or other is self.kind
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return DType.of, (self.name,)
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+DTypeLike = DType | str | Kind | npt.DTypeLike
+
+BOOL = DType("bool", bool, 8)
+INT8, INT16, INT32, INT64 = (DType(f"int{bits}", int, bits) for bits in (8, 16, 32, 64))
+UINT8, UINT16, UINT32, UINT64 = (DType(f"uint{bits}", int, bits) for bits in (8, 16, 32, 64))
+FLOAT16, FLOAT32, FLOAT64 = (DType(f"float{bits}", float, bits) for bits in (16, 32, 64))
+COMPLEX64, COMPLEX128 = (DType(f"complex{bits}", complex, bits) for bits in (64, 128))
+
+_ALL = (BOOL, INT8, INT16, INT32, INT64, UINT8, UINT16, UINT32, UINT64, FLOAT16, FLOAT32, FLOAT64, COMPLEX64, COMPLEX128)
+_BY_NAME = {dtype.name: dtype for dtype in _ALL}
+_BY_KIND: dict[type, DType] = {bool: BOOL, int: INT32, float: FLOAT32, complex: COMPLEX64}
+_FLOATS = {16: FLOAT16, 32: FLOAT32, 64: FLOAT64}
+_COMPLEX = {16: COMPLEX64, 32: COMPLEX64, 64: COMPLEX128}  # no library has complex numbers of two 16-bit floats
+
+
+def widest(dtypes: tuple[DType, ...]) -> DType:
+    """Type that holds all `dtypes` of the highest kind among them (bool < int < float < complex)."""
+    top = max(dtypes, key=lambda dtype: KINDS.index(dtype.kind)).kind
+    of_kind = [dtype for dtype in dtypes if dtype.kind is top]
+    return DType.of(np.result_type(*(dtype.numpy for dtype in of_kind)))

@@ -1,0 +1,147 @@
+"""Plans: all thinking about an operation happens once per layout; a hit is one look-up and one straight-line call.
+
+An operation is a `Row` of the table (`ops/_table.py`). Its plans are found under `(*layouts, *parameters, settings)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from phi_tensor._context import local_settings, on_global_change
+from phi_tensor._errors import PhiError, Unsupported
+from phi_tensor.layouts._layout import NUMBERS, Layout
+
+if TYPE_CHECKING:
+    from phi_tensor._tensor import Tensor
+
+PlanCall = Callable[..., Any]
+"""What a plan is: a function of the operands that returns the resulting tensor."""
+
+Rule = Callable[..., PlanCall]
+"""`rule(row, *layouts, **parameters) -> plan` for one kind of operation."""
+
+MOST_PLANS = 4096
+"""Plans that a row keeps; particle counts that change every step would otherwise pile up."""
+
+
+class Row:
+    """One operation.
+
+    Attributes:
+        name: Name in the table and in each backend's `ops`.
+        kind: Which rule plans it (see `RULES`).
+        dtype: How the result's element type follows from the operands' (see `ops/_dtype_rules.py`).
+        linear: None, `jointly` (in all operands together) or `each` (in every operand alone).
+        oracle: The same operation in NumPy, for tests.
+        options: What else the rule and the tests need to know.
+    """
+
+    __slots__ = ("dtype", "kind", "linear", "name", "options", "oracle", "plans")
+
+    def __init__(
+        self, name: str, kind: str, dtype: str = "promote", linear: str | None = None, oracle: Any = None, **options: Any
+    ) -> None:
+        self.name = name
+        self.kind = kind
+        self.dtype = dtype
+        self.linear = linear
+        self.oracle = oracle
+        self.options = options
+        self.plans: dict[Any, PlanCall] = {}
+        ROWS[name] = self
+
+    def __call__(self, *operands: Any, **parameters: Any) -> Any:
+        """Result of the operation for tensors and Python numbers; `parameters` are static and hashable."""
+        if parameters:
+            key = (*[NUMBERS[type(o)] if type(o) in NUMBERS else o.layout for o in operands], *parameters.values(), local_settings())
+        else:
+            key = (*[NUMBERS[type(o)] if type(o) in NUMBERS else o.layout for o in operands], local_settings())
+        plan = self.plans.get(key)
+        if plan is None:
+            plan = self.make(key, key[: len(operands)], parameters)
+        return plan(*operands)
+
+    def make(self, key: Any, layouts: tuple[Layout, ...], parameters: dict[str, Any]) -> PlanCall:
+        """Plan for `layouts`, made by the row's rule and kept under `key`."""
+        rule = RULES.get(self.kind)
+        assert rule is not None, f"no rule for kind {self.kind}"
+        try:
+            plan = rule(self, *layouts, **parameters)
+        except PhiError as error:
+            error.add_note(f"in `{self.name}` of {', '.join(repr(layout.shape) for layout in layouts)}")
+            raise
+        if len(self.plans) >= MOST_PLANS:
+            self.plans.clear()
+        self.plans[key] = plan
+        for listener in LISTENERS:
+            listener(self, layouts, parameters, plan)
+        return plan
+
+    def unsupported(self, *layouts: Layout, hint: str = "") -> Unsupported:
+        """Error for layouts without a rule."""
+        return Unsupported(f"`{self.name}` has no rule for {' and '.join(map(repr, layouts))}. {hint}".rstrip())
+
+    def __repr__(self) -> str:
+        return f"Row({self.name})"
+
+
+ROWS: dict[str, Row] = {}
+"""The table: all rows by name."""
+
+RULES: dict[str, Rule] = {}
+"""Planning rules by kind."""
+
+LISTENERS: list[Callable[[Row, tuple[Layout, ...], dict[str, Any], PlanCall], None]] = []
+"""Called for every new plan (see `explain`)."""
+
+
+def rule(kind: str) -> Callable[[Rule], Rule]:
+    """Decorator that registers the planning rule of one kind of operation."""
+
+    def register(function: Rule) -> Rule:
+        assert kind not in RULES, f"two rules for kind {kind}"
+        RULES[kind] = function
+        return function
+
+    return register
+
+
+def clear_plans() -> None:
+    """Forget all plans (never the interned layouts, which plans are found by)."""
+    for row in ROWS.values():
+        row.plans.clear()
+
+
+on_global_change(clear_plans)
+
+
+def explain(f: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
+    """Text with every plan that `f(*args, **kwargs)` uses: the operation, the layouts it meets and the layout it makes.
+
+    >>> import phi_tensor as math
+    >>> print(math.explain(lambda: math.zeros(math.spatial(x=3)) + 1))
+    add: Dense(constant along (x:s=3,); float32, numpy), int -> Dense(constant along (x:s=3,); float32, numpy)
+    """
+    lines: list[str] = []
+    made: dict[int, int] = {}
+
+    def listen(row: Row, layouts: tuple[Layout, ...], parameters: dict[str, Any], plan: PlanCall) -> None:
+        settings = "".join(f", {name}={value!r}" for name, value in parameters.items())
+        made[id(plan)] = len(lines)
+        result = getattr(plan, "layout", None)
+        lines.append(f"{row.name}: {', '.join(map(repr, layouts))}{settings}" + (f" -> {result!r}" if result else ""))
+
+    clear_plans()
+    LISTENERS.append(listen)
+    try:
+        f(*args, **kwargs)
+    finally:
+        LISTENERS.remove(listen)
+    return "\n".join(lines)
+
+
+def planned(layout: Layout, call: Callable[..., Tensor]) -> PlanCall:
+    """`call` with the layout of its result, which `explain` prints."""
+    call.layout = layout  # pyright: ignore[reportFunctionMemberAccess] functions carry attributes
+    return call

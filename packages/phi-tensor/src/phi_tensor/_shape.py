@@ -1,0 +1,563 @@
+"""Shapes: ordered, immutable, interned collections of dims with a memoised algebra.
+
+>>> from phi_tensor import batch, spatial
+>>> (batch(b=2) & spatial(x=4)).names
+('b', 'x')
+>>> spatial(x=4, y=3) == spatial(y=3, x=4)
+True
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from threading import Lock
+from typing import Any
+from weakref import WeakValueDictionary
+
+from phi_tensor._dim import Dim, Size, entry_of, suggestion, volume_of
+from phi_tensor._dim_types import TYPES, DimFilter, DimType, batch, channel, dim_type, dual, instance, primal, spatial
+from phi_tensor._errors import IncompatibleShapes
+
+
+class Shape:
+    """Ordered dims with unique names. Interned by order; `==` and `hash` ignore the order.
+
+    Attributes:
+        dims: The dims in order.
+        names: Their names.
+        sizes: Their sizes: ints, None where undefined, nested tuples where they vary.
+        rank: Number of dims [-].
+    """
+
+    __slots__ = ("__weakref__", "_by_name", "_key", "dims", "names", "rank", "sizes")
+
+    dims: tuple[Dim, ...]
+    names: tuple[str, ...]
+    sizes: tuple[Size, ...]
+    rank: int
+    _by_name: dict[str, Dim]
+    _key: frozenset[Dim]
+
+    @staticmethod
+    def of(dims: tuple[Dim, ...]) -> Shape:
+        """The shape with these dims in this order."""
+        shape = _INTERNED.get(dims)
+        if shape is None:
+            with _LOCK:
+                shape = _INTERNED.get(dims)
+                if shape is None:
+                    shape = _INTERNED[dims] = _new_shape(dims)
+        return shape
+
+    # --- one-dim shapes
+
+    @property
+    def dim(self) -> Dim:
+        """The only dim; an error for any other rank."""
+        if self.rank != 1:
+            raise IncompatibleShapes(f"Exactly one dim is needed here, but {self} has {self.rank}. Select one with `only`.")
+        return self.dims[0]
+
+    @property
+    def name(self) -> str:
+        """Name of the only dim."""
+        return self.dim.name
+
+    @property
+    def size(self) -> Size:
+        """Size of the only dim."""
+        return self.dim.size
+
+    @property
+    def type(self) -> DimType:
+        """Type of the only dim."""
+        return self.dim.type
+
+    @property
+    def dim_type(self) -> str:
+        """Name of the type of the only dim."""
+        return self.dim.type.name
+
+    # --- properties
+
+    @property
+    def types(self) -> tuple[DimType, ...]:
+        """Types of all dims."""
+        return tuple(dim.type for dim in self.dims)
+
+    @property
+    def labels(self) -> tuple[tuple[str, ...] | None, ...]:
+        """Labels of all dims, None where there are none."""
+        return tuple(dim.labels for dim in self.dims)
+
+    @property
+    def untyped_dict(self) -> dict[str, Any]:
+        """Labels or size by name."""
+        return {dim.name: dim.labels or dim.size for dim in self.dims}
+
+    @property
+    def volume(self) -> int | None:
+        """Number of elements [-], exact for ragged sizes, None if a size is undefined."""
+        return _volume(self.dims)
+
+    @property
+    def is_empty(self) -> bool:
+        """True if there are no dims."""
+        return not self.dims
+
+    @property
+    def batch(self) -> Shape:
+        """Batch dims."""
+        return self.only(batch)
+
+    @property
+    def dual(self) -> Shape:
+        """Dual dims."""
+        return self.only(dual)
+
+    @property
+    def instance(self) -> Shape:
+        """Instance dims."""
+        return self.only(instance)
+
+    @property
+    def spatial(self) -> Shape:
+        """Spatial dims."""
+        return self.only(spatial)
+
+    @property
+    def channel(self) -> Shape:
+        """Channel dims."""
+        return self.only(channel)
+
+    @property
+    def primal(self) -> Shape:
+        """Instance, spatial and channel dims."""
+        return self.only(primal)
+
+    @property
+    def non_batch(self) -> Shape:
+        """All but batch dims."""
+        return self.without(batch)
+
+    @property
+    def non_dual(self) -> Shape:
+        """All but dual dims."""
+        return self.without(dual)
+
+    @property
+    def non_instance(self) -> Shape:
+        """All but instance dims."""
+        return self.without(instance)
+
+    @property
+    def non_spatial(self) -> Shape:
+        """All but spatial dims."""
+        return self.without(spatial)
+
+    @property
+    def non_channel(self) -> Shape:
+        """All but channel dims."""
+        return self.without(channel)
+
+    @property
+    def non_primal(self) -> Shape:
+        """Batch and dual dims."""
+        return self.without(primal)
+
+    @property
+    def batch_rank(self) -> int:
+        """Number of batch dims [-]."""
+        return self.batch.rank
+
+    @property
+    def dual_rank(self) -> int:
+        """Number of dual dims [-]."""
+        return self.dual.rank
+
+    @property
+    def instance_rank(self) -> int:
+        """Number of instance dims [-]."""
+        return self.instance.rank
+
+    @property
+    def spatial_rank(self) -> int:
+        """Number of spatial dims [-]."""
+        return self.spatial.rank
+
+    @property
+    def channel_rank(self) -> int:
+        """Number of channel dims [-]."""
+        return self.channel.rank
+
+    @property
+    def singleton(self) -> Shape:
+        """Dims of size one."""
+        return self._where(lambda dim: dim.size == 1)
+
+    @property
+    def non_singleton(self) -> Shape:
+        """Dims of any other size than one."""
+        return self._where(lambda dim: dim.size != 1)
+
+    @property
+    def well_defined(self) -> bool:
+        """True if no size is None."""
+        return None not in self.sizes
+
+    @property
+    def defined(self) -> Shape:
+        """Dims with a size."""
+        return self._where(lambda dim: dim.size is not None)
+
+    @property
+    def undefined(self) -> Shape:
+        """Dims without a size."""
+        return self._where(lambda dim: dim.size is None)
+
+    @property
+    def is_uniform(self) -> bool:
+        """True if no size varies."""
+        return not any(dim.over for dim in self.dims)
+
+    @property
+    def is_non_uniform(self) -> bool:
+        """True if some size varies along another dim."""
+        return not self.is_uniform
+
+    @property
+    def non_uniform(self) -> Shape:
+        """Dims whose size varies."""
+        return self._where(lambda dim: bool(dim.over))
+
+    @property
+    def non_uniform_shape(self) -> Shape:
+        """Dims along which sizes vary."""
+        over = {name for dim in self.dims for name in dim.over}
+        return self._where(lambda dim: dim.name in over)
+
+    @property
+    def reversed(self) -> Shape:
+        """Same dims in reverse order."""
+        return Shape.of(self.dims[::-1])
+
+    # --- look-up
+
+    def __getitem__(self, key: int | str | slice | Shape | Sequence[str]) -> Shape:
+        if isinstance(key, int):
+            return Shape.of((self.dims[key],))
+        if isinstance(key, slice):
+            return Shape.of(self.dims[key])
+        if isinstance(key, str):
+            key = [name.strip() for name in key.split(",")]
+        names = key.names if isinstance(key, Shape) else key
+        return Shape.of(tuple(self.get_dim(name) for name in names))
+
+    def get_dim(self, name: str) -> Dim:
+        """Dim by name."""
+        try:
+            return self._by_name[name]
+        except KeyError:
+            raise KeyError(f"There is no dim `{name}` in {self}.{suggestion(name, self.names)}") from None
+
+    def index(self, dim: str | Shape) -> int:
+        """Position of a dim [-]."""
+        return self.dims.index(self.get_dim(dim if isinstance(dim, str) else dim.name))
+
+    def get_size(self, dim: str | Shape, default: Size | type[KeyError] = KeyError) -> Size:
+        """Size by name; `default` if absent and given."""
+        name = dim if isinstance(dim, str) else dim.name
+        if name not in self._by_name and default is not KeyError:
+            return default  # pyright: ignore[reportReturnType] the sentinel was excluded
+        return self.get_dim(name).size
+
+    def get_dim_type(self, dim: str | Shape) -> DimType:
+        """Type by name."""
+        return self.get_dim(dim if isinstance(dim, str) else dim.name).type
+
+    def get_labels(self, dim: str | Shape, fallback_spatial: bool = False) -> tuple[str, ...] | None:
+        """Labels by name, or None; with `fallback_spatial` the spatial names where they are as many as the entries."""
+        found = self.get_dim(dim if isinstance(dim, str) else dim.name)
+        if found.labels is None and fallback_spatial and found.size == self.spatial_rank:
+            return self.spatial.names
+        return found.labels
+
+    def __contains__(self, dim: object) -> bool:
+        if isinstance(dim, str):
+            return all(name.strip() in self._by_name for name in dim.split(","))
+        return isinstance(dim, Shape) and all(name in self._by_name for name in dim.names)
+
+    def __iter__(self) -> Iterator[Shape]:
+        return iter(Shape.of((dim,)) for dim in self.dims)
+
+    def __len__(self) -> int:
+        return self.rank
+
+    def __bool__(self) -> bool:
+        return bool(self.dims)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Shape) and self._key == other._key)
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    # --- selection
+
+    def only(self, dims: Any, reorder: bool = False) -> Shape:
+        """Dims matched by a selector, in the order of this shape (or of the selector with `reorder`); absent names are ignored."""
+        names = self.selected_names(dims)
+        if reorder:
+            return Shape.of(tuple(self._by_name[name] for name in names))
+        return Shape.of(tuple(dim for dim in self.dims if dim.name in names))
+
+    def without(self, dims: Any) -> Shape:
+        """All dims but those matched by a selector."""
+        names = self.selected_names(dims)
+        return Shape.of(tuple(dim for dim in self.dims if dim.name not in names))
+
+    def selected_names(self, dims: Any) -> tuple[str, ...]:
+        """Names of the present dims that a selector matches, in the selector's order."""
+        if isinstance(dims, (DimType, DimFilter)):
+            return _names_of_type(self, dims)
+        if isinstance(dims, str):
+            return tuple(name for part in dims.split(",") if (name := part.strip()) in self._by_name)
+        if isinstance(dims, Shape):
+            return tuple(name for name in dims.names if name in self._by_name)
+        if isinstance(dims, (tuple, list, set, frozenset)):
+            parts: list[Any] = sorted(dims) if isinstance(dims, (set, frozenset)) else list(dims)  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
+            return tuple(dict.fromkeys(name for part in parts for name in self.selected_names(part)))
+        if callable(dims):
+            return self.selected_names(dims(self))
+        raise TypeError(f"Dims are selected by names, shapes, types or filters, but found {dims!r}. Try 'x,y' or `spatial`.")
+
+    def _where(self, condition: Callable[[Dim], bool]) -> Shape:
+        return Shape.of(tuple(dim for dim in self.dims if condition(dim)))
+
+    def isdisjoint(self, other: Shape | str) -> bool:
+        """True if no dim name is shared."""
+        return not self.only(other)
+
+    def is_compatible(self, *others: Shape) -> bool:
+        """True if this shape can be merged with all `others`."""
+        try:
+            merge_shapes(self, *others)
+        except IncompatibleShapes:
+            return False
+        return True
+
+    # --- algebra
+
+    def __and__(self, other: Any) -> Shape:
+        if other is dual:
+            return concat_shapes(self, Shape.of(tuple(retyped(dim, dual) for dim in self.primal.dims)))
+        return _merge(self.dims, shape_of(other).dims)
+
+    __rand__ = __and__
+
+    def __add__(self, other: Any) -> Shape:
+        return self._resized(other) if isinstance(other, int) else concat_shapes(self, shape_of(other))
+
+    def __sub__(self, other: Any) -> Shape:
+        return self._resized(-other) if isinstance(other, int) else self.without(other)
+
+    def _resized(self, change: int) -> Shape:
+        if self.batch or any(not isinstance(size, int) for size in self.sizes):
+            raise IncompatibleShapes(f"Sizes of {self} cannot be changed by {change}: they are batch dims, undefined or ragged.")
+        return Shape.of(tuple(dim.with_size(dim.size + change) for dim in self.dims if isinstance(dim.size, int)))
+
+    def replace(self, dims: Any, new: Shape) -> Shape:
+        """Shape with the selected dims exchanged for `new`, position by position; new undefined sizes take the old ones."""
+        names = self.selected_names(dims)
+        if len(names) != new.rank:
+            raise IncompatibleShapes(f"`replace` exchanges dims one by one, but {names} are {len(names)} and {new} has {new.rank}.")
+        table = dict(zip(names, new.dims, strict=True))
+        return Shape.of(tuple(_adopt(table[dim.name], dim) if dim.name in table else dim for dim in self.dims))
+
+    def with_size(self, size: Any) -> Shape:
+        """One-dim shape with another size or other labels."""
+        return Shape.of((self.type.dim(self.name, size),))
+
+    def with_sizes(self, sizes: Sequence[Any] | Shape, keep_labels: bool = True) -> Shape:
+        """Same names and types with other sizes; labels stay where the size does."""
+        values = sizes.sizes if isinstance(sizes, Shape) else tuple(sizes)
+        if len(values) != self.rank:
+            raise IncompatibleShapes(f"{self} needs {self.rank} sizes, but found {values}.")
+        return Shape.of(
+            tuple(
+                dim if keep_labels and size == dim.size else dim.type.dim(dim.name, size)
+                for dim, size in zip(self.dims, values, strict=True)
+            )
+        )
+
+    def with_dim_size(self, dim: str | Shape, size: Any, keep_labels: bool = True) -> Shape:
+        """Shape with another size or other labels of one dim."""
+        old = self.get_dim(dim if isinstance(dim, str) else dim.name)
+        new = old if keep_labels and size == old.size else old.type.dim(old.name, size)
+        return Shape.of(tuple(new if d is old else d for d in self.dims))
+
+    def without_sizes(self) -> Shape:
+        """Same names and types with undefined sizes."""
+        return Shape.of(tuple(dim.with_size(None) for dim in self.dims))
+
+    def as_type(self, new_type: DimType | str) -> Shape:
+        """All dims with another type; dual names gain or lose their `~`."""
+        return Shape.of(tuple(retyped(dim, dim_type(new_type)) for dim in self.dims))
+
+    def as_batch(self) -> Shape:
+        """All dims as batch dims."""
+        return self.as_type(batch)
+
+    def as_dual(self) -> Shape:
+        """All dims as dual dims."""
+        return self.as_type(dual)
+
+    def as_instance(self) -> Shape:
+        """All dims as instance dims."""
+        return self.as_type(instance)
+
+    def as_spatial(self) -> Shape:
+        """All dims as spatial dims."""
+        return self.as_type(spatial)
+
+    def as_channel(self) -> Shape:
+        """All dims as channel dims."""
+        return self.as_type(channel)
+
+    def meshgrid(self, names: bool = False) -> Iterator[dict[str, Any]]:
+        """All positions as dicts from name to index, row-major; labels instead of indices with `names`."""
+        ranges = [dim.labels if names and dim.labels else range(_int_size(dim)) for dim in self.dims]
+        for position in itertools.product(*ranges):
+            yield dict(zip(self.names, position, strict=True))
+
+    def first_index(self) -> dict[str, int]:
+        """First position of `meshgrid`."""
+        return dict.fromkeys(self.names, 0)
+
+    def unstack(self, dim: str | Shape) -> tuple[Shape, ...]:
+        """Shapes of the slices along one dim."""
+        name = dim if isinstance(dim, str) else dim.name
+        rest = self.without(name).dims
+        count = _int_size(self.get_dim(name))
+        return tuple(Shape.of(tuple(entry_of(d, name, i) for d in rest)) for i in range(count))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Shape.of, (self.dims,)
+
+    def __repr__(self) -> str:
+        return f"({', '.join(map(repr, self.dims))})"
+
+
+def _new_shape(dims: tuple[Dim, ...]) -> Shape:
+    names = tuple(dim.name for dim in dims)
+    if len(set(names)) != len(names):
+        raise IncompatibleShapes(f"Names of dims must be unique in a shape, but found {dims}. Rename one of them.")
+    shape = object.__new__(Shape)
+    shape.dims, shape.names, shape.rank = dims, names, len(dims)
+    shape.sizes = tuple(dim.size for dim in dims)
+    shape._by_name = dict(zip(names, dims, strict=True))  # pyright: ignore[reportPrivateUsage] its own constructor
+    shape._key = frozenset(dims)  # pyright: ignore[reportPrivateUsage] its own constructor
+    return shape
+
+
+def _int_size(dim: Dim) -> int:
+    if not isinstance(dim.size, int):
+        raise IncompatibleShapes(f"Dim `{dim.name}` needs one known size here, but has {dim.size}. Give it a size or slice it.")
+    return dim.size
+
+
+def retyped(dim: Dim, new_type: DimType) -> Dim:
+    """`dim` with another type."""
+    return Dim.of(new_type.dim_name(dim.name), new_type, dim.size, dim.labels, dim.over)
+
+
+def _adopt(new: Dim, old: Dim) -> Dim:
+    if new.size is None:
+        return new.with_size(old.size, old.labels, old.over)
+    if new.size != old.size:
+        raise IncompatibleShapes(f"Dim `{old.name}` of size {old.size} cannot become `{new}`: the sizes differ.")
+    return new
+
+
+@lru_cache(4096)
+def _names_of_type(shape: Shape, selector: DimType | DimFilter) -> tuple[str, ...]:
+    types = selector.types if isinstance(selector, DimFilter) else (selector,)
+    return tuple(dim.name for dim in shape.dims if dim.type in types)
+
+
+@lru_cache(4096)
+def _volume(dims: tuple[Dim, ...]) -> int | None:
+    return volume_of(dims)
+
+
+@lru_cache(8192)
+def _merge(a: tuple[Dim, ...], b: tuple[Dim, ...]) -> Shape:
+    merged = {dim.name: dim for dim in a}
+    for dim in b:
+        merged[dim.name] = merged_dim(merged[dim.name], dim) if dim.name in merged else dim
+    return Shape.of(tuple(merged.values()))
+
+
+def merged_dim(a: Dim, b: Dim) -> Dim:
+    """The dim that two dims of one name have in common, adopting known sizes and labels."""
+    if a is b:
+        return a
+    if a.type is not b.type:
+        raise IncompatibleShapes(
+            f"Dim `{a.name}` is {a.type} on one side and {b.type} on the other: ({a}) and ({b}). "
+            f"Retype one of them, e.g. `rename_dims(value, '{b.name}', {a.type}('{a.name}'))`."
+        )
+    if a.size is None or b.size is None:
+        known = b if a.size is None else a
+        return known
+    if a.size != b.size or a.over != b.over:
+        raise IncompatibleShapes(
+            f"Dim `{a.name}` has size {a.size} on one side and {b.size} on the other. Sizes must match exactly "
+            f"(1 is not broadcast); slice, pad or rename one of them."
+        )
+    if a.labels and b.labels:
+        raise IncompatibleShapes(
+            f"Labels of dim `{a.name}` differ: {a.labels} and {b.labels}. Reorder with `value.{a.name}['{','.join(a.labels)}']` "
+            f"or rename them."
+        )
+    return a if a.labels else b
+
+
+def shape_of(obj: Any) -> Shape:
+    """Shape of a shape, a tensor, a number or any object with a `shape` made of dims."""
+    if isinstance(obj, Shape):
+        return obj
+    found = getattr(obj, "shape", None)
+    if isinstance(found, Shape):
+        return found
+    if obj is None or isinstance(obj, (int, float, complex)):
+        return EMPTY_SHAPE
+    if isinstance(obj, str):
+        from phi_tensor._spec import parse_shape_spec  # noqa: PLC0415 specs build shapes
+
+        return parse_shape_spec(obj)
+    from phi_tensor._trees import tree_shape  # noqa: PLC0415 trees hold tensors, which have shapes
+
+    return tree_shape(obj)
+
+
+def merge_shapes(*objs: Any) -> Shape:
+    """Union of the dims of all objects; dims of one name must agree in type, size and labels."""
+    result = EMPTY_SHAPE
+    for obj in objs:
+        result = result & shape_of(obj)
+    return result
+
+
+def concat_shapes(*shapes: Any) -> Shape:
+    """All dims in the given order; names must not repeat."""
+    return Shape.of(tuple(dim for shape in shapes for dim in shape_of(shape).dims))
+
+
+_INTERNED: WeakValueDictionary[tuple[Dim, ...], Shape] = WeakValueDictionary()
+_LOCK = Lock()
+
+EMPTY_SHAPE = Shape.of(())
+assert len(TYPES) == 5

@@ -1,0 +1,230 @@
+"""Trees: anything made of tensors. Tuples, lists, dicts, dataclasses and foreign classes that name their attributes.
+
+Dataclasses: fields are data unless annotated as `str`, `int`, `float`, `bool`, `Shape`, `slice`, `type`, `Callable` or `Literal`;
+the class may name its `variable_attrs` (traced, differentiated, optimised) and `value_attrs` (what mathematics acts on).
+
+Foreign classes: `__variable_attrs__() -> names`, optionally `__value_attrs__()`, and `__with_attrs__(**changes)`.
+"""
+
+from __future__ import annotations
+
+import copy as _copy
+import dataclasses
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, Literal
+
+from phi_tensor._errors import IncompatibleShapes
+from phi_tensor._shape import EMPTY_SHAPE, Shape, merge_shapes
+from phi_tensor._tensor import Tensor
+
+Attributes = Literal["variable", "value", "all"]
+
+
+class Structure:
+    """What remains of a tree without its tensors; hashable, rebuilds the tree from a list of tensors.
+
+    Attributes:
+        kind: `leaf`, `static`, `tuple`, `list`, `dict` or `object`.
+        data: Static value, keys, or class with static fields.
+        children: Structures below.
+        count: Number of tensors in the tree [-].
+    """
+
+    __slots__ = ("_hash", "children", "count", "data", "kind")
+
+    def __init__(self, kind: str, data: Any, children: tuple[Structure, ...]) -> None:
+        self.kind = kind
+        self.data = data
+        self.children = children
+        self.count = 1 if kind == "leaf" else sum(child.count for child in children)
+        try:
+            self._hash = hash((kind, data, children))
+        except TypeError:
+            self._hash = hash((kind, type(data), children))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        return (
+            isinstance(other, Structure)
+            and self._hash == other._hash
+            and self.kind == other.kind
+            and bool(self.data == other.data)
+            and self.children == other.children
+        )
+
+    def build(self, leaves: Sequence[Any]) -> Any:
+        """The tree with these leaves in order."""
+        if self.kind == "leaf":
+            return leaves[0]
+        if self.kind == "static":
+            return self.data
+        values: list[Any] = []
+        start = 0
+        for child in self.children:
+            values.append(child.build(leaves[start : start + child.count]))
+            start += child.count
+        if self.kind == "tuple":
+            return tuple(values) if self.data is tuple else self.data(*values)
+        if self.kind == "list":
+            return values
+        if self.kind == "dict":
+            return dict(zip(self.data, values, strict=True))
+        return self.data.build(values)
+
+    def __repr__(self) -> str:
+        if self.kind == "leaf":
+            return "*"
+        return f"{self.data!r}" if self.kind == "static" else f"{self.kind}{self.children}"
+
+
+_LEAF = Structure("leaf", None, ())
+
+
+class _Object:
+    """An object without its tensors: class, names of its tensor attributes, all other attributes."""
+
+    __slots__ = ("names", "static", "template")
+
+    def __init__(self, template: Any, names: tuple[str, ...]) -> None:
+        self.template = template
+        self.names = names
+        self.static = _static_part(template, names)
+
+    def build(self, values: list[Any]) -> Any:
+        changes = dict(zip(self.names, values, strict=True))
+        if hasattr(self.template, "__with_attrs__"):
+            return self.template.__with_attrs__(**changes)
+        if dataclasses.is_dataclass(self.template):
+            return replaced(self.template, changes)
+        changed = _copy.copy(self.template)
+        for name, value in changes.items():
+            setattr(changed, name, value)
+        return changed
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, _Object)
+            and type(self.template) is type(other.template)
+            and self.names == other.names
+            and bool(self.static == other.static)
+        )
+
+    def __hash__(self) -> int:
+        return hash((type(self.template), self.names))
+
+
+def replaced(obj: Any, changes: dict[str, Any]) -> Any:
+    """Copy of a dataclass with changed fields, without running its `__init__` or `__post_init__` again."""
+    changed = object.__new__(type(obj))
+    for field in dataclasses.fields(obj):
+        object.__setattr__(changed, field.name, changes[field.name] if field.name in changes else getattr(obj, field.name))
+    return changed
+
+
+def _static_part(obj: Any, names: tuple[str, ...]) -> Any:
+    if dataclasses.is_dataclass(obj):
+        return {f.name: getattr(obj, f.name) for f in dataclasses.fields(obj) if f.name not in names}
+    return {key: value for key, value in getattr(obj, "__dict__", {}).items() if key not in names}
+
+
+_STATIC_ANNOTATIONS = ("str", "int", "float", "bool", "Shape", "slice", "type", "Callable", "Literal", "DType")
+
+
+@lru_cache(1024)
+def _data_fields(cls: type) -> tuple[str, ...]:
+    names: list[str] = []
+    for field in dataclasses.fields(cls):
+        annotation = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", str(field.type))
+        first = annotation.split("[")[0].split("|")[0].strip().rsplit(".", 1)[-1]
+        if first not in _STATIC_ANNOTATIONS:
+            names.append(field.name)
+    return tuple(names)
+
+
+def attributes_of(obj: Any, attributes: Attributes) -> tuple[str, ...] | None:
+    """Names of the tensor attributes of an object that mathematics / derivatives / structure act on; None if it is no tree."""
+    hook = {"variable": "__variable_attrs__", "value": "__value_attrs__", "all": "__all_attrs__"}[attributes]
+    if hasattr(obj, hook):
+        return tuple(getattr(obj, hook)())
+    if attributes != "variable" and hasattr(obj, "__variable_attrs__"):
+        return tuple(obj.__variable_attrs__())
+    if dataclasses.is_dataclass(obj) and not isinstance(obj, type):
+        listed = getattr(obj, f"{attributes}_attrs", None) if attributes != "all" else None
+        if listed is not None:
+            return tuple(part.strip() for part in listed.split(",")) if isinstance(listed, str) else tuple(listed)
+        return _data_fields(type(obj))
+    return None
+
+
+def flatten(obj: Any, attributes: Attributes = "variable", leaf: Callable[[Any], Tensor | None] | None = None) -> tuple[list[Tensor], Structure]:
+    """`(tensors, structure)` of a tree.
+
+    Args:
+        obj: The tree. Whatever is neither tensor nor container is static.
+        attributes: Which attributes of objects are followed.
+        leaf: Makes a tensor of other values (numbers, arrays), or None for static ones.
+    """
+    leaves: list[Tensor] = []
+    structure = _flatten(obj, attributes, leaf, leaves)
+    return leaves, structure
+
+
+def _flatten(obj: Any, attributes: Attributes, leaf: Callable[[Any], Tensor | None] | None, leaves: list[Tensor]) -> Structure:
+    if isinstance(obj, Tensor):
+        leaves.append(obj)
+        return _LEAF
+    if leaf is not None:
+        made = leaf(obj)
+        if made is not None:
+            leaves.append(made)
+            return _LEAF
+    if isinstance(obj, tuple):
+        children = tuple(_flatten(value, attributes, leaf, leaves) for value in obj)  # pyright: ignore[reportUnknownVariableType]
+        return Structure("tuple", tuple if type(obj) is tuple else type(obj), children)  # pyright: ignore[reportUnknownArgumentType]
+    if isinstance(obj, list):
+        return Structure("list", None, tuple(_flatten(value, attributes, leaf, leaves) for value in obj))  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(obj, dict):
+        return Structure("dict", tuple(obj), tuple(_flatten(value, attributes, leaf, leaves) for value in obj.values()))  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
+    names = None if obj is None or isinstance(obj, (str, int, float, complex, Shape, type)) else attributes_of(obj, attributes)
+    if names is None:
+        return Structure("static", obj, ())
+    children = tuple(_flatten(getattr(obj, name), attributes, leaf, leaves) for name in names)
+    return Structure("object", _Object(obj, names), children)
+
+
+def tree_map(f: Callable[..., Any], tree: Any, *others: Any, attributes: Attributes = "value") -> Any:
+    """Tree of `f(leaf, …)` for the tensors of `tree` and those of `others`, which have the same structure.
+
+    >>> import phi_tensor as math
+    >>> tree_map(lambda x: x + 1, {"a": math.wrap(1.0)})
+    {'a': 2.0}
+    """
+    leaves, structure = flatten(tree, attributes)
+    columns = [leaves]
+    for other in others:
+        more, same = flatten(other, attributes)
+        if len(more) != len(leaves):
+            raise IncompatibleShapes(f"Trees must have the same structure, but found {structure} and {same}.")
+        columns.append(more)
+    return structure.build([f(*row) for row in zip(*columns, strict=True)])
+
+
+def is_tree(obj: Any) -> bool:
+    """True for tensors and for what contains tensors."""
+    if isinstance(obj, Tensor):
+        return True
+    leaves, _ = flatten(obj, "all")
+    return bool(leaves)
+
+
+def tree_shape(obj: Any) -> Shape:
+    """Dims of all tensors of a tree, merged."""
+    leaves, structure = flatten(obj, "all")
+    if not leaves and structure.kind in ("static",):
+        raise TypeError(f"{type(obj).__name__} has no dims: it is neither a tensor nor made of tensors.")
+    return merge_shapes(EMPTY_SHAPE, *(leaf.shape for leaf in leaves))

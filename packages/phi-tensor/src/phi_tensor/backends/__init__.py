@@ -1,0 +1,1 @@
+"""Native array libraries behind one interface."""

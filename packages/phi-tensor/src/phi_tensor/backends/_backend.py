@@ -1,0 +1,199 @@
+"""What a native array library must offer: functions by row name, data primitives, and transformations of flat functions.
+
+*Flat* functions take native arrays as positional arguments and return a tuple of native arrays; they know nothing of
+dims or tensors. Everything named lives above, everything library-specific below this interface.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from phi_tensor._dtype import DType
+from phi_tensor._errors import Unsupported
+
+Native = Any
+"""Array of a native library; only backends look inside."""
+Natives = tuple[Native, ...]
+Flat = Callable[..., Natives]
+"""Function of native arrays that returns a tuple of native arrays."""
+
+
+@dataclass(frozen=True)
+class ComputeDevice:
+    """A device that holds and computes tensors.
+
+    Attributes:
+        backend: Name of the library that reports it.
+        name: The library's own name for it, e.g. `cuda:0`.
+        device_type: `CPU`, `GPU` or `TPU`.
+        memory: Memory [byte], -1 if unknown.
+        processor_count: Number of processors, -1 if unknown.
+        description: Free text, e.g. the product name.
+        ref: The library's device object.
+    """
+
+    backend: str
+    name: str
+    device_type: str
+    memory: int = -1
+    processor_count: int = -1
+    description: str = ""
+    ref: Any = None
+
+
+class Backend(ABC):
+    """A native array library. Final subclasses fill `ops` and implement the primitives.
+
+    Attributes:
+        name: `numpy`, `torch`, `jax` or `tensorflow`.
+        ops: Native functions by row name (array-API spelling), see `backends/README.md` for their arguments.
+        supports: Which of `jit`, `reverse`, `forward`, `float16` the library offers.
+    """
+
+    name: str
+    ops: dict[str, Callable[..., Any]]
+    supports: frozenset[str]
+
+    # --- data
+
+    @abstractmethod
+    def is_native(self, obj: object) -> bool:
+        """True for this library's arrays (eager or traced)."""
+
+    @abstractmethod
+    def is_concrete(self, native: Native) -> bool:
+        """True if the array holds numbers, False while it is traced or differentiated (wrapped by a transformation)."""
+
+    @abstractmethod
+    def as_native(self, array: npt.NDArray[Any], device: ComputeDevice | None = None) -> Native:
+        """Native array with the dtype and numbers of `array`, on `device` or the default device.
+
+        Inside a trace the result is an eager constant that the trace lifts to a hidden input, never a literal.
+        """
+
+    @abstractmethod
+    def to_numpy(self, native: Native) -> npt.NDArray[Any]:
+        """NumPy array of a concrete native, sharing memory where possible; waits for pending computation."""
+
+    @abstractmethod
+    def from_dlpack(self, obj: Any) -> Native:
+        """Native array that shares memory with `obj`, an array of any library with `__dlpack__` (zero-copy on one device)."""
+
+    @abstractmethod
+    def full(self, shape: Sequence[int], value: complex, dtype: DType, device: ComputeDevice | None = None) -> Native:
+        """Array filled with `value`."""
+
+    @abstractmethod
+    def dtype(self, native: Native) -> DType:
+        """Element type."""
+
+    @abstractmethod
+    def shape(self, native: Native) -> tuple[int, ...]:
+        """Static sizes of all axes."""
+
+    @abstractmethod
+    def list_devices(self) -> list[ComputeDevice]:
+        """All devices that the library can use, the default one first."""
+
+    @abstractmethod
+    def device(self, native: Native) -> ComputeDevice:
+        """Device that holds the array (the default device while traced)."""
+
+    @abstractmethod
+    def to_device(self, native: Native, device: ComputeDevice) -> Native:
+        """The array on `device`."""
+
+    @abstractmethod
+    def wait(self, natives: Natives) -> None:
+        """Block until the arrays are computed."""
+
+    # --- transformations of flat functions
+
+    def compile(self, f: Flat, examples: Natives) -> Flat:
+        """Compiled `f` for arrays of the shapes and dtypes of `examples`.
+
+        Calls `f` exactly once, here, with traced arrays. Arrays that `f` takes from outside become hidden inputs with
+        the value they had now. If `f` raises, the error passes through and nothing is left behind.
+        """
+        raise self._cannot("compile functions")
+
+    def vjp(self, f: Callable[..., tuple[Natives, Natives]], primals: Natives) -> tuple[Natives, Callable[[Natives], Natives], Natives]:
+        """`(outputs, pullback, aux)` for `f(*primals) -> (outputs, aux)`, both tuples of natives.
+
+        `pullback(cotangents of outputs)` returns one cotangent per primal (zeros where independent). May be nested in any
+        order with `vjp` and `jvp`, inside or outside `compile`. The pullback may be called more than once.
+        """
+        raise self._cannot("differentiate")
+
+    def jvp(self, f: Flat, primals: Natives, tangents: Natives) -> tuple[Natives, Natives]:
+        """`(outputs, tangents of outputs)` by forward-mode differentiation; zeros where independent, never None."""
+        raise self._cannot("differentiate")
+
+    def custom_gradient(self, f: Flat, pullback: Callable[[Natives, Natives, Natives], Natives]) -> Flat:
+        """`f` with `pullback(primals, outputs, cotangents) -> one cotangent per primal` as its reverse rule.
+
+        The forward rule follows by transposing the (linear) pullback. Works nested, eager and compiled.
+        """
+        return f
+
+    def stop_gradient(self, native: Native) -> Native:
+        """The array as a constant for all derivatives."""
+        return native
+
+    def map_leading(self, f: Flat, natives: Natives) -> Natives:
+        """`f` applied to every slice along the leading axis of all `natives`, results stacked along a leading axis."""
+        count = self.shape(natives[0])[0]
+        index = self.ops["getitem"]
+        parts = [f(*(index(native, (i,)) for native in natives)) for i in range(count)]
+        return tuple(self.ops["stack"](list(column), 0) for column in zip(*parts, strict=True))
+
+    def scan(
+        self, step: Callable[[Natives], tuple[Natives, Natives]], state: Natives, count: int, checkpoint: int | None = None
+    ) -> tuple[Natives, Natives]:
+        """`(final state, outputs)` after `count` times `state, outputs = step(state)`.
+
+        `outputs` of the steps are stacked along a new leading axis. `step` keeps shapes and dtypes of the state. While
+        traced or differentiated this is one primitive: one traced step, one traced step-vjp, states kept every
+        `checkpoint` steps (None: about the square root of `count`) and recomputed in between in reverse mode. Arrays that
+        `step` takes from outside are differentiated, too. Eager calls on concrete arrays run a Python loop.
+        """
+        outputs: list[Natives] = []
+        for _ in range(count):
+            state, output = step(state)
+            outputs.append(output)
+        return state, tuple(self.ops["stack"](list(column), 0) for column in zip(*outputs, strict=True))
+
+    def while_loop(
+        self, condition: Callable[[Natives], Native], step: Callable[[Natives], Natives], state: Natives, limit: int | None = None
+    ) -> Natives:
+        """State when the 0-d bool `condition(state)` is False or after `limit` steps.
+
+        Traced, not unrolled, in compiled code. Differentiable forwards; backwards where `limit` is given (else `Unsupported`).
+        """
+        count = 0
+        while (limit is None or count < limit) and bool(self.to_numpy(condition(state))):
+            state = step(state)
+            count += 1
+        return state
+
+    # --- shared
+
+    def _cannot(self, what: str) -> Unsupported:
+        return Unsupported(
+            f"The backend `{self.name}` cannot {what}. Use torch, jax or tensorflow: `pip install phi-tensor[jax]`, "
+            f"then `use('jax')` before the tensors are created."
+        )
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+def numpy_of(value: complex, dtype: DType) -> npt.NDArray[Any]:
+    """0-d NumPy array."""
+    return np.asarray(value, dtype.numpy)

@@ -1,0 +1,189 @@
+"""NumPy: values everywhere, derivatives and compilation nowhere."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from phi_tensor._dtype import DType
+from phi_tensor.backends._backend import Backend, ComputeDevice, Native, Natives
+
+Array = npt.NDArray[Any]
+
+
+class NumPyBackend(Backend):
+    """NumPy arrays in main memory."""
+
+    name = "numpy"
+    supports = frozenset({"float16"})
+
+    def __init__(self) -> None:
+        self.ops = _OPS
+        self._device = ComputeDevice("numpy", "CPU", "CPU", -1, os.cpu_count() or -1, "main memory", "cpu")
+
+    def is_native(self, obj: object) -> bool:
+        return isinstance(obj, (np.ndarray, np.generic))
+
+    def is_concrete(self, native: Native) -> bool:
+        return True
+
+    def as_native(self, array: Array, device: ComputeDevice | None = None) -> Array:
+        return array
+
+    def to_numpy(self, native: Native) -> Array:
+        return np.asarray(native)
+
+    def from_dlpack(self, obj: Any) -> Array:
+        return np.from_dlpack(obj)
+
+    def full(self, shape: Sequence[int], value: complex, dtype: DType, device: ComputeDevice | None = None) -> Array:
+        return np.full(shape, value, dtype.numpy)
+
+    def dtype(self, native: Native) -> DType:
+        return DType.of(native.dtype)
+
+    def shape(self, native: Native) -> tuple[int, ...]:
+        return native.shape
+
+    def list_devices(self) -> list[ComputeDevice]:
+        return [self._device]
+
+    def device(self, native: Native) -> ComputeDevice:
+        return self._device
+
+    def to_device(self, native: Native, device: ComputeDevice) -> Native:
+        return native
+
+    def wait(self, natives: Natives) -> None:
+        return None
+
+
+def _permute(x: Array, axes: Sequence[int]) -> Array:
+    return x.transpose(axes)
+
+
+def _safely(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` with IEEE results and no warnings: 1/0 is inf, log(0) is -inf, as on all other backends."""
+
+    def silent(*args: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return function(*args)
+
+    return silent
+
+
+def _round_like(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    return lambda x: x if x.dtype.kind in "iub" else function(x)
+
+
+def _sigmoid(x: Array) -> Array:
+    return 0.5 * (np.tanh(0.5 * x) + 1)
+
+
+def _erf(x: Array) -> Array:
+    from scipy import special  # noqa: PLC0415 costs 150 ms
+
+    return special.erf(x)
+
+
+def _reduce(ufunc: np.ufunc) -> Callable[[Array, tuple[int, ...]], Array]:
+    return lambda x, axes: ufunc.reduce(x, axes)
+
+
+def _sum(x: Array, axes: tuple[int, ...]) -> Array:
+    return np.add.reduce(x, axes, np.int64 if x.dtype.kind in "biu" else None)
+
+
+def _prod(x: Array, axes: tuple[int, ...]) -> Array:
+    return np.multiply.reduce(x, axes, np.int64 if x.dtype.kind in "biu" else None)
+
+
+def _mean(x: Array, axes: tuple[int, ...]) -> Array:
+    return np.mean(x, axes)
+
+
+def _cast(x: Array, dtype: DType) -> Array:
+    if x.dtype.kind == "c" and dtype.kind is not complex:
+        x = x.real if dtype.kind is not bool else x != 0
+    return x.astype(dtype.numpy)
+
+
+def _pad_constant(x: Array, widths: Sequence[tuple[int, int]], value: Any) -> Array:
+    shape = tuple(lo + size + up for size, (lo, up) in zip(x.shape, widths, strict=True))
+    padded = np.full(shape, value, x.dtype)
+    padded[tuple(slice(lo, lo + size) for size, (lo, _) in zip(x.shape, widths, strict=True))] = x
+    return padded
+
+
+def _scatter_add(base: Array, indices: Array, values: Array) -> Array:
+    result = base.copy()
+    np.add.at(result, indices, values)
+    return result
+
+
+def _arange(start: float, stop: float, step: float, dtype: DType, device: Any = None) -> Array:
+    return np.arange(start, stop, step, dtype.numpy)
+
+
+_OPS: dict[str, Callable[..., Any]] = {
+    **{name: getattr(np, name) for name in ("negative", "exp", "expm1", "sin", "cos", "tan", "sinh", "tanh", "square")},
+    **{name: getattr(np, name) for name in ("real", "imag", "conj", "angle", "isfinite", "isnan", "isinf", "sign")},
+    **{f"a{f}": getattr(np, f"arc{f}") for f in ("tan", "sinh")},
+    **{f"a{f}": _safely(getattr(np, f"arc{f}")) for f in ("sin", "cos", "cosh", "tanh")},
+    **{name: _safely(getattr(np, name)) for name in ("sqrt", "log", "log1p", "log2", "log10", "reciprocal", "cosh")},
+    **{name: _round_like(getattr(np, name)) for name in ("round", "ceil", "floor", "trunc")},
+    "abs": np.abs,
+    "rsqrt": _safely(lambda x: 1 / np.sqrt(x)),
+    "erf": _erf,
+    "sigmoid": _sigmoid,
+    "softplus": lambda x: np.logaddexp(x, x.dtype.type(0)),
+    "logical_not": np.logical_not,
+    "bitwise_invert": np.invert,
+    **{name: getattr(np, name) for name in ("add", "subtract", "multiply", "maximum", "minimum")},
+    **{name: getattr(np, name) for name in ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")},
+    **{name: getattr(np, name) for name in ("logical_and", "logical_or", "logical_xor")},
+    **{f"bitwise_{name}": getattr(np, f"bitwise_{name}") for name in ("and", "or", "xor")},
+    **{f"bitwise_{name}": getattr(np, name) for name in ("left_shift", "right_shift")},
+    **{name: _safely(getattr(np, name)) for name in ("floor_divide", "remainder")},
+    "divide": _safely(np.divide),
+    "pow": _safely(np.power),
+    "atan2": np.arctan2,
+    "where": np.where,
+    "sum": _sum,
+    "prod": _prod,
+    "mean": _mean,
+    "max": _reduce(np.maximum),
+    "min": _reduce(np.minimum),
+    "any": _reduce(np.logical_or),
+    "all": _reduce(np.logical_and),
+    "argmax": np.argmax,
+    "argmin": np.argmin,
+    "cumsum": np.cumsum,
+    "cast": _cast,
+    "reshape": lambda x, shape: x.reshape(shape),
+    "permute": _permute,
+    "broadcast_to": np.broadcast_to,
+    "concat": np.concatenate,
+    "stack": np.stack,
+    "flip": np.flip,
+    "getitem": lambda x, index: x[index],
+    "roll": np.roll,
+    "take": lambda x, indices, axis: x.take(indices, axis),
+    "pad_constant": _pad_constant,
+    "scatter_add": _scatter_add,
+    "matmul": np.matmul,
+    "fft": lambda x, axes: np.fft.fftn(x, axes=axes),
+    "ifft": lambda x, axes: np.fft.ifftn(x, axes=axes),
+    "rfft": lambda x, axis: np.fft.rfft(x, axis=axis),
+    "irfft": lambda x, n, axis: np.fft.irfft(x, n, axis),
+    "arange": _arange,
+    "sort": partial(np.sort, kind="stable"),
+    "argsort": partial(np.argsort, kind="stable"),
+}
+
+NUMPY = BACKEND = NumPyBackend()

@@ -1,0 +1,1 @@
+"""The operations: one table of rows, planning rules by kind, and thin public functions over them."""

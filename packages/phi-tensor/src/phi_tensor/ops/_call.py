@@ -1,0 +1,58 @@
+"""How public functions call rows: tensors at once, numbers and arrays wrapped, trees leaf by leaf."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from phi_tensor._create import wrap
+from phi_tensor._plan import Row
+from phi_tensor._tensor import Tensor
+from phi_tensor._trees import attributes_of, tree_map
+from phi_tensor.backends._registry import backend_of
+from phi_tensor.layouts._layout import NUMBERS
+
+
+def as_tensor(x: Any) -> Tensor:
+    """`x` as a tensor: tensors as they are, numbers, lists and native arrays wrapped."""
+    return x if isinstance(x, Tensor) else wrap(x)
+
+
+def is_container(x: Any) -> bool:
+    """True for trees that functions map over leaf by leaf."""
+    if isinstance(x, (Tensor, *NUMBERS)) or backend_of(x) is not None:
+        return False
+    if isinstance(x, (tuple, list, dict)):
+        return True
+    return attributes_of(x, "value") is not None
+
+
+def unary(row: Row, x: Any, **parameters: Any) -> Any:
+    """Result of a row with one operand for a tensor, a number, an array or a tree."""
+    if isinstance(x, Tensor):
+        return row(x, **parameters)
+    if is_container(x):
+        return tree_map(lambda leaf: row(leaf, **parameters), x)
+    return row(wrap(x), **parameters)
+
+
+def binary(row: Row, x: Any, y: Any) -> Any:
+    """Result of a row with two operands; trees meet trees of the same structure or single operands."""
+    if is_container(x) or is_container(y):
+        if is_container(x) and is_container(y):
+            return tree_map(lambda a, b: row(a, b), x, y)
+        return tree_map(lambda a: row(a, y), x) if is_container(x) else tree_map(lambda b: row(x, b), y)
+    if isinstance(x, Tensor):
+        return row(x, operand(y, x))
+    return row(operand(x, y), y) if isinstance(y, Tensor) else row(wrap(x), operand(y, x))
+
+
+def operand(x: Any, other: Any) -> Any:
+    """`x` as a tensor or number beside `other`."""
+    if isinstance(x, Tensor) or type(x) in NUMBERS:
+        return x
+    if isinstance(other, Tensor):
+        from phi_tensor import _read  # noqa: PLC0415 unnamed arrays take the dims of `other`
+
+        found = _read.operand(x, other)
+        return wrap(x) if found is None else found
+    return wrap(x)

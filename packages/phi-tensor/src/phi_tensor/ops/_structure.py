@@ -1,0 +1,324 @@
+"""Functions that rearrange dims: stack, concat, expand, rename, pack, unpack, flip, roll. Trees are rearranged leaf by leaf."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from phi_tensor._dim import Dim
+from phi_tensor._dim_types import DimFilter, DimType, dim_type, instance, non_batch
+from phi_tensor._errors import IncompatibleShapes
+from phi_tensor._shape import Shape, merge_shapes, retyped, shape_of
+from phi_tensor._spec import parse_shape_spec
+from phi_tensor._tensor import Tensor
+from phi_tensor.ops import _table as table
+
+
+def _leaf_by_leaf(function: Any, value: Any, *args: Any, **kwargs: Any) -> Any:
+    """`function` applied to the tensors of a tree or to a wrapped number."""
+    from phi_tensor._create import wrap  # noqa: PLC0415 creation needs `stack`
+    from phi_tensor._trees import flatten  # noqa: PLC0415 trees need tensors
+
+    leaves, structure = flatten(value, "all", lambda x: wrap(x) if isinstance(x, (bool, int, float, complex)) else None)
+    if structure.kind == "static":
+        return function(wrap(value), *args, **kwargs)
+    return structure.build([function(leaf, *args, **kwargs) for leaf in leaves])
+
+
+def as_dim(dim: Shape | str, default_type: DimType | None = None) -> Dim:
+    """The single dim that a shape or a spec string describes."""
+    return (parse_shape_spec(dim, default_type) if isinstance(dim, str) else dim).dim
+
+
+def expand(value: Any, *dims: Shape | str) -> Any:
+    """`value` with more dims, along which it is constant and takes no memory; present dims must agree.
+
+    >>> import phi_tensor as math
+    >>> expand(math.wrap(1.0), math.batch(b=1000)).shape
+    (b:b=1000)
+    """
+    shape = merge_shapes(*(parse_shape_spec(d) if isinstance(d, str) else d for d in dims))
+    if not isinstance(value, Tensor):
+        if hasattr(value, "__expand__"):
+            return value.__expand__(shape)
+        return _leaf_by_leaf(expand, value, shape)
+    if all(dim.name in value.shape for dim in shape.dims) and merge_shapes(value.shape, shape) == value.shape:
+        return value
+    return table.EXPAND(value, dims=shape)
+
+
+def rename_dims(value: Any, dims: Any, names: Any) -> Any:
+    """`value` with other names, types or labels of the selected dims. Absent dims are ignored.
+
+    Args:
+        value: Tensor or tree.
+        dims: Which dims, e.g. `'x,y'`, `spatial`.
+        names: As many new dims: a shape (`instance('others')`), names (types stay), or a dim type (names stay).
+
+    >>> import phi_tensor as math
+    >>> rename_dims(math.zeros(math.spatial(x=3)), "x", math.batch("b")).shape
+    (b:b=3)
+    """
+    if not isinstance(value, Tensor):
+        if isinstance(value, Shape):
+            return _renamed_shape(value, dims, names)
+        if hasattr(value, "__replace_dims__"):
+            return value.__replace_dims__(dims, names)
+        return _leaf_by_leaf(rename_dims, value, dims, names)
+    table_ = _renaming(value.shape, dims, names)
+    return table.RENAME(value, renamed=table_) if table_ else value
+
+
+def _renaming(shape: Shape, dims: Any, names: Any) -> tuple[tuple[str, Dim], ...]:
+    wanted = [name.strip() for name in dims.split(",")] if isinstance(dims, str) else list(shape.selected_names(dims))
+    if isinstance(dims, Shape):
+        wanted = list(dims.names)
+    if isinstance(dims, (tuple, list)) and all(isinstance(d, str) for d in cast("list[Any]", dims)):
+        wanted = [str(name) for name in cast("list[Any]", dims)]
+    if isinstance(names, (DimType, DimFilter)):
+        new_type = dim_type(cast("DimType", names))
+        return tuple((name, retyped(shape.get_dim(name), new_type)) for name in wanted if name in shape)
+    new: list[Any] = [n.strip() for n in names.split(",")] if isinstance(names, str) else list(names.dims if isinstance(names, Shape) else names)
+    if len(new) != len(wanted):
+        raise IncompatibleShapes(f"`rename_dims` exchanges dims one by one, but {wanted} are {len(wanted)} and {names!r} are {len(new)}.")
+    return tuple((old, _new_dim(shape.get_dim(old), n)) for old, n in zip(wanted, new, strict=True) if old in shape)
+
+
+def _new_dim(old: Dim, new: Any) -> Dim:
+    if isinstance(new, str):
+        return old.with_name(new) if ":" not in new else _new_dim(old, parse_shape_spec(new).dim)
+    dim = cast("Dim", new if isinstance(new, Dim) else new.dim)
+    if dim.size is not None and dim.size != old.size:
+        raise IncompatibleShapes(f"Dim `{old.name}` of size {old.size} cannot become `{dim}`: the sizes differ.")
+    return Dim.of(dim.name, dim.type, old.size, dim.labels or old.labels, old.over)
+
+
+def _renamed_shape(shape: Shape, dims: Any, names: Any) -> Shape:
+    renamed = dict(_renaming(shape, dims, names))
+    return Shape.of(tuple(renamed.get(dim.name, dim) for dim in shape.dims))
+
+
+def stack(values: Any, dim: Shape | str, expand_values: bool = False) -> Any:
+    """Values side by side along a new dim. Lazy: nothing is copied until one array is needed.
+
+    Args:
+        values: Sequence of tensors, numbers or trees of one structure, or a dict whose keys become labels.
+        dim: The new dim; its size may be undefined. Several dims are filled row-major.
+        expand_values: Add dims that only some values have; without, only batch dims are added.
+
+    Raises:
+        IncompatibleShapes: Dims or labels do not fit. Sizes may differ: the result is ragged.
+
+    >>> import phi_tensor as math
+    >>> stack({"x": 1.0, "y": 2.0}, math.channel("vector"))
+    (x=1.0, y=2.0)
+    """
+    shape = parse_shape_spec(dim) if isinstance(dim, str) else dim
+    if isinstance(values, dict):
+        items = cast("dict[str, Any]", values)
+        return stack(list(items.values()), shape.with_size(tuple(items)), expand_values)
+    entries: list[Any] = list(values)
+    if not entries:
+        raise IncompatibleShapes(f"`stack` along {shape} needs at least one value. Use `zeros` for size 0.")
+    if shape.rank > 1:
+        return _stack_many(entries, shape, expand_values)
+    if any(not isinstance(entry, (Tensor, bool, int, float, complex)) for entry in entries):
+        from phi_tensor._trees import flatten  # noqa: PLC0415 trees need tensors
+
+        if hasattr(type(entries[0]), "__stack__"):
+            return type(entries[0]).__stack__(entries, shape)
+        if not all(_is_arraylike(entry) for entry in entries):
+            flat = [flatten(entry, "all", _number_leaf) for entry in entries]
+            structure = flat[0][1]
+            if any(other != structure for _, other in flat):
+                raise IncompatibleShapes(f"Only values of one structure can be stacked, but found {[s for _, s in flat]}.")
+            return structure.build([stack(list(column), shape, expand_values) for column in zip(*(leaves for leaves, _ in flat), strict=True)])
+    tensors = [_leaf(entry) for entry in entries]
+    size = shape.dim.size
+    if size is not None and size != len(tensors):
+        raise IncompatibleShapes(f"{len(tensors)} values cannot be stacked along {shape}. Leave the size away or pass {size} values.")
+    new = shape.dim.with_size(len(tensors), shape.dim.labels)
+    return table.STACK(*_equal_dims(tensors, new, expand_values), dim=new)
+
+
+def _is_arraylike(x: Any) -> bool:
+    from phi_tensor.backends._registry import backend_of  # noqa: PLC0415 backends need shapes
+
+    return isinstance(x, (Tensor, bool, int, float, complex)) or backend_of(x) is not None
+
+
+def _number_leaf(x: Any) -> Tensor | None:
+    return _leaf(x) if isinstance(x, (bool, int, float, complex)) else None
+
+
+def _leaf(x: Any) -> Tensor:
+    from phi_tensor._create import wrap  # noqa: PLC0415 creation needs `stack`
+
+    return x if isinstance(x, Tensor) else wrap(x)
+
+
+def _stack_many(entries: list[Any], shape: Shape, expand_values: bool) -> Any:
+    if shape.volume != len(entries):
+        raise IncompatibleShapes(f"{len(entries)} values cannot fill {shape}, which has {shape.volume} places.")
+    step = len(entries) // cast("int", shape[0].size)
+    inner = [stack(entries[i : i + step], shape[1:], expand_values) for i in range(0, len(entries), step)]
+    return stack(inner, shape[0], expand_values)
+
+
+def _equal_dims(tensors: list[Tensor], new: Dim, expand_values: bool) -> list[Tensor]:
+    names = [set(t.shape.names) for t in tensors]
+    if new.name in set().union(*names):
+        raise IncompatibleShapes(f"`stack` makes a new dim, but `{new.name}` exists in {[t.shape for t in tensors]}. Use `concat` or rename.")
+    if all(n == names[0] for n in names):
+        _check_labels(tensors)
+        return tensors
+    union: dict[str, Dim] = {}
+    for t in tensors:
+        for dim in t.shape.dims:
+            union.setdefault(dim.name, dim)
+    missing = [dim for dim in union.values() if not all(dim.name in n for n in names)]
+    refused = [dim for dim in missing if dim.type.name != "batch" and not expand_values]
+    if refused:
+        raise IncompatibleShapes(
+            f"`stack` needs values with the same non-batch dims, but {refused} are missing in some of {[t.shape for t in tensors]}. "
+            f"Pass `expand_values=True` to repeat values along them."
+        )
+    _check_labels(tensors)
+    return [expand(t, Shape.of(tuple(dim for dim in missing if dim.name not in t.shape))) for t in tensors]
+
+
+def _check_labels(tensors: list[Tensor]) -> None:
+    first = tensors[0].shape
+    for t in tensors[1:]:
+        for dim in t.shape.dims:
+            other = first.get_dim(dim.name) if dim.name in first else dim
+            if dim.labels and other.labels and dim.labels != other.labels or dim.type is not other.type:
+                raise IncompatibleShapes(f"Dims of stacked values must agree, but found ({other}) and ({dim}). Rename or reorder labels.")
+
+
+def concat(values: Any, dim: Any, expand_values: bool = False) -> Any:
+    """Values one after the other along a dim that they have.
+
+    Args:
+        values: Sequence of tensors or of trees of one structure.
+        dim: Name, or shape of the dim.
+        expand_values: Add dims (other than `dim`) that only some values have; without, only batch dims are added.
+
+    Raises:
+        IncompatibleShapes: Sizes of other dims differ, labels repeat, dims are missing.
+    """
+    entries: list[Any] = list(values)
+    if not entries:
+        raise IncompatibleShapes("`concat` needs at least one value.")
+    name = dim if isinstance(dim, str) else dim.name
+    if any(not isinstance(entry, Tensor) for entry in entries):
+        from phi_tensor._trees import flatten  # noqa: PLC0415 trees need tensors
+
+        if hasattr(type(entries[0]), "__concat__"):
+            return type(entries[0]).__concat__(entries, name)
+        flat = [flatten(entry, "all") for entry in entries]
+        return flat[0][1].build([concat(list(column), name, expand_values) for column in zip(*(leaves for leaves, _ in flat), strict=True)])
+    for entry in entries:
+        if name not in entry.shape:
+            raise IncompatibleShapes(f"`concat` along `{name}`: the dim is missing in {entry.shape}. Use `stack` for a new dim.")
+    if len(entries) > 1:
+        entries = [entry for entry in entries if entry.shape.get_size(name) != 0] or entries[:1]
+    if len(entries) == 1:
+        return entries[0]
+    union: dict[str, Dim] = {}
+    for entry in entries:
+        for d in entry.shape.dims:
+            union.setdefault(d.name, d)
+    missing = [d for d in union.values() if d.name != name and not all(d.name in entry.shape for entry in entries)]
+    refused = [d for d in missing if d.type.name != "batch" and not expand_values]
+    if refused:
+        raise IncompatibleShapes(f"`concat` needs values with the same dims, but {refused} are missing in some of {[e.shape for e in entries]}.")
+    same = [expand(entry, Shape.of(tuple(d for d in missing if d.name not in entry.shape))) for entry in entries]
+    return table.CONCAT(*same, dim=name)
+
+
+def unstack(value: Any, dim: Any) -> tuple[Any, ...]:
+    """Slices along one dim, or along several in row-major order."""
+    shape = shape_of(value)
+    names = shape.selected_names(dim)
+    if not names:
+        return (value,)
+    first, *rest = names
+    size = shape.get_dim(first).size
+    slices = [value[{first: i}] for i in range(cast("int", size))]
+    return tuple(slices) if not rest else tuple(s for part in slices for s in unstack(part, rest))
+
+
+def slice_(value: Any, slices: dict[str, Any]) -> Any:
+    """`value` sliced by a dict from dim names to selections; trees leaf by leaf, absent dims ignored."""
+    if isinstance(value, Tensor):
+        return value[slices]
+    from phi_tensor._trees import flatten  # noqa: PLC0415 trees need tensors
+
+    leaves, structure = flatten(value, "all")
+    return structure.build([leaf[slices] for leaf in leaves])
+
+
+def pack_dims(value: Any, dims: Any, packed_dim: Shape | str, pos: int | None = None) -> Any:
+    """`value` with several dims merged into one, row-major in the order of `dims`. Absent dims are ignored.
+
+    Args:
+        value: Tensor or tree.
+        dims: Dims to merge.
+        packed_dim: The new dim; without any dim to pack it is added only if it has a size.
+        pos: Position of the new dim in the shape.
+    """
+    if not isinstance(value, Tensor):
+        if hasattr(value, "__pack_dims__"):
+            return value.__pack_dims__(dims, packed_dim, pos)
+        return _leaf_by_leaf(pack_dims, value, dims, packed_dim, pos)
+    new = as_dim(packed_dim)
+    names = value.shape.selected_names(dims)
+    if not names:
+        return value if new.size is None else expand(value, Shape.of((new,)))
+    if len(names) == 1 and not value.shape.get_dim(names[0]).over and new.labels is None:
+        return rename_dims(value, names[0], Shape.of((new,)))
+    return table.PACK(value, names=names, dim=new, position=pos)
+
+
+def unpack_dim(value: Any, dim: Any, *unpacked_dims: Shape | str) -> Any:
+    """`value` with one dim split into several, row-major; one new size may be undefined."""
+    if not isinstance(value, Tensor):
+        if hasattr(value, "__unpack_dim__"):
+            return value.__unpack_dim__(dim, unpacked_dims)
+        return _leaf_by_leaf(unpack_dim, value, dim, *unpacked_dims)
+    dims = merge_shapes(*(parse_shape_spec(d) if isinstance(d, str) else d for d in unpacked_dims))
+    names = value.shape.selected_names(dim)
+    if not names:
+        return value
+    return table.UNPACK(value, name=names[0], dims=dims)
+
+
+def flatten(value: Any, flat_dim: Shape | str | None = None, flatten_batch: bool = False) -> Any:
+    """`value` with all dims but batch dims packed into one (default: instance `flat`)."""
+    dims = (lambda shape: shape) if flatten_batch else non_batch
+    return pack_dims(value, dims, instance("flat") if flat_dim is None else flat_dim)
+
+
+def squeeze(x: Any, dims: Any) -> Any:
+    """`x` without the selected dims, which must have size 1."""
+    for name in shape_of(x).selected_names(dims):
+        if shape_of(x).get_size(name) != 1:
+            raise IncompatibleShapes(f"`squeeze` drops dims of size 1, but `{name}` has size {shape_of(x).get_size(name)}. Slice it.")
+        x = x[{name: 0}]
+    return x
+
+
+def flip(value: Any, dims: Any) -> Any:
+    """`value` with the entries (and labels) of the selected dims in reverse order."""
+    if not isinstance(value, Tensor):
+        return _leaf_by_leaf(flip, value, dims)
+    names = value.shape.selected_names(dims)
+    return table.FLIP(value, names=names) if names else value
+
+
+def roll(value: Any, shift: int, dim: str) -> Any:
+    """`value` shifted cyclically along one dim: entry i moves to i + `shift`."""
+    if not isinstance(value, Tensor):
+        return _leaf_by_leaf(roll, value, shift, dim)
+    return table.ROLL(value, name=dim, shift=shift)
+
