@@ -1,29 +1,30 @@
 """Transformations of flat functions by JAX: compile, vjp, jvp.
 
-Derivatives follow the convention of PyTorch and TensorFlow for complex numbers: a pullback applies the adjoint (conjugate
-transpose) of the Jacobian, where `jax.vjp` applies its transpose. Ints and bools have zero derivatives of their own dtype.
+Derivatives by complex numbers follow the convention of PyTorch and TensorFlow: a pullback applies the adjoint
+(conjugate transpose) of the Jacobian, where `jax.vjp` applies its transpose. Ints and bools have zero
+derivatives of their own dtype.
 """
-# pyright: reportUnknownMemberType=false, reportAny=false, reportExplicitAny=false
-# ^ adapter border: natives are `Any`, and parts of JAX are not annotated
+# Adapter border: natives are `Any`, and parts of JAX are not annotated.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownParameterType=false, reportUnknownLambdaType=false
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, final
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
+from jax.extend.core import ClosedJaxpr, Jaxpr, jaxpr_as_fun
 
 from phi_tensor._errors import Unsupported
 from phi_tensor.backends._backend import Flat, Native, Natives
 
 
 @contextmanager
-def explained() -> Iterator[None]:
-    """Context that turns JAX's errors about traced values and reverse mode into `Unsupported` with the fix."""
+def explained() -> Generator[None]:
+    """Context that turns JAX's errors about traced values and reverse mode into `Unsupported`."""
     try:
         yield
     except jax.errors.ConcretizationTypeError as error:
@@ -38,28 +39,57 @@ def explained() -> Iterator[None]:
 
 _TRACED = (
     "While tracing a function for jax, {what} needs the numbers of a traced tensor, which has none yet. "
-    "Replace `if` by `where(condition, a, b)` and Python loops by `while_loop(condition, step, state)` or `iterate`, "
+    "Replace `if` by `where(condition, a, b)`, loops by `while_loop(condition, step, state)` or `iterate`, "
     "pass numbers that decide sizes as static arguments, or run the function without `jit_compile`."
 )
 _NO_REVERSE = (
-    "jax cannot differentiate `while_loop` in reverse mode without a bound on its number of steps, because it must store "
-    "them. Pass `while_loop(…, limit=n)`, use `iterate` for a fixed number of steps, or differentiate forwards with `jvp`."
+    "jax cannot differentiate `while_loop` in reverse mode without a bound on its steps, because it "
+    "must store them. Pass `while_loop(…, limit=n)`, use `iterate` for a fixed number of steps, or "
+    "differentiate forwards with `jvp`."
 )
 
 
-def closed(f: Flat, examples: Natives) -> tuple[Flat, Natives, tuple[Any, ...]]:
-    """Trace `f` once: `(g, captured, outputs)` with `g(*captured, *examples) == f(*examples)` and avals of the outputs.
+@final
+class Closed:
+    """Traced function without captured arrays: they are its first arguments.
 
-    `g` captures nothing; `captured` are all arrays, traced or not, that `f` takes from outside.
+    Attributes:
+        is_iterative: Whether it contains a loop with a condition, i.e. is costly to recompute.
+    """
+
+    def __init__(self, jaxpr: Any, captured: int) -> None:
+        self._jaxpr = jaxpr
+        self._captured = captured
+
+    def __call__(self, *natives: Native) -> Natives:
+        constants, natives = natives[: self._captured], natives[self._captured :]
+        return tuple(jaxpr_as_fun(ClosedJaxpr(self._jaxpr, list(constants)))(*natives))
+
+    @property
+    def is_iterative(self) -> bool:
+        return _has_while(self._jaxpr)
+
+
+def _has_while(jaxpr: Any) -> bool:
+    if isinstance(jaxpr, ClosedJaxpr):
+        jaxpr = jaxpr.jaxpr
+    return any(
+        equation.primitive.name == "while"
+        or any(
+            _has_while(inner) for inner in equation.params.values() if isinstance(inner, Jaxpr | ClosedJaxpr)
+        )
+        for equation in jaxpr.eqns
+    )
+
+
+def closed(f: Flat, examples: Natives) -> tuple[Closed, Natives, tuple[Any, ...]]:
+    """Trace `f` once: `(g, captured, avals of the outputs)` with `g(*captured, *examples) == f(*examples)`.
+
+    `captured` are all arrays, traced or not, that `f` takes from outside.
     """
     with explained():
         traced = jax.make_jaxpr(f)(*examples)
-    jaxpr, count = traced.jaxpr, len(traced.consts)
-
-    def g(*natives: Native) -> Natives:
-        return tuple(jaxpr_as_fun(ClosedJaxpr(jaxpr, list(natives[:count])))(*natives[count:]))
-
-    return g, tuple(traced.consts), tuple(traced.out_avals)
+    return Closed(traced.jaxpr, len(traced.consts)), tuple(traced.consts), tuple(traced.out_avals)
 
 
 def compile_flat(f: Flat, examples: Natives) -> Flat:
@@ -97,7 +127,7 @@ def smooth_of(natives: Natives) -> Natives:
 
 
 def zeros_for(smooth: Natives, like: Natives) -> Natives:
-    """`smooth` for the floats and complex numbers of `like`, zeros of the same shape and dtype for the others."""
+    """`smooth` for the floats and complex numbers of `like`, zeros like the others."""
     values = iter(smooth)
     return tuple(next(values) if is_smooth(x) else jnp.zeros(x.shape, x.dtype) for x in like)
 
