@@ -1,0 +1,92 @@
+"""Pytest plugin: every test that takes `backend` runs on each requested backend.
+
+The environment variable `PHI_BACKENDS` lists them (default: all that are installed). A requested backend that is missing
+is a usage error; one that was not requested is never imported.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+import numpy as np
+import pytest
+
+from phi_tensor.backends._registry import ENTRIES, init_backend, on_backend
+
+if TYPE_CHECKING:
+    from phi_tensor.backends._backend import Backend
+
+
+def requested_backends() -> tuple[str, ...]:
+    """Names that `PHI_BACKENDS` lists, or all whose library is installed.
+
+    Raises:
+        pytest.UsageError: A listed backend is unknown or not installed.
+    """
+    listed = tuple(name.strip() for name in os.environ.get("PHI_BACKENDS", "").split(",") if name.strip())
+    for name in listed:
+        if name not in ENTRIES:
+            raise pytest.UsageError(f"PHI_BACKENDS names `{name}`, which is no backend. Use some of {', '.join(ENTRIES)}.")
+        if not _installed(name):
+            raise pytest.UsageError(f"PHI_BACKENDS asks for `{name}`, which is not installed: `pip install {ENTRIES[name].extra}`.")
+    return listed or tuple(name for name in ENTRIES if _installed(name))
+
+
+def _installed(name: str) -> bool:
+    return find_spec(ENTRIES[name].library) is not None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Fail before any test where a requested backend is missing."""
+    requested_backends()
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Which backends the tests run on, and which they do not."""
+    requested = requested_backends()
+    others = [f"{name} ({'installed' if _installed(name) else 'missing'})" for name in ENTRIES if name not in requested]
+    return f"backends: {', '.join(requested)}" + (f"; not tested: {', '.join(others)}" if others else "")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests that take `backend` once per requested backend."""
+    if "backend" in metafunc.fixturenames and not _is_parametrized(metafunc, "backend"):
+        metafunc.parametrize("backend", requested_backends(), indirect=True)
+
+
+def _is_parametrized(metafunc: pytest.Metafunc, name: str) -> bool:
+    return any(name in str(mark.args[0]).split(",") for mark in metafunc.definition.iter_markers("parametrize") if mark.args)
+
+
+@pytest.fixture
+def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
+    """Backend that the test runs on; tensors are created there."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what libraries warn of when they load is not ours
+        loaded = init_backend(request.param)
+    with on_backend(loaded):
+        yield loaded
+
+
+@pytest.fixture
+def rng(request: pytest.FixtureRequest) -> np.random.Generator:
+    """Random numbers seeded by file and name of the test, equal on all backends."""
+    name = getattr(request.node, "originalname", None) or request.node.name
+    return np.random.default_rng(crc32(f"{request.node.path.name}::{name}".encode()))
+
+
+@pytest.fixture(params=["eager", pytest.param("jit", marks=pytest.mark.compiled)])
+def execution(request: pytest.FixtureRequest, backend: Backend) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Runs a function as it is or compiled: `execution(f)(*args)`. NumPy has no compiler and is skipped."""
+    if request.param == "eager":
+        return lambda f: f
+    if "jit" not in backend.supports:
+        pytest.skip(f"{backend} does not compile")
+    import phi_tensor  # noqa: PLC0415 tests of the backends alone do not need it
+
+    return phi_tensor.jit_compile
