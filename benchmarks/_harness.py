@@ -89,13 +89,14 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Effort:
-    """How long to measure: seconds and turns per contender."""
+    """Seconds per contender and of one turn: short, so that some turns meet no other process."""
 
     seconds: float = 1.0
-    turns: int = 15
+    turn: float = 3e-3
 
 
-QUICK = Effort(seconds=0.2, turns=5)
+QUICK = Effort(seconds=0.15)
+MINIMUM_TURNS = 3
 
 
 def measure(case: Case, effort: Effort) -> dict:
@@ -129,17 +130,19 @@ def measure(case: Case, effort: Effort) -> dict:
 
 
 def time_in_turns(calls: dict, effort: Effort) -> dict:
-    """Least seconds per call of each contender, measured in turns until the slowest had its time."""
-    repeats = {key: _repeats(task, effort.seconds / effort.turns) for key, task in calls.items()}
+    """Least seconds per call of each contender; all take turns until each had its seconds."""
+    repeats = {key: _repeats(task, effort.turn) for key, task in calls.items()}
     best = dict.fromkeys(calls, np.inf)
     spent = dict.fromkeys(calls, 0.0)
-    for _ in range(effort.turns):
-        for key, task in calls.items():
-            if spent[key] > 2 * effort.seconds:
-                continue
-            elapsed = _timed(task, repeats[key])
+    turn, waiting = 0, list(calls)
+    while waiting:
+        for key in waiting:
+            elapsed = _timed(calls[key], repeats[key])
             spent[key] += elapsed
             best[key] = min(best[key], elapsed / repeats[key])
+        turn += 1
+        least = effort.seconds if turn >= MINIMUM_TURNS else 5 * effort.seconds
+        waiting = [key for key in waiting if spent[key] < least]
     return best
 
 
@@ -177,7 +180,7 @@ def verdict(case: Case, results: dict) -> dict:
         "first": {"/".join(filter(None, key)): m.first for key, m in results.items()},
     }
     for who in ("peer", "ours"):
-        found = results.get((who, ""), Measurement(reason="none written"))
+        found = results.get((who, ""), Measurement())
         row[who] = found.seconds
         row[f"{who} reason"] = found.reason
         if found.seconds and natives:

@@ -1,4 +1,4 @@
-"""Import time in a fresh process: NumPy alone, and NumPy plus a library, which must not load a backend."""
+"""Import time in a fresh process: of NumPy, and of a library after NumPy, which must not load a backend."""
 
 import subprocess
 import sys
@@ -7,8 +7,8 @@ from ._harness import NotAvailable, Reported
 
 CODE = """
 import time
+{before}
 start = time.perf_counter()
-import numpy
 {statement}
 seconds = time.perf_counter() - start
 import sys
@@ -17,16 +17,18 @@ print(seconds, *[name for name in ("jax", "torch", "tensorflow") if name in sys.
 REPEATS = 7
 
 
-def importing(statement: str, may_load_backends: bool = True):
+def importing(statement: str, before: str = "", may_load_backends: bool = True):
     def build() -> Reported:
-        return Reported(min(_seconds(statement, may_load_backends) for _ in range(REPEATS)))
+        return Reported(min(_seconds(statement, before, may_load_backends) for _ in range(REPEATS)))
 
     return build
 
 
-def _seconds(statement: str, may_load_backends: bool) -> float:
+def _seconds(statement: str, before: str, may_load_backends: bool) -> float:
     ran = subprocess.run(
-        [sys.executable, "-c", CODE.format(statement=statement)], capture_output=True, text=True
+        [sys.executable, "-c", CODE.format(before=before, statement=statement)],
+        capture_output=True,
+        text=True,
     )
     if ran.returncode:
         raise NotAvailable(ran.stderr.strip().splitlines()[-1])
@@ -36,6 +38,6 @@ def _seconds(statement: str, may_load_backends: bool) -> float:
     return float(seconds)
 
 
-NATIVE = importing("")
-PEER = importing("import phiml.math")
-OURS = importing("import phi_tensor", may_load_backends=False)
+NATIVE = importing("import numpy")
+PEER = importing("import phiml.math", before="import numpy")
+OURS = importing("import phi_tensor", before="import numpy", may_load_backends=False)

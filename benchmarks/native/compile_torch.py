@@ -17,7 +17,8 @@ def compiled(function: Callable, *inputs: torch.Tensor) -> Callable:
     def flat(*args: torch.Tensor) -> list[torch.Tensor]:
         result = function(*args)
         single.append(isinstance(result, torch.Tensor))
-        return [result] if single[-1] else list(result)
+        # Compiled code trusts the strides it was traced with, and results are the next call's inputs.
+        return [r.contiguous() for r in ((result,) if single[-1] else result)]
 
     with torch.no_grad():
         graph = make_fx(functionalize(flat), decomposition_table=select_decomp_table(), tracing_mode="fake")(
@@ -38,11 +39,15 @@ def compiled(function: Callable, *inputs: torch.Tensor) -> Callable:
     return lambda *args: run(list(args))
 
 
-def compiled_vjp(function: Callable, inputs: tuple, cotangents: tuple) -> Callable:
-    """`(inputs…, cotangents…) → gradients` of `function`, forward pass recomputed, as one compiled graph."""
+def compiled_vjp(function: Callable, inputs: tuple, cotangents: tuple, constants: tuple) -> Callable:
+    """`(inputs…, cotangents…, constants…) → gradients` for `inputs` of `function(*inputs, *constants)`.
+
+    The forward pass is repeated in the same compiled graph.
+    """
+    end = len(inputs) + len(cotangents)
 
     def pull_back(*args: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        _, pull = torch.func.vjp(function, *args[: len(inputs)])
-        return pull(args[len(inputs) :])
+        _, pull = torch.func.vjp(lambda *x: function(*x, *args[end:]), *args[: len(inputs)])
+        return pull(args[len(inputs) : end])
 
-    return compiled(pull_back, *inputs, *cotangents)
+    return compiled(pull_back, *inputs, *cotangents, *constants)

@@ -81,7 +81,7 @@ def gradient_by_vjp(n: int = 64):
     step, state = step_with(solve), tuple(torch.from_numpy(array) for array in data.smoke(n))
     target = torch.from_numpy(data.target(n))
     run = compiled(step, *state, *constants)
-    back = compiled_vjp(lambda s, u, v: step(s, u, v, *constants), state, state)
+    back = compiled_vjp(step, state, state, constants)
     zeros = torch.zeros_like(state[1]), torch.zeros_like(state[2])
 
     def value_and_gradient():
@@ -91,7 +91,7 @@ def gradient_by_vjp(n: int = 64):
         difference = states.pop()[0] - target
         cotangents = difference, *zeros
         for previous in reversed(states):
-            cotangents = back(*previous, *cotangents)
+            cotangents = back(*previous, *cotangents, *constants)
         return torch.sum(difference**2) / 2, cotangents[1], cotangents[2]
 
     return value_and_gradient
