@@ -32,14 +32,124 @@ from phi_tensor._tensor import Tensor
 from phi_tensor.layouts import _elementwise as _elementwise_rules, _reduction as _reduction_rules, _structure as _structure_rules
 from phi_tensor.ops import _slicing as _slicing_rules
 from phi_tensor._bound_dim import BoundDim, slicing_dict
-from phi_tensor._create import INF, NAN, PI, arange, copy, full, linspace, meshgrid, ones, ones_like, tensor, vec, wrap, zeros, zeros_like
+from phi_tensor._create import (
+    INF,
+    NAN,
+    PI,
+    arange,
+    copy,
+    full,
+    linspace,
+    meshgrid,
+    ones,
+    ones_like,
+    tensor,
+    vec,
+    wrap,
+    zeros,
+    zeros_like,
+)
 from phi_tensor._convert import convert, to_device
 from phi_tensor._hidden import checked, report
 from phi_tensor._trees import tree_map
 from phi_tensor.backends._backend import Backend, ComputeDevice
-from phi_tensor.backends._registry import BACKENDS, default_backend, init_backend, init_installed_backends, on_backend, use
-from phi_tensor.ops._elementwise import *
-from phi_tensor.ops._elementwise import abs_ as abs, round_ as round
-from phi_tensor.ops._reductions import all_ as all, any_ as any, argmax, argmin, cumulative_sum, max_ as max, mean, min_ as min, prod, sort, std, sum_ as sum
-from phi_tensor.ops._structure import concat, expand, flatten, flip, pack_dims, rename_dims, roll, slice_ as slice, squeeze, stack, unpack_dim, unstack
+from phi_tensor.backends._registry import (
+    BACKENDS,
+    default_backend,
+    init_backend,
+    init_installed_backends,
+    on_backend,
+    use,
+)
+from phi_tensor.ops._elementwise import (
+    abs_ as abs,
+    abs_square,
+    angle,
+    arccos,
+    arccosh,
+    arcsin,
+    arcsinh,
+    arctan,
+    arctanh,
+    cast,
+    ceil,
+    clip,
+    conjugate,
+    cos,
+    cosh,
+    degrees_to_radians,
+    erf,
+    exp,
+    expm1,
+    floor,
+    imag,
+    is_finite,
+    is_inf,
+    is_nan,
+    log,
+    log10,
+    log1p,
+    log2,
+    logical_and,
+    logical_not,
+    logical_or,
+    logical_xor,
+    maximum,
+    minimum,
+    nan_to_0,
+    radians_to_degrees,
+    real,
+    reciprocal,
+    round_ as round,
+    safe_div,
+    safe_mul,
+    sigmoid,
+    sign,
+    sin,
+    sinh,
+    soft_plus,
+    sqrt,
+    square,
+    stop_gradient,
+    tan,
+    tanh,
+    to_complex,
+    to_float,
+    to_int32,
+    to_int64,
+    trunc,
+    where,
+)
+from phi_tensor.ops._reductions import (
+    all_ as all,
+    any_ as any,
+    argmax,
+    argmin,
+    cumulative_sum,
+    max_ as max,
+    mean,
+    min_ as min,
+    prod,
+    sort,
+    std,
+    sum_ as sum,
+)
+from phi_tensor.ops._structure import (
+    concat,
+    expand,
+    flatten,
+    flip,
+    pack_dims,
+    rename_dims,
+    roll,
+    slice_ as slice,
+    squeeze,
+    stack,
+    unpack_dim,
+    unstack,
+)
 from phi_tensor.ops._products import dot, l1_loss, l2_loss, norm, normalize, squared_norm
+from phi_tensor.transforms._custom import custom_gradient
+from phi_tensor.transforms._gradient import gradient, hessian, jacobian, jvp, vjp
+from phi_tensor.transforms._iterate import iterate, while_loop
+from phi_tensor.transforms._jit import jit_compile

@@ -26,7 +26,7 @@ class Settings(NamedTuple):
     precision: int = 32
     backend: str = "numpy"
     check: Check = "late"
-    spread: bool = False  # inside traces: vectors enter as component arrays (layout `Stacked`)
+    traced: Literal["", "derivative", "jit"] = ""  # which of our transformations runs the code
 
 
 _INTERNED: dict[tuple[Any, ...], Settings] = {}

@@ -1,0 +1,166 @@
+"""Between functions of trees and flat functions of native arrays: which leaves, in which layout, on which backend."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple, cast
+
+from phi_tensor._context import context_dtype
+from phi_tensor._create import wrap
+from phi_tensor._dtype import FLOAT32, DType
+from phi_tensor._errors import Unsupported
+from phi_tensor._tensor import Tensor
+from phi_tensor._trees import Structure, flatten
+from phi_tensor.backends._backend import Backend, Natives
+from phi_tensor.backends._registry import backend_of, common_backend, default_backend
+from phi_tensor.layouts._dense_steps import cast_step, chain, convert_step, store_step
+from phi_tensor.layouts._layout import Dense, Layout, Parts, full_layout
+from phi_tensor.ops import _table as table
+
+MOST_COMPONENTS = 4
+"""Vectors with at most this many labelled components enter traces as separate arrays: compilers fuse these better."""
+
+
+def number_leaf(x: Any) -> Tensor | None:
+    """Tensor of a number or native array, None for everything else (strings, bools, None stay static)."""
+    if isinstance(x, bool):
+        return None
+    if isinstance(x, (int, float, complex)) or backend_of(x) is not None:
+        return wrap(x)
+    return None
+
+
+def flat_arguments(obj: Any) -> tuple[list[Tensor], Structure]:
+    """Tensors, numbers and arrays of a tree of arguments, and what remains."""
+    return flatten(obj, "variable", number_leaf)
+
+
+def backend_for(leaves: Sequence[Tensor]) -> Backend:
+    """Backend that transforms functions of these arguments: theirs, or the default one for NumPy data."""
+    backend = common_backend(tuple(leaf.layout.backend for leaf in leaves))
+    return default_backend() if backend.name == "numpy" else backend
+
+
+def stored_layout(layout: Layout, backend: Backend, dtype: DType | None = None) -> Layout:
+    """The layout with all constant dims stored, on `backend`, otherwise in the same order."""
+    if isinstance(layout, Dense):
+        stored = (*layout.stored, *layout.constant)
+        return Dense.of(stored, layout.shape, dtype or layout.dtype, backend)
+    assert isinstance(layout, Parts)
+    return Parts.of(layout.dim, tuple(stored_layout(part, backend, dtype) for part in layout.parts), layout.shape)
+
+
+def canonical_layout(layout: Layout, backend: Backend) -> Layout:
+    """Layout in which compiled functions exchange a tensor."""
+    return full_layout(layout.shape, context_dtype(layout.dtype), backend)
+
+
+def natives_as(x: Tensor, layout: Layout) -> Natives:
+    """Native arrays of `x` in a layout of the same dims that stores everything."""
+    return storing_steps(x.layout, layout)(x)
+
+
+@lru_cache(4096)
+def storing_steps(have: Layout, want: Layout) -> Callable[[Tensor], Natives]:
+    """Function from tensors in layout `have` to natives in layout `want`."""
+    if have is want:
+        return lambda x: x.natives
+    if isinstance(want, Dense):
+        if isinstance(have, Parts):
+            joined = cast("Dense", table.JOIN.make((have,), (have,), {}).layout)  # pyright: ignore[reportFunctionMemberAccess] set by `planned`
+            inner = storing_steps(joined, want)
+            return lambda x: inner(x.block())
+        assert isinstance(have, Dense)
+        moved = Dense.of(have.stored, have.shape, want.dtype, want.backend)
+        step = chain(
+            [
+                convert_step(have, want.backend),
+                cast_step(have.dtype, want.dtype, want.backend),
+                store_step(moved, tuple(have.shape.get_dim(dim.name) for dim in want.stored), want.backend),
+            ]
+        )
+        return (lambda x: x.natives) if step is None else (lambda x: (step(x.natives[0]),))
+    assert isinstance(want, Parts)
+    if isinstance(have, Parts) and have.dim is want.dim:
+        steps = [storing_steps(a, b) for a, b in zip(have.parts, want.parts, strict=True)]
+        return lambda x: tuple(n for step, part in zip(steps, x.parts(), strict=True) for n in step(part))
+    name, count = want.dim.name, len(want.parts)
+
+    def split(x: Tensor) -> Natives:
+        parts = [x.sliced(((name, i),)) for i in range(count)]
+        return tuple(n for part, layout in zip(parts, want.parts, strict=True) for n in natives_as(part, layout))
+
+    return split
+
+
+def spread(x: Tensor) -> Tensor:
+    """`x` with its vector components as separate arrays where it has few labelled ones (inside traces)."""
+    layout = x.layout
+    if isinstance(layout, Dense):
+        for dim in layout.stored:
+            if dim.type.name == "channel" and dim.labels and len(dim.labels) <= MOST_COMPONENTS:
+                parts = [x.sliced(((dim.name, i),)) for i in range(len(dim.labels))]
+                return table.STACK(*parts, dim=dim)
+    return x
+
+
+def tensors_of(layouts: Sequence[Layout], natives: Sequence[Any]) -> list[Tensor]:
+    """Tensors in these layouts from their natives, one after the other."""
+    tensors: list[Tensor] = []
+    start = 0
+    for layout in layouts:
+        tensors.append(Tensor(layout, tuple(natives[start : start + layout.count])))
+        start += layout.count
+    return tensors
+
+
+class Output(NamedTuple):
+    """What a traced function returned, without its numbers.
+
+    Attributes:
+        structure: Structure of the returned tree.
+        layouts: Layouts of its tensors.
+    """
+
+    structure: Structure
+    layouts: tuple[Layout, ...]
+
+    def build(self, natives: Sequence[Any]) -> Any:
+        """The returned tree with these natives."""
+        return self.structure.build(tensors_of(self.layouts, natives))
+
+
+def flat_output(tree: Any, backend: Backend, canonical: bool) -> tuple[Natives, Output]:
+    """Natives and description of a returned tree; everything is stored on `backend`."""
+    leaves, structure = flatten(tree, "variable")
+    choose = canonical_layout if canonical else stored_layout
+    layouts = tuple(choose(leaf.layout, backend) for leaf in leaves)
+    natives = tuple(n for leaf, layout in zip(leaves, layouts, strict=True) for n in natives_as(leaf, layout))
+    return natives, Output(structure, layouts)
+
+
+def differentiable(x: Tensor, backend: Backend) -> tuple[Layout, Natives]:
+    """Layout and natives of an argument to differentiate by: floats of the context's precision, everything stored."""
+    dtype = x.dtype if x.dtype.kind in (float, complex) else FLOAT32
+    layout = stored_layout(x.layout, backend, context_dtype(dtype))
+    return layout, natives_as(x, layout)
+
+
+def require(backend: Backend, what: str, feature: str) -> None:
+    """Raise unless the backend supports a feature."""
+    if feature not in backend.supports:
+        raise Unsupported(
+            f"`{what}` needs {feature}-mode derivatives, which the backend `{backend}` has not. Create the arguments on another "
+            f"backend: `use('jax')` (or 'torch', 'tensorflow') before."
+        )
+
+
+@lru_cache(1024)
+def signature_of(f: Callable[..., Any]) -> inspect.Signature | None:
+    """Signature of `f`, None where Python cannot tell."""
+    try:
+        return inspect.signature(f)
+    except (TypeError, ValueError):
+        return None

@@ -1,0 +1,262 @@
+"""Loops as primitives: `iterate` repeats a step, `while_loop` repeats until a condition fails. Neither is unrolled when compiled."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, cast
+
+from phi_tensor._context import context_dtype, settings
+from phi_tensor._errors import IncompatibleShapes, Unsupported
+from phi_tensor._hidden import Report, collected_reports, report
+from phi_tensor._shape import Shape, merge_shapes
+from phi_tensor._tensor import Tensor
+from phi_tensor._trees import Structure
+from phi_tensor.backends._backend import Backend, Natives
+from phi_tensor.layouts._layout import Dense, Layout, Parts, full_layout
+from phi_tensor.ops._reductions import any_, max_
+from phi_tensor.ops._structure import concat, expand, stack
+from phi_tensor.transforms._flat import Output, backend_for, flat_arguments, flat_output, natives_as, spread, tensors_of
+
+
+def iterate(
+    map_function: Callable[..., Any],
+    iterations: int | Shape,
+    *x0: Any,
+    f_kwargs: dict[str, Any] | None = None,
+    range: Callable[[int], Iterable[int]] = builtins.range,
+    measure: Callable[[], float] | None = None,
+    substeps: int = 1,
+    checkpoint: int | None = None,
+    **f_kwargs_: Any,
+) -> Any:
+    """State after repeating `state = map_function(*state)`; one traced step and one traced step-derivative when compiled.
+
+    Args:
+        map_function: Step: takes the state, returns it; additional outputs are recorded but not fed back.
+        iterations: Number of steps, or a one-dim shape such as `batch(time=10)`: then all states are returned along this dim, the
+            initial one first. Additional outputs have one entry less.
+        *x0: Initial state.
+        f_kwargs: Constant keyword arguments of the step.
+        range: Replaces `range` in eager loops, e.g. by a progress bar.
+        measure: Clock; returns durations [s] per iteration as an additional output. Eager only.
+        substeps: Steps per iteration.
+        checkpoint: In reverse mode keep every so many states and recompute the others; default about √iterations.
+        **f_kwargs_: More constant keyword arguments.
+
+    Returns:
+        Final state, or trajectories; a tuple if there are several values.
+
+    >>> import phi_tensor as math
+    >>> iterate(lambda x: 2 * x, math.batch(time=3), math.wrap(1.0))
+    (1.0, 2.0, 4.0, 8.0) along (time:b=4) float32
+    """
+    kwargs = {**(f_kwargs or {}), **f_kwargs_}
+    count = iterations if isinstance(iterations, int) else iterations.size
+    if not isinstance(count, int) or count < 0:
+        raise IncompatibleShapes(f"`iterate` needs a number of steps, but found {iterations}. Pass an int or e.g. `batch(time=10)`.")
+    if not x0:
+        raise IncompatibleShapes("`iterate` needs an initial state: `iterate(step, 10, state)`.")
+
+    def step(*state: Any) -> tuple[Any, ...]:
+        extra: tuple[Any, ...] = ()
+        for _ in builtins.range(substeps):
+            result = map_function(*state, **kwargs)
+            values = cast("tuple[Any, ...]", result) if isinstance(result, tuple) and not hasattr(result, "_fields") else (result,)
+            if len(values) < len(state):
+                raise IncompatibleShapes(f"The step of `iterate` takes {len(state)} values, but returned {len(values)}. Return all of them.")
+            state, extra = values[: len(x0)], values[len(x0) :]
+        return (*state, *extra)
+
+    dim = None if isinstance(iterations, int) else iterations
+    if settings().traced == "jit":
+        if measure is not None:
+            raise Unsupported("`iterate(measure=…)` reads a clock, which compiled code cannot. Measure outside of `jit_compile`.")
+        return _scanned(step, count, x0, dim, checkpoint)
+    return _looped(step, count, x0, dim, range, measure)
+
+
+def _looped(
+    step: Callable[..., tuple[Any, ...]],
+    count: int,
+    x0: tuple[Any, ...],
+    dim: Shape | None,
+    steps: Callable[[int], Iterable[int]],
+    measure: Callable[[], float] | None,
+) -> Any:
+    state: tuple[Any, ...] = x0
+    states: list[tuple[Any, ...]] = [x0]
+    extras: list[tuple[Any, ...]] = []
+    for _ in steps(count):
+        start = measure() if measure else 0.0
+        results = step(*state)
+        state, extra = results[: len(x0)], results[len(x0) :]
+        extras.append((*extra, measure() - start) if measure else extra)
+        if dim is not None:
+            states.append(state)
+    if dim is None:
+        last = extras[-1] if extras else ()
+        return _untupled((*state, *last))
+    along = dim.with_size(None)
+    trajectories = [stack(list(column), along, expand_values=True) for column in zip(*states, strict=True)]
+    recorded = [stack(list(column), along) for column in zip(*extras, strict=True)]
+    return _untupled((*trajectories, *recorded))
+
+
+def _untupled(values: tuple[Any, ...]) -> Any:
+    return values[0] if len(values) == 1 else values
+
+
+class _Grown(Exception):
+    """The state came out of a step with more dims than it went in."""
+
+    def __init__(self, shapes: list[Shape]) -> None:
+        self.shapes = shapes
+
+
+def _scanned(step: Callable[..., tuple[Any, ...]], count: int, x0: tuple[Any, ...], dim: Shape | None, checkpoint: int | None) -> Any:
+    leaves, structure = flat_arguments(x0)
+    try:
+        return _scan(step, count, leaves, structure, dim, checkpoint)
+    except _Grown as grown:
+        wider = [expand(leaf, shape) for leaf, shape in zip(leaves, grown.shapes, strict=True)]
+        return _scan(step, count, wider, structure, dim, checkpoint)
+
+
+def _scan(
+    step: Callable[..., tuple[Any, ...]], count: int, leaves: list[Tensor], structure: Structure, dim: Shape | None, checkpoint: int | None
+) -> Any:
+    backend = backend_for(leaves)
+    layouts = tuple(_state_layout(leaf, backend) for leaf in leaves)
+    initial = tuple(n for leaf, layout in zip(leaves, layouts, strict=True) for n in natives_as(leaf, layout))
+    found: list[tuple[Output, list[Report]]] = []
+
+    def flat_step(natives: Natives) -> tuple[Natives, Natives]:
+        state = structure.build([spread(x) for x in tensors_of(layouts, natives)])
+        with collected_reports() as reports:
+            results = step(*state)
+            after, after_structure = flat_arguments(results[: len(state)])
+            _check_state(after, layouts, after_structure, structure)
+            carried = tuple(n for leaf, layout in zip(after, layouts, strict=True) for n in natives_as(leaf, layout))
+            extra, description = flat_output(results[len(state) :], backend, canonical=True)
+            hidden, described = flat_output([max_any(r.failed) for r in reports], backend, canonical=True)
+        found.append((description, [Report(layout, r.error) for layout, r in zip(described.layouts, reports, strict=True)]))
+        recorded = carried if dim is not None else ()
+        return carried, (*recorded, *extra, *hidden)
+
+    final, outputs = backend.scan(flat_step, initial, count, checkpoint)
+    if not found:  # no step was traced: `count` is 0
+        return _untupled(structure.build(tensors_of(layouts, final))) if dim is None else _looped(step, 0, tuple(structure.build(leaves)), dim, builtins.range, None)
+    description, reports = found[-1]
+    _report_steps(reports, outputs, backend)
+    states = sum(layout.count for layout in layouts) if dim is not None else 0
+    extra_count = sum(layout.count for layout in description.layouts)
+    extras = outputs[states : states + extra_count]
+    if dim is None:
+        last = [backend.ops["getitem"](native, (count - 1,)) for native in extras]
+        return _untupled((*structure.build(tensors_of(layouts, final)), *description.build(last)))
+    along = dim.with_size(count)
+    recorded = description.structure.build(_trajectory(description.layouts, extras, along))
+    later = structure.build(_trajectory(layouts, outputs[:states], along))
+    first = structure.build(tensors_of(layouts, initial))
+    name = along.name
+    whole = [concat([expand(a, along.with_size(1)), b], name) for a, b in zip(first, later, strict=True)]
+    return _untupled((*whole, *recorded))
+
+
+def max_any(failed: Tensor) -> Tensor:
+    """One number for an outcome of any dims: non-zero if any entry is."""
+    everything = lambda shape: shape  # noqa: E731 a filter
+    return any_(failed, everything) if failed.dtype.kind is bool else max_(failed, everything)
+
+
+def _report_steps(reports: list[Report], outputs: Natives, backend: Backend) -> None:
+    """Pass on what steps reported, reduced over the steps."""
+    hidden = outputs[len(outputs) - len(reports) :]
+    for native, entry in zip(hidden, reports, strict=True):
+        layout = cast("Dense", entry.failed)
+        function = backend.ops["any" if layout.dtype.kind is bool else "max"]
+        report(Tensor(layout, (function(native, (0,)),)), entry.error)
+
+
+def _state_layout(leaf: Tensor, backend: Backend) -> Layout:
+    return full_layout(leaf.shape, context_dtype(leaf.dtype), backend)
+
+
+def _check_state(after: list[Tensor], layouts: tuple[Layout, ...], found: Structure, structure: Structure) -> None:
+    if len(after) != len(layouts):
+        raise IncompatibleShapes(f"The step of `iterate` must keep the structure of the state {structure}, but returned {found}.")
+    shapes: list[Shape] = []
+    for leaf, layout in zip(after, layouts, strict=True):
+        shape = merge_shapes(leaf.shape, layout.shape)
+        if context_dtype(leaf.dtype) is not layout.dtype and not (layout.dtype.kind is float and leaf.dtype.kind in (bool, int)):
+            raise IncompatibleShapes(
+                f"The step of `iterate` turned {layout.dtype} {layout.shape} into {leaf.dtype}. Start with this type, e.g. `to_float(x0)`."
+            )
+        shapes.append(shape)
+    if any(shape != layout.shape for shape, layout in zip(shapes, layouts, strict=True)):
+        raise _Grown(shapes)
+    missing = [layout.shape for leaf, layout in zip(after, layouts, strict=True) if leaf.shape != layout.shape]
+    if missing:
+        raise IncompatibleShapes(f"The step of `iterate` lost dims of the state {missing}. Keep them with `expand`.")
+
+
+def _trajectory(layouts: Sequence[Layout], natives: Sequence[Any], along: Shape) -> list[Tensor]:
+    """Tensors whose natives have the steps as leading axis."""
+    stacked = [_with_leading(layout, along) for layout in layouts]
+    return tensors_of(stacked, natives)
+
+
+def _with_leading(layout: Layout, along: Shape) -> Layout:
+    if isinstance(layout, Dense):
+        return Dense.of((along.dim, *layout.stored), Shape.of((along.dim, *layout.shape.dims)), layout.dtype, layout.backend)
+    assert isinstance(layout, Parts)
+    return Parts.of(layout.dim, tuple(_with_leading(part, along) for part in layout.parts))
+
+
+def while_loop(condition: Callable[..., Any], step: Callable[..., Any], *x0: Any, limit: int | None = None) -> Any:
+    """State when `condition(*state)` is False for the first time, or after `limit` steps.
+
+    Not unrolled when compiled. Differentiable forwards; backwards only with a `limit`.
+
+    Args:
+        condition: Function of the state to a bool without dims; reduce batches with `any`.
+        step: Function of the state to the next state, with the same dims and types.
+        *x0: Initial state.
+        limit: Largest number of steps.
+
+    Returns:
+        Final state; a tuple if it has several values.
+    """
+    if not x0:
+        raise IncompatibleShapes("`while_loop` needs an initial state: `while_loop(condition, step, state)`.")
+    if settings().traced != "jit":
+        state, count = x0, 0
+        while (limit is None or count < limit) and bool(condition(*state)):
+            result = step(*state)
+            state, count = result if isinstance(result, tuple) else (result,), count + 1
+        return _untupled(state)
+    leaves, structure = flat_arguments(x0)
+    backend = backend_for(leaves)
+    layouts = tuple(_state_layout(leaf, backend) for leaf in leaves)
+    initial = tuple(n for leaf, layout in zip(leaves, layouts, strict=True) for n in natives_as(leaf, layout))
+
+    def flat_condition(natives: Natives) -> Any:
+        value = condition(*structure.build(tensors_of(layouts, natives)))
+        tensor = value if isinstance(value, Tensor) else flat_output(value, backend, canonical=True)
+        assert isinstance(tensor, Tensor)
+        if tensor.rank:
+            raise IncompatibleShapes(f"The condition of `while_loop` is one bool, but has dims {tensor.shape}. Reduce it with `any` or `all`.")
+        return tensor.block().natives[0]
+
+    def flat_step(natives: Natives) -> Natives:
+        result = step(*structure.build([spread(x) for x in tensors_of(layouts, natives)]))
+        after, found = flat_arguments(result if isinstance(result, tuple) else (result,))
+        try:
+            _check_state(after, layouts, found, structure)
+        except _Grown as grown:
+            raise IncompatibleShapes(f"The step of `while_loop` changed the dims of the state to {grown.shapes}. Expand the initial state.") from None
+        return tuple(n for leaf, layout in zip(after, layouts, strict=True) for n in natives_as(leaf, layout))
+
+    final = backend.while_loop(flat_condition, flat_step, initial, limit)
+    return _untupled(structure.build(tensors_of(layouts, final)))

@@ -1,0 +1,198 @@
+"""Compilation by tracing. The key of a trace is ours: tree structure, dims and types, devices, static arguments, settings.
+
+Values never trace again, nor does the way a tensor is stored: arguments enter in one canonical layout.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple, ParamSpec, TypeVar, cast, overload
+
+from phi_tensor._context import changed_settings, local_settings, settings
+from phi_tensor._hidden import Report, collected_reports, returned_reports
+from phi_tensor._tensor import Tensor
+from phi_tensor._trees import Structure
+from phi_tensor.backends._backend import Backend, Flat, Natives
+from phi_tensor.layouts._layout import Layout
+from phi_tensor.transforms._flat import (
+    Output,
+    backend_for,
+    canonical_layout,
+    flat_arguments,
+    flat_output,
+    signature_of,
+    spread,
+    storing_steps,
+    tensors_of,
+)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Trace(NamedTuple):
+    """One compiled version of a function.
+
+    Attributes:
+        compiled: Flat native function; its last results are the reported outcomes.
+        output: What it returns.
+        reports: How reported outcomes become errors, and their layouts.
+    """
+
+    compiled: Flat
+    output: Output
+    reports: list[tuple[Layout, Callable[[Any], Exception]]]
+
+
+class Entry(NamedTuple):
+    """How a call with certain layouts reaches its trace.
+
+    Attributes:
+        steps: Per argument: natives in the canonical layout.
+        trace: The trace.
+    """
+
+    steps: tuple[Callable[[Tensor], Natives], ...]
+    trace: Trace
+
+
+class JitFunction(functools.partial[Any]):
+    """A compiled function. Call it like the original one.
+
+    Attributes:
+        traces: Compiled versions by key; their number is the number of times the Python code ran for tracing.
+    """
+
+    traces: dict[Any, Trace]
+    entries: dict[Any, Entry | None]
+    static_names: tuple[str, ...]
+    forget: bool
+
+    def __new__(cls, f: Callable[..., Any], static_names: tuple[str, ...] = (), forget: bool = False) -> JitFunction:
+        self = super().__new__(cls, f)
+        self.traces, self.entries, self.static_names, self.forget = {}, {}, static_names, forget
+        functools.update_wrapper(self, f)
+        return self
+
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        static: Any = None
+        if self.static_names:
+            args, kwargs, static = self._split_static(args, kwargs)
+        leaves, structure = flat_arguments((args, kwargs) if kwargs else args)
+        key = (structure, *[leaf.layout for leaf in leaves], _key_of(static), local_settings())
+        try:
+            entry = self.entries[key]
+        except KeyError:
+            entry = self._enter(key, leaves, structure, bool(kwargs), static)
+        if entry is None or entry.trace is None:  # pyright: ignore[reportUnnecessaryComparison] None: runs uncompiled
+            return self._inline(args, kwargs, static)
+        natives: list[Any] = []
+        for step, leaf in zip(entry.steps, leaves, strict=True):
+            natives.extend(step(leaf))
+        trace = entry.trace
+        results = trace.compiled(*natives)
+        if trace.reports:
+            count = len(results) - sum(layout.count for layout, _ in trace.reports)
+            failed = tensors_of([layout for layout, _ in trace.reports], results[count:])
+            returned_reports([Report(f, error) for f, (_, error) in zip(failed, trace.reports, strict=True)])
+            results = results[:count]
+        return trace.output.build(results)
+
+    def _inline(self, args: Any, kwargs: Any, static: Any) -> Any:
+        return self.func(*args, **kwargs, **(static or {}))
+
+    def _split_static(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any], dict[str, Any]]:
+        signature = signature_of(self.func)
+        assert signature is not None
+        bound = signature.bind(*args, **kwargs)
+        arguments = {**bound.arguments}
+        for name, parameter in signature.parameters.items():
+            if parameter.kind is parameter.VAR_KEYWORD:
+                arguments.update(arguments.pop(name, {}))
+        static = {name: arguments.pop(name) for name in self.static_names if name in arguments}
+        return (), arguments, static
+
+    def _enter(self, key: Any, leaves: list[Tensor], structure: Structure, has_kwargs: bool, static: Any) -> Entry | None:
+        backend = backend_for(leaves)
+        if settings().traced or "jit" not in backend.supports or not all(leaf.available for leaf in leaves):
+            if settings().traced or "jit" not in backend.supports:
+                self.entries[key] = None
+            return None
+        layouts = tuple(canonical_layout(leaf.layout, backend) for leaf in leaves)
+        devices = tuple(leaf.device.name for leaf in leaves) if len(backend.list_devices()) > 1 else ()
+        trace_key = (structure, layouts, devices, _key_of(static), settings())
+        steps = tuple(storing_steps(leaf.layout, layout) for leaf, layout in zip(leaves, layouts, strict=True))
+        trace = self.traces.get(trace_key)
+        if trace is None:
+            if self.forget:
+                self.traces.clear()
+                self.entries.clear()
+            examples = tuple(n for step, leaf in zip(steps, leaves, strict=True) for n in step(leaf))
+            trace = self._trace(backend, layouts, structure, has_kwargs, static, examples)
+            self.traces[trace_key] = trace
+        entry = Entry(steps, trace)
+        if not devices:
+            self.entries[key] = entry
+        return entry
+
+    def _trace(
+        self, backend: Backend, layouts: tuple[Layout, ...], structure: Structure, has_kwargs: bool, static: Any, examples: Natives
+    ) -> Trace:
+        found: list[tuple[Output, list[Report]]] = []
+
+        def flat(*natives: Any) -> Natives:
+            leaves = [spread(x) for x in tensors_of(layouts, natives)]
+            built = structure.build(leaves)
+            args, kwargs = built if has_kwargs else (built, {})
+            with changed_settings(traced="jit", backend=backend.name), collected_reports() as reports:
+                result = self.func(*args, **kwargs, **(static or {}))
+                natives, output = flat_output(result, backend, canonical=True)
+                hidden, described = flat_output([r.failed for r in reports], backend, canonical=True)
+            found.append((output, [Report(layout, r.error) for layout, r in zip(described.layouts, reports, strict=True)]))
+            return natives + hidden
+
+        compiled = backend.compile(flat, examples)
+        output, reports = found[-1]
+        return Trace(compiled, output, [(r.failed, r.error) for r in reports])
+
+    def __repr__(self) -> str:
+        return f"jit_compile({getattr(self.func, '__name__', self.func)!s})"
+
+
+def _key_of(static: Any) -> Any:
+    """Static arguments as part of a key: hashable ones by value, tensors among them by their numbers."""
+    if not static:
+        return None
+    leaves, structure = flat_arguments(static)
+    return structure, *((leaf.layout, *(leaf.backend.to_numpy(n).tobytes() for n in leaf.natives)) for leaf in leaves)
+
+
+@overload
+def jit_compile(f: Callable[P, R], auxiliary_args: str = ..., forget_traces: bool | None = ...) -> Callable[P, R]: ...
+@overload
+def jit_compile(f: None = ..., auxiliary_args: str = ..., forget_traces: bool | None = ...) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+def jit_compile(f: Any = None, auxiliary_args: str = "", forget_traces: bool | None = None) -> Any:
+    """`f` compiled for the backend of its arguments; usable as decorator, with or without arguments.
+
+    Traced once per structure, dims, element types, devices, static arguments and precision; other values, and other ways in
+    which equal dims are stored, never trace again. Python numbers are inputs; strings, bools and None are static. Tensors that
+    `f` takes from outside keep the value that they had when traced. NumPy has no compiler: there `f` runs as it is, unless
+    the default backend has one.
+
+    Args:
+        f: Function of tensors, numbers, trees and static values that returns such.
+        auxiliary_args: Names (comma list) of arguments that are constants of the trace.
+        forget_traces: Keep only the latest trace.
+
+    >>> import phi_tensor as math
+    >>> @jit_compile
+    ... def double(x):
+    ...     return 2 * x
+    >>> double(math.wrap(1.5))
+    3.0
+    """
+    names = tuple(name.strip() for name in auxiliary_args.split(",") if name.strip())
+    if f is None:
+        return lambda function: JitFunction(function, names, bool(forget_traces))
+    return JitFunction(cast("Callable[..., Any]", f), names, bool(forget_traces))
