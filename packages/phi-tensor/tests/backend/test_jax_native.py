@@ -8,13 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-jax = pytest.importorskip("jax")
+from phi_tensor.testing.plugin import requested_backends
 
-from scipy.special import erf, expit  # noqa: E402
+if "jax" not in requested_backends():
+    pytest.skip("jax is not requested", allow_module_level=True)
 
-from phi_tensor._dtype import COMPLEX64, FLOAT32, FLOAT64, INT32, INT64  # noqa: E402
-from phi_tensor._errors import Unsupported  # noqa: E402
-from phi_tensor.backends._jax import BACKEND  # noqa: E402
+import jax
+from scipy.special import erf, expit
+
+from phi_tensor._dtype import COMPLEX64, FLOAT32, FLOAT64, INT32, INT64
+from phi_tensor._errors import Unsupported
+from phi_tensor.backends._jax import BACKEND
 
 OPS = BACKEND.ops
 RNG = np.random.default_rng(0)

@@ -6,8 +6,6 @@ Rows live in `_jax_ops`, transformations in `_jax_transforms`, derivative rules 
 >>> BACKEND.dtype(BACKEND.as_native(np.ones(3, np.float32)))
 float32
 """
-# Adapter border: natives are `Any`, and parts of JAX are not annotated.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from __future__ import annotations
 
@@ -111,7 +109,7 @@ class JaxBackend(Backend):
         count: int,
         checkpoint: int | None = None,
     ) -> tuple[Natives, Natives]:
-        if count and loops.is_eager(state):
+        if count and transforms.is_eager(state):
             return super().scan(step, state, count, checkpoint)
         return loops.scan(step, state, count, checkpoint)
 
@@ -122,12 +120,13 @@ class JaxBackend(Backend):
         state: Natives,
         limit: int | None = None,
     ) -> Natives:
-        if loops.is_eager(state):
+        if transforms.is_eager(state):
             return super().while_loop(condition, step, state, limit)
         return loops.while_loop(condition, step, state, limit)
 
     def map_leading(self, f: Flat, natives: Natives) -> Natives:
-        return jax.vmap(f)(*natives)
+        with transforms.explained():
+            return jax.vmap(f)(*natives)
 
 
 _DTYPES: dict[Any, DType] = {}

@@ -4,9 +4,6 @@ Measured on a 64² semi-Lagrangian smoke step (FFT projection), value and gradie
 cores: storing every intermediate array 200 ms, 278 MB; storing states and recomputing steps 79 ms, 13 MB.
 Recomputing beats storing, so all states are kept while they fit into `KEPT_BYTES`, else every ~√count-th.
 """
-# Adapter border: natives are `Any`, and parts of JAX are not annotated.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-# pyright: reportUnknownParameterType=false, reportUnknownLambdaType=false
 
 from __future__ import annotations
 
@@ -19,8 +16,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.core import Tracer
-from jax.extend.core import get_opaque_trace_state
 
 from phi_tensor.backends._backend import Flat, Native, Natives
 from phi_tensor.backends._jax_rules import KEPT, Rule, Ruled
@@ -28,13 +23,6 @@ from phi_tensor.backends._jax_transforms import adjoint, closed, explained, is_s
 
 KEPT_BYTES = 256 * 2**20
 """Memory [byte] that the states of a loop may take before most of them are recomputed in reverse mode."""
-
-_OUTSIDE = get_opaque_trace_state()
-
-
-def is_eager(state: Natives) -> bool:
-    """True where nothing is traced or differentiated."""
-    return get_opaque_trace_state() == _OUTSIDE and not any(isinstance(x, Tracer) for x in state)
 
 
 def scan(

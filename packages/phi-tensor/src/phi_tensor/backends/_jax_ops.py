@@ -6,9 +6,6 @@ and `lax.add` (8 µs), and `inline=True` leaves plain primitives in enclosing tr
 >>> OPS["add"](jnp.ones(3, np.float32), 1).dtype
 dtype('float32')
 """
-# Adapter border: natives are `Any`, and parts of JAX are not annotated.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-# pyright: reportUnknownParameterType=false, reportUnknownLambdaType=false
 
 from __future__ import annotations
 

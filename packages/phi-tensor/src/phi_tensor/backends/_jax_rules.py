@@ -4,9 +4,6 @@ JAX takes a forward rule (`custom_jvp`) or a reverse rule (`custom_vjp`). Here a
 primitive whose forward rule is a second one, whose transpose is the given pullback. The pullback is then
 ordinary code in the graph, so that it can be differentiated again.
 """
-# Adapter border: natives are `Any`, and parts of JAX are not annotated.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-# pyright: reportUnknownParameterType=false, reportUnknownLambdaType=false
 
 from __future__ import annotations
 
@@ -18,13 +15,14 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.ad_checkpoint import checkpoint_name
-from jax.core import ShapedArray, Tracer
+from jax.core import ShapedArray
 from jax.custom_derivatives import zero_from_primal
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
+from phi_tensor._errors import Unsupported
 from phi_tensor.backends._backend import Flat, Native, Natives
-from phi_tensor.backends._jax_transforms import adjoint, closed, is_smooth, jvp, smooth_of
+from phi_tensor.backends._jax_transforms import adjoint, closed, is_eager, is_smooth, jvp, smooth_of
 
 KEPT = "phi_tensor_kept"
 """Name of results that are costly to recompute; checkpoints keep them."""
@@ -68,13 +66,13 @@ class Ruled(NamedTuple):
 def custom_gradient(f: Flat, pullback: Callable[[Natives, Natives, Natives], Natives]) -> Flat:
     """`f` with `pullback(primals, outputs, cotangents)` as its derivative; see `Backend.custom_gradient`.
 
-    Arrays that `f` and `pullback` take from outside are constants for all derivatives: list them as arguments
-    to differentiate by them. Without traced arguments, `f` is called as it is.
+    Arrays that `f` and `pullback` take from outside must be constants; a derivative by one of them raises.
+    List them as arguments, or stop their gradient. Where nothing is traced, `f` is called as it is.
     """
 
     def with_pullback(*primals: Native) -> Natives:
-        if not any(isinstance(primal, Tracer) for primal in primals):
-            return tuple(lax.stop_gradient(y) for y in f(*primals))
+        if is_eager(primals):
+            return tuple(f(*primals))
         value, captured, outputs = closed(f, primals)
         like = tuple(jax.ShapeDtypeStruct(y.shape, y.dtype) for y in outputs)
         n, m = len(primals), len(outputs)
@@ -85,7 +83,7 @@ def custom_gradient(f: Flat, pullback: Callable[[Natives, Natives, Natives], Nat
             return pulled
 
         pull, more = _closed_pullback(flat_pullback, (*primals, *like, *like))
-        constants = tuple(lax.stop_gradient(x) if is_smooth(x) else x for x in (*captured, *more))
+        constants = (*captured, *more)
         ruled = Ruled(
             lambda *natives: value(*natives[: len(captured)], *natives[len(constants) :]),
             _rule_of(pull, len(captured), len(constants), n, outputs),
@@ -99,25 +97,41 @@ def custom_gradient(f: Flat, pullback: Callable[[Natives, Natives, Natives], Nat
 
 
 class _Tracing(threading.local):
-    pullback = False
+    depth = 0
 
 
 _TRACING = _Tracing()
+_DEEPEST = 2
+"""Pullbacks of pullbacks are traced at once down to here, for first and second derivatives."""
 
 
 def _closed_pullback(pullback: Flat, examples: Natives) -> tuple[Flat, Natives]:
     """`(pull, captured)` with `pull(*captured, *examples) == pullback(*examples)`.
 
-    Inside a pullback, e.g. of a solve whose adjoint is a solve, tracing waits until a derivative needs it.
+    A pullback may call its own function (the adjoint of a solve is a solve): deep ones wait until
+    a derivative needs them. By then, traced arrays that they take from outside are gone.
     """
-    if _TRACING.pullback:
-        return pullback, ()
-    _TRACING.pullback = True
+    if _TRACING.depth >= _DEEPEST:
+        return _late(pullback), ()
+    _TRACING.depth += 1
     try:
         pull, captured, _ = closed(pullback, examples)
     finally:
-        _TRACING.pullback = False
+        _TRACING.depth -= 1
     return pull, captured
+
+
+def _late(pullback: Flat) -> Flat:
+    def pull(*natives: Native) -> Natives:
+        try:
+            return pullback(*natives)
+        except jax.errors.UnexpectedTracerError as error:
+            raise Unsupported(
+                "jax cannot take the third derivative of a `custom_gradient` whose pullback takes traced "
+                "arrays from outside. Pass these arrays as arguments of the function."
+            ) from error
+
+    return pull
 
 
 def _check_pulled(primals: Natives, pulled: Natives) -> None:
@@ -177,6 +191,8 @@ def _value_jvp(
     arguments: Natives, tangents: Natives, *, ruled: _ById
 ) -> tuple[Sequence[Native], Sequence[Any]]:
     setting: Ruled = ruled.value
+    if not all(isinstance(tangent, ad.Zero) for tangent in tangents[: setting.constants]):
+        raise Unsupported(_CAPTURED)
     outputs = setting(*arguments)
     if setting.kept:
         outputs = tuple(checkpoint_name(y, KEPT) for y in outputs)
@@ -192,6 +208,12 @@ def _value_jvp(
         )
     )
     return outputs, [next(moved) if is_smooth(y) else zero_from_primal(y) for y in outputs]
+
+
+_CAPTURED = (
+    "jax cannot differentiate a `custom_gradient` function by an array that it, or its pullback, takes from "
+    "outside. Pass the array as an argument, or wrap it in `stop_gradient` if it is a constant."
+)
 
 
 def _value_batched(arguments: Natives, axes: Sequence[Any], *, ruled: _ById) -> tuple[Natives, Sequence[int]]:

@@ -4,9 +4,6 @@ Derivatives by complex numbers follow the convention of PyTorch and TensorFlow: 
 (conjugate transpose) of the Jacobian, where `jax.vjp` applies its transpose. Ints and bools have zero
 derivatives of their own dtype.
 """
-# Adapter border: natives are `Any`, and parts of JAX are not annotated.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-# pyright: reportUnknownParameterType=false, reportUnknownLambdaType=false
 
 from __future__ import annotations
 
@@ -16,10 +13,18 @@ from typing import Any, final
 
 import jax
 import jax.numpy as jnp
-from jax.extend.core import ClosedJaxpr, Jaxpr, jaxpr_as_fun
+from jax.core import Tracer
+from jax.extend.core import ClosedJaxpr, Jaxpr, get_opaque_trace_state, jaxpr_as_fun
 
 from phi_tensor._errors import Unsupported
 from phi_tensor.backends._backend import Flat, Native, Natives
+
+_OUTSIDE = get_opaque_trace_state()
+
+
+def is_eager(natives: Natives) -> bool:
+    """True where nothing is traced or differentiated."""
+    return get_opaque_trace_state() == _OUTSIDE and not any(isinstance(x, Tracer) for x in natives)
 
 
 @contextmanager
@@ -27,7 +32,7 @@ def explained() -> Generator[None]:
     """Context that turns JAX's errors about traced values and reverse mode into `Unsupported`."""
     try:
         yield
-    except jax.errors.ConcretizationTypeError as error:
+    except (jax.errors.ConcretizationTypeError, jax.errors.TracerIntegerConversionError) as error:
         raise Unsupported(_TRACED.format(what="a decision or a size")) from error
     except jax.errors.TracerArrayConversionError as error:
         raise Unsupported(_TRACED.format(what="a NumPy function")) from error
