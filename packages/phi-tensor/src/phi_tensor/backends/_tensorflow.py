@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -23,9 +23,10 @@ import tensorflow as tf
 from tensorflow.python import pywrap_tfe
 
 from phi_tensor._dtype import DType
+from phi_tensor.backends import _tensorflow_loops as loops
 from phi_tensor.backends import _tensorflow_transforms as transforms
 from phi_tensor.backends._backend import Backend, ComputeDevice, Flat, Native, Natives
-from phi_tensor.backends._tensorflow_ops import OPS, ints
+from phi_tensor.backends._tensorflow_ops import OPS, ints, is_eager
 
 _ALIGNMENT = 64  # EIGEN_MAX_ALIGN_BYTES [byte]
 _EAGER = type(tf.constant(0))
@@ -131,6 +132,23 @@ class TensorFlowBackend(Backend):
 
     def stop_gradient(self, native: Native) -> Native:
         return tf.stop_gradient(native)
+
+    def map_leading(self, f: Flat, natives: Natives) -> Natives:
+        return super().map_leading(f, natives) if is_eager() else loops.map_leading(f, natives)
+
+    def scan(
+        self, step: Callable[[Natives], tuple[Natives, Natives]], state: Natives, count: int, checkpoint: int | None = None
+    ) -> tuple[Natives, Natives]:
+        if count and is_eager() and _no_tape():
+            return super().scan(step, state, count, checkpoint)
+        return loops.scan(step, state, count, checkpoint)
+
+    def while_loop(
+        self, condition: Callable[[Natives], Native], step: Callable[[Natives], Natives], state: Natives, limit: int | None = None
+    ) -> Natives:
+        if is_eager():  # a tape follows the Python loop
+            return super().while_loop(condition, step, state, limit)
+        return loops.while_loop(condition, step, state, limit)
 
 
 BACKEND = TensorFlowBackend()
