@@ -43,6 +43,7 @@ def _installed(name: str) -> bool:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Fail before any test where a requested backend is missing."""
+    config.addinivalue_line("markers", "needs(feature, …): skip backends without `jit`, `reverse` or `forward`")
     requested_backends()
 
 
@@ -69,6 +70,9 @@ def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what libraries warn of when they load is not ours
         loaded = init_backend(request.param)
+    for mark in request.node.iter_markers("needs"):
+        if not loaded.supports.issuperset(mark.args):
+            pytest.skip(f"{loaded} has no {', '.join(mark.args)}")
     with on_backend(loaded):
         yield loaded
 

@@ -1,0 +1,349 @@
+"""Laws of every operation in the table, on every backend, in every layout.
+
+A new row of a known kind is tested without a change here; a row with static parameters of its own needs a line in `cases`.
+`PHI_SUPPORT_TABLE=path` writes what was found as a table.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import phi_tensor as math
+from phi_tensor import channel, instance, spatial
+from phi_tensor._plan import ROWS, RULES, Row
+from phi_tensor.testing import _reference as ref
+from phi_tensor.testing._laws import (
+    OTHER_NAMES,
+    Case,
+    Names,
+    Operand,
+    Support,
+    arrays_in,
+    as_layout,
+    check_result,
+    entries,
+    loss_of,
+    noted,
+    reference_derivatives,
+    tensor_of,
+)
+from phi_tensor.testing._reference import Named
+
+GAPS: set[tuple[str, ...]] = {
+    ("join", "ragged"),  # there is no single array
+}
+"""Documented gaps: `(row, layout)`, `(row, layout, feature)` or `(row, layout, feature, backend)` where `Unsupported` is raised."""
+
+UNIFORM = ("dense", "expanded", "stacked")
+
+
+# --- cases
+
+
+def numbers(row: Row, dims: str) -> Operand:
+    """Operand for a row: its domain, and the kind of numbers that its dtype rule asks for."""
+    if row.options.get("ints"):
+        return Operand(dims, "int", (0, 6))
+    if row.dtype == "logical":
+        return Operand(dims, "bool")
+    if row.dtype == "test":
+        return Operand(dims, "special")
+    if row.dtype == "compare":
+        return Operand(dims, "int", (-1, 1))
+    return Operand(dims, "float", row.options.get("domain", (0.2, 2) if row.name == "prod" else (-2, 2)))
+
+
+def elementwise(row: Row) -> Iterator[Case]:
+    dims = ("b,x,y", "y,b", "b,y,x")
+    operands = [numbers(row, d) for d in dims[: row.options["arity"]]]
+    if row.name == "where":
+        operands = [Operand("b,x,y", "bool"), Operand("y,b"), Operand("x")]
+    if row.name == "clip":
+        operands = [Operand("b,x,y"), Operand("x", domain=(-1, -0.5)), Operand("b", domain=(0.5, 1))]
+    smooth = row.options.get("smooth", True)
+
+    def oracle(*xs: Named) -> Named:
+        with np.errstate(all="ignore"):
+            return ref.apply(row.oracle, *xs)
+
+    yield Case(row.name, tuple(operands), lambda n, *xs: row(*xs), oracle, smooth=smooth)
+    if row.name in COMPLEX:
+        operands = [Operand(o.dims, "complex") for o in operands]
+        yield Case(row.name, tuple(operands), lambda n, *xs: row(*xs), oracle, "complex", smooth=False)
+
+
+COMPLEX = ("abs", "real", "imag", "conj", "angle", "negative", "exp", "square", "sqrt", "add", "subtract", "multiply", "divide", "equal")
+"""Element-wise rows that are tried on complex numbers, too."""
+
+
+def reduction(row: Row) -> Iterator[Case]:
+    smooth = row.options.get("smooth", True)
+    for dims in ("y", "x,y"):
+        yield Case(
+            row.name,
+            (numbers(row, "b,x,y"),),
+            lambda n, a, dims=dims: row(a, names=n.all(dims)),
+            lambda a, dims=dims: ref.reduce(row.oracle, a, dims.split(",")),
+            f"over {dims}",
+            smooth=smooth,
+        )
+
+
+def along(row: Row) -> Iterator[Case]:
+    keeps = row.kind == "along"
+    for dim in ("x", "y"):
+        yield Case(
+            row.name,
+            (numbers(row, "b,x,y"),),
+            lambda n, a, dim=dim: row(a, name=n(dim)),
+            lambda a, dim=dim: ref.along(row.oracle, a, dim) if keeps else ref.reduce(row.oracle, a, (dim,)),
+            f"along {dim}",
+            smooth=row.options.get("smooth", True),
+        )
+
+
+KINDS: dict[str, Callable[[Row], Iterator[Case]]] = {
+    "elementwise": elementwise,
+    "reduction": reduction,
+    "mean": reduction,
+    "arg_reduction": along,
+    "along": along,
+}
+"""Kinds of rows whose cases follow from the row alone."""
+
+
+def operand(*dims: str, kind: str = "float") -> tuple[Operand, ...]:
+    return tuple(Operand(d, kind) for d in dims)
+
+
+A = operand("b,x,y")
+"""One operand; the usual one of structural operations."""
+
+
+def sliced(item: object, dim: str, label: str) -> Case:
+    index = ([0, 2] if item == "u,w" else 1) if isinstance(item, str) else item
+    a = operand("b,y,vector") if dim == "vector" else A
+    return Case("slice", a, lambda n, a: a[{n(dim): item}], lambda a: ref.select(a, {dim: index}), label)
+
+
+PARAMETERS: list[Case] = [
+    Case("cast", A, lambda n, a: math.cast(a, "float64"), lambda a: a, "to float64"),
+    Case("cast", A, lambda n, a: math.cast(a, "int64"), lambda a: Named(a.dims, a.array.astype(np.int64)), "to int64", smooth=False),
+    Case("join", A, lambda n, a: a.block() if a.shape.is_uniform else ROWS["join"](a), lambda a: a),
+    sliced(1, "x", "int"),
+    sliced(-1, "y", "from the end"),
+    sliced(slice(1, 3), "y", "range"),
+    sliced(slice(None, None, -1), "x", "backwards"),
+    sliced(slice(-9, 99, 2), "x", "clamped"),
+    sliced([2, 0, 0], "x", "list"),
+    sliced("v", "vector", "label"),
+    sliced("u,w", "vector", "labels"),
+    Case("expand", A, lambda n, a: math.expand(a, n.shape(p=5)), lambda a: ref.expand(a, {"p": 5})),
+    Case("rename", A, lambda n, a: math.rename_dims(a, n("x"), instance("q")), lambda a: ref.rename(a, {"x": "q"})),
+    Case("stack", operand("b,x,y", "y,x,b"), lambda n, *xs: math.stack(xs, channel("c")), lambda *xs: ref.stack(xs, "c")),
+    Case("concat", operand("b,x,y", "y,b,x"), lambda n, *xs: math.concat(xs, n("x")), lambda *xs: ref.concat(xs, "x"), "along x"),
+    Case("concat", operand("b,x,y", "y,b,x"), lambda n, *xs: math.concat(xs, n("y")), lambda *xs: ref.concat(xs, "y"), "along y"),
+    Case("pack", A, lambda n, a: math.pack_dims(a, n.all("x,y"), instance("q")), lambda a: ref.pack(a, ("x", "y"), "q"), "x,y"),
+    Case("pack", A, lambda n, a: math.pack_dims(a, n.all("y,x"), instance("q")), lambda a: ref.pack(a, ("y", "x"), "q"), "y,x"),
+    Case(
+        "unpack",
+        A,
+        lambda n, a: math.unpack_dim(a, n("y"), spatial(u=2, v=2)),
+        lambda a: ref.unpack(a, "y", {"u": 2, "v": 2}),
+        layouts=UNIFORM,
+    ),
+    Case("flip", A, lambda n, a: math.flip(a, n("x")), lambda a: ref.flip(a, ("x",)), "x"),
+    Case("flip", A, lambda n, a: math.flip(a, n.all("y,x")), lambda a: ref.flip(a, ("x", "y")), "x,y"),
+    Case("roll", A, lambda n, a: math.roll(a, 1, n("x")), lambda a: ref.roll(a, 1, "x"), "x"),
+    Case("roll", A, lambda n, a: math.roll(a, -2, n("y")), lambda a: ref.roll(a, -2, "y"), "y"),
+    Case("matmul", operand("b,x,~y", "b,y"), lambda n, a, b: a @ b, lambda a, b: ref.matmul(a, b, [("~y", "y")]), "matrix", layouts=UNIFORM),
+    Case("matmul", operand("b,x,~y", "y,p"), lambda n, a, b: a @ b, lambda a, b: ref.matmul(a, b, [("~y", "y")]), "matrices", layouts=UNIFORM),
+    Case(
+        "matmul",
+        operand("x,y", "y,b,x"),
+        lambda n, a, b: ROWS["matmul"](a, b, pairs=((n("y"), n("y")),)),
+        lambda a, b: ref.matmul(a, b, [("y", "y")]),
+        "pairs",
+        layouts=UNIFORM,
+    ),
+]
+"""Cases of rows with parameters of their own."""
+
+
+def all_cases() -> list[Case]:
+    cases = [case for row in ROWS.values() if row.kind in KINDS for case in KINDS[row.kind](row)]
+    return cases + [case for case in PARAMETERS if case.row in ROWS]
+
+
+CASES = all_cases()
+PLACES = [(case, layout) for case in CASES for layout in case.possible_layouts()]
+SMOOTH = [(case, layout) for case, layout in PLACES if case.smooth]
+
+each_case = pytest.mark.parametrize("case", CASES, ids=repr)
+each_place = pytest.mark.parametrize(("case", "layout"), PLACES, ids=[f"{c}-{layout}" for c, layout in PLACES])
+each_smooth = pytest.mark.parametrize(("case", "layout"), SMOOTH, ids=[f"{c}-{layout}" for c, layout in SMOOTH])
+
+
+@pytest.fixture(scope="module")
+def support():
+    found = Support()
+    yield found
+    if "PHI_SUPPORT_TABLE" in os.environ:
+        found.write(Path(os.environ["PHI_SUPPORT_TABLE"]))
+
+
+# --- laws
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=[row.name for row in ROWS.values()])
+def test_every_row_has_a_case(row):
+    assert row.kind in RULES, f"`{row.name}` is in the table, but nothing plans it"
+    assert any(case.row == row.name for case in CASES), f"`{row.name}` has no case: add one to `PARAMETERS`"
+
+
+@each_place
+def test_value_is_that_of_numpy(case, layout, backend, support):
+    operands = [tensor_of(x, Names()) for x in case.values()]
+    with noted(support, GAPS, case, layout, "value", backend):
+        result = case.call(Names(), *(as_layout(x, layout, Names()) for x in operands))
+        check_result(result, expected(case, layout), Names())
+        assert result.dtype.precision in (None, 32) or case.row == "cast"
+
+
+@each_case
+def test_batch_is_each_entry(case, backend):
+    batched = any("b" in x.dims for x in case.values())
+    for i in range(2 if batched else 0):
+        values = entries(case.values(), i)
+        check_result(case.call(Names(), *(tensor_of(x, Names()) for x in values)), [({}, case.oracle(*values))], Names())
+
+
+@each_case
+def test_order_of_dims_does_not_matter(case, backend):
+    operands = [tensor_of(x, Names(), transposed=True) for x in case.values()]
+    check_result(case.call(Names(), *operands), expected(case, "dense"), Names())
+
+
+@each_case
+def test_names_do_not_matter(case, backend):
+    names = Names(OTHER_NAMES)
+    operands = [tensor_of(x, names) for x in case.values()]
+    check_result(case.call(names, *operands), expected(case, "dense"), names)
+
+
+def expected(case, layout):
+    return [(selection, case.oracle(*arrays)) for selection, arrays in arrays_in(layout, case.values())]
+
+
+@pytest.mark.needs("jit")
+@pytest.mark.compiled
+def test_value_in_jit(backend, support):
+    """All cases are compiled at once: compilers take seconds for one function, whatever its length."""
+    failed: dict[str, Exception] = {}
+
+    def compute(values):
+        results = {}
+        for place, operands in zip(PLACES, values, strict=True):
+            try:
+                results[str(place)] = place[0].call(Names(), *(as_layout(x, place[1], Names()) for x in operands))
+            except Exception as error:
+                failed[str(place)] = error
+        return results
+
+    with math.precision(64):
+        values = tuple(tuple(tensor_of(x, Names()) for x in case.values()) for case, _ in PLACES)
+        results = math.jit_compile(compute)(values)
+    for case, layout in PLACES:
+        with noted(support, GAPS, case, layout, "jit", backend):
+            check_outcome(str((case, layout)), results, failed, lambda x, c=case, at=layout: check_result(x, expected(c, at), Names()))
+
+
+def check_outcome(key, results, failed, check):
+    if key in failed:
+        raise failed[key]
+    try:
+        check(results[key])
+    except AssertionError as error:
+        raise AssertionError(f"{key} in jit: {error}") from error
+
+
+@pytest.mark.needs("reverse")
+@each_smooth
+def test_reverse_derivative_is_the_difference_quotient(case, layout, backend, support):
+    reference = reference_derivatives(case, layout)
+    with math.precision(64), noted(support, GAPS, case, layout, "reverse", backend):
+        loss, operands, directions = loss_of(case, layout)
+        check_derivative(reverse(loss, operands, directions), reference.first, reference.scale)
+
+
+@pytest.mark.needs("forward")
+@each_smooth
+def test_forward_derivative_is_the_difference_quotient(case, layout, backend, support):
+    reference = reference_derivatives(case, layout)
+    with math.precision(64), noted(support, GAPS, case, layout, "forward", backend):
+        loss, operands, directions = loss_of(case, layout)
+        check_derivative(forward(loss, operands, directions), reference.first, reference.scale)
+
+
+@pytest.mark.needs("reverse", "forward")
+@each_smooth
+def test_second_derivative_is_the_difference_quotient(case, layout, backend, support):
+    reference = reference_derivatives(case, layout)
+    with math.precision(64), noted(support, GAPS, case, layout, "second", backend):
+        loss, operands, directions = loss_of(case, layout)
+        derivative = forward(lambda xs: reverse(loss, xs, directions), operands, directions)
+        check_derivative(derivative, reference.second, reference.scale, 1e-6)
+
+
+def reverse(loss, operands, directions):
+    gradients = math.gradient(loss, get_output=False)(list(operands))
+    return total([math.sum(g * v, g.shape) for g, v in zip(gradients, directions, strict=True)])
+
+
+def forward(loss, operands, directions):
+    return math.jvp(lambda *xs: loss(xs), list(operands), list(directions))[1]
+
+
+def total(terms):
+    result = terms[0]
+    for term in terms[1:]:
+        result = result + term
+    return result
+
+
+def check_derivative(actual, desired, scale, tolerance=1e-9):
+    """Difference quotients of fourth order with step 1e-3: their own error is about 1e-11 of the values."""
+    assert actual.rank == 0
+    assert float(actual) == pytest.approx(desired, rel=tolerance, abs=tolerance * scale)
+
+
+@pytest.mark.needs("jit", "reverse", "forward")
+@pytest.mark.compiled
+def test_derivatives_in_jit(backend):
+    """Reverse derivatives of all cases in one compiled function."""
+    places = [(case, layout) for case, layout in SMOOTH if layout == "dense"]
+    failed: dict[str, Exception] = {}
+
+    def compute(operands):
+        results = {}
+        for place, xs in zip(places, operands, strict=True):
+            loss, _, directions = losses[str(place)]
+            try:
+                results[str(place)] = reverse(loss, xs, directions)
+            except Exception as error:
+                failed[str(place)] = error
+        return results
+
+    with math.precision(64):
+        losses = {str(place): loss_of(*place) for place in places}
+        results = math.jit_compile(compute)([losses[str(place)][1] for place in places])
+        for place in places:
+            reference = reference_derivatives(*place)
+            check_outcome(
+                str(place), results, failed, lambda x, r=reference: check_derivative(x, r.first, r.scale)
+            )
