@@ -285,7 +285,7 @@ def merged_dims(dims: list[Dim]) -> Dim:
 def pack_rule(row: Row, layout: Layout, names: tuple[str, ...], dim: Dim, position: int | None = None) -> PlanCall:
     """Plan that merges dims into one, row-major in the order of `names`."""
     if isinstance(layout, Parts):
-        if layout.dim.name in names or any(d.over for d in layout.shape.dims):
+        if layout.dim.name in names:
             return _pack_ragged(row, layout, names, dim) if isinstance(layout, Ragged) else on_block(row, layout, names=names, dim=dim, position=position)
         return each_part(layout, [pack_rule(row, part, names=names, dim=dim, position=position) for part in layout.parts])
     assert isinstance(layout, Dense)
