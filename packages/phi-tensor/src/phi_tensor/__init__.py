@@ -149,6 +149,9 @@ from phi_tensor.ops._structure import (
     unstack,
 )
 from phi_tensor.ops._products import dot, l1_loss, l2_loss, norm, normalize, squared_norm
+from phi_tensor._random import RandomKey, random_key, random_normal, random_uniform, seed
+from phi_tensor._progress import ConsoleProgress, Progress, progress_range, watched
+from phi_tensor._verify import BackendReport, inspect_backend, inspect_installation, verify
 from phi_tensor.transforms._custom import custom_gradient
 from phi_tensor.transforms._gradient import gradient, hessian, jacobian, jvp, vjp
 from phi_tensor.transforms._iterate import iterate, while_loop

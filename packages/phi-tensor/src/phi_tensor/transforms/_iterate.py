@@ -7,13 +7,16 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 
 from phi_tensor._context import context_dtype, settings
+from phi_tensor._create import zeros_like
 from phi_tensor._errors import IncompatibleShapes, Unsupported
 from phi_tensor._hidden import Report, collected_reports, report
+from phi_tensor._random import KeyNeeded, current_base, drawing_from
 from phi_tensor._shape import Shape, merge_shapes
 from phi_tensor._tensor import Tensor
 from phi_tensor._trees import Structure
 from phi_tensor.backends._backend import Backend, Natives
 from phi_tensor.layouts._layout import Dense, Layout, Parts, full_layout
+from phi_tensor.ops._elementwise import to_int64
 from phi_tensor.ops._reductions import any_, max_
 from phi_tensor.ops._structure import concat, expand, stack
 from phi_tensor.transforms._flat import Output, backend_for, flat_arguments, flat_output, natives_as, spread, tensors_of
@@ -117,10 +120,28 @@ class _Grown(Exception):
 def _scanned(step: Callable[..., tuple[Any, ...]], count: int, x0: tuple[Any, ...], dim: Shape | None, checkpoint: int | None) -> Any:
     leaves, structure = flat_arguments(x0)
     try:
-        return _scan(step, count, leaves, structure, dim, checkpoint)
+        with drawing_from(None):
+            return _scan(step, count, leaves, structure, dim, checkpoint)
     except _Grown as grown:
         wider = [expand(leaf, shape) for leaf, shape in zip(leaves, grown.shapes, strict=True)]
-        return _scan(step, count, wider, structure, dim, checkpoint)
+        return _scanned(step, count, tuple(structure.build(wider)), dim, checkpoint)
+    except KeyNeeded:
+        return _scanned_randomly(step, count, x0, dim, checkpoint)
+
+
+def _scanned_randomly(step: Callable[..., tuple[Any, ...]], count: int, x0: tuple[Any, ...], dim: Shape | None, checkpoint: int | None) -> Any:
+    """Loop whose steps draw random numbers: a step counter joins the state, and each step has a key of its own."""
+    base = current_base()
+    if base is None:
+        raise KeyNeeded
+
+    def numbered(index: Tensor, *state: Any) -> tuple[Any, ...]:
+        with drawing_from(base.fold_in(index)):
+            return (index + 1, *step(*state))
+
+    first = to_int64(zeros_like(base.high))
+    result = _scanned(numbered, count, (first, *x0), dim, checkpoint)
+    return _untupled(result[1:])
 
 
 def _scan(

@@ -9,12 +9,17 @@ import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple, ParamSpec, TypeVar, cast, overload
 
+import numpy as np
+
 from phi_tensor._context import changed_settings, local_settings, settings
+from phi_tensor._dtype import INT64
 from phi_tensor._hidden import Report, collected_reports, returned_reports
+from phi_tensor._random import KeyNeeded, RandomKey, drawing_from, fresh_words
+from phi_tensor._shape import EMPTY_SHAPE
 from phi_tensor._tensor import Tensor
 from phi_tensor._trees import Structure
 from phi_tensor.backends._backend import Backend, Flat, Natives
-from phi_tensor.layouts._layout import Layout
+from phi_tensor.layouts._layout import Dense, Layout
 from phi_tensor.transforms._flat import (
     Output,
     backend_for,
@@ -38,11 +43,13 @@ class Trace(NamedTuple):
         compiled: Flat native function; its last results are the reported outcomes.
         output: What it returns.
         reports: How reported outcomes become errors, and their layouts.
+        words: True if the function draws random numbers: its last two inputs are the words of a new key.
     """
 
     compiled: Flat
     output: Output
     reports: list[tuple[Layout, Callable[[Any], Exception]]]
+    words: Callable[[], Natives] | None
 
 
 class Entry(NamedTuple):
@@ -91,6 +98,8 @@ class JitFunction(functools.partial[Any]):
         for step, leaf in zip(entry.steps, leaves, strict=True):
             natives.extend(step(leaf))
         trace = entry.trace
+        if trace.words is not None:
+            natives.extend(trace.words())
         results = trace.compiled(*natives)
         if trace.reports:
             count = len(results) - sum(layout.count for layout, _ in trace.reports)
@@ -129,7 +138,10 @@ class JitFunction(functools.partial[Any]):
                 self.traces.clear()
                 self.entries.clear()
             examples = tuple(n for step, leaf in zip(steps, leaves, strict=True) for n in step(leaf))
-            trace = self._trace(backend, layouts, structure, has_kwargs, static, examples)
+            try:
+                trace = self._trace(backend, layouts, structure, has_kwargs, static, examples, None)
+            except KeyNeeded:
+                trace = self._trace(backend, layouts, structure, has_kwargs, static, examples, lambda: _new_words(backend))
             self.traces[trace_key] = trace
         entry = Entry(steps, trace)
         if not devices:
@@ -137,27 +149,45 @@ class JitFunction(functools.partial[Any]):
         return entry
 
     def _trace(
-        self, backend: Backend, layouts: tuple[Layout, ...], structure: Structure, has_kwargs: bool, static: Any, examples: Natives
+        self,
+        backend: Backend,
+        layouts: tuple[Layout, ...],
+        structure: Structure,
+        has_kwargs: bool,
+        static: Any,
+        examples: Natives,
+        words: Callable[[], Natives] | None,
     ) -> Trace:
         found: list[tuple[Output, list[Report]]] = []
 
         def flat(*natives: Any) -> Natives:
+            key = None if words is None else _key_from(backend, natives[-2:])
             leaves = [spread(x) for x in tensors_of(layouts, natives)]
             built = structure.build(leaves)
             args, kwargs = built if has_kwargs else (built, {})
-            with changed_settings(traced="jit", backend=backend.name), collected_reports() as reports:
+            with changed_settings(traced="jit", backend=backend.name), collected_reports() as reports, drawing_from(key):
                 result = self.func(*args, **kwargs, **(static or {}))
                 natives, output = flat_output(result, backend, canonical=True)
                 hidden, described = flat_output([r.failed for r in reports], backend, canonical=True)
             found.append((output, [Report(layout, r.error) for layout, r in zip(described.layouts, reports, strict=True)]))
             return natives + hidden
 
-        compiled = backend.compile(flat, examples)
+        compiled = backend.compile(flat, examples if words is None else (*examples, *words()))
         output, reports = found[-1]
-        return Trace(compiled, output, [(r.failed, r.error) for r in reports])
+        return Trace(compiled, output, [(r.failed, r.error) for r in reports], words)
 
     def __repr__(self) -> str:
         return f"jit_compile({getattr(self.func, '__name__', self.func)!s})"
+
+
+def _new_words(backend: Backend) -> Natives:
+    """Words of a new random key as natives."""
+    return tuple(backend.as_native(np.asarray(word, np.int64)) for word in fresh_words())
+
+
+def _key_from(backend: Backend, natives: Natives) -> RandomKey:
+    layout = Dense.of((), EMPTY_SHAPE, INT64, backend)
+    return RandomKey(*(Tensor(layout, (native,)) for native in natives))
 
 
 def _key_of(static: Any) -> Any:
