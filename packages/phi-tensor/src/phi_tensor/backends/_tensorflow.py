@@ -26,7 +26,8 @@ from phi_tensor._dtype import DType
 from phi_tensor.backends import _tensorflow_loops as loops
 from phi_tensor.backends import _tensorflow_transforms as transforms
 from phi_tensor.backends._backend import Backend, ComputeDevice, Flat, Native, Natives
-from phi_tensor.backends._tensorflow_ops import OPS, ints, is_eager
+from phi_tensor.backends._tensorflow_ops import OPS, ints
+from phi_tensor.backends._tensorflow_transforms import is_eager
 
 _ALIGNMENT = 64  # EIGEN_MAX_ALIGN_BYTES [byte]
 _EAGER = type(tf.constant(0))

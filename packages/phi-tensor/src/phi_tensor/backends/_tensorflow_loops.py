@@ -17,8 +17,7 @@ from tensorflow.python.ops import gen_array_ops as arrays
 
 from phi_tensor._errors import Unsupported
 from phi_tensor.backends._backend import Flat, Native, Natives
-from phi_tensor.backends._tensorflow_ops import is_eager
-from phi_tensor.backends._tensorflow_transforms import is_differentiable, is_transposing, jvp, primitive, vjp, zeros_like
+from phi_tensor.backends._tensorflow_transforms import is_differentiable, is_eager, is_transposing, jvp, primitive, vjp, zeros_like
 
 Specs = tuple[Any, ...]
 

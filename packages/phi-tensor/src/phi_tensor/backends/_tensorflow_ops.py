@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.eager import context as tf_context
 from tensorflow.python.ops import gen_array_ops as arrays
 from tensorflow.python.ops import gen_bitwise_ops as bits
 from tensorflow.python.ops import gen_manip_ops, gen_nn_ops
@@ -23,6 +22,7 @@ from tensorflow.python.ops import gen_spectral_ops as spectral
 
 from phi_tensor._dtype import DType
 from phi_tensor.backends._backend import ComputeDevice
+from phi_tensor.backends._tensorflow_transforms import is_eager, primitive
 
 Native = Any
 Op = Callable[..., Any]
@@ -31,7 +31,6 @@ _NUMBER = (bool, int, float, complex, np.generic)
 _REAL = {tf.complex64: tf.float32, tf.complex128: tf.float64}
 _COMPLEX = {tf.float32: tf.complex64, tf.float64: tf.complex128}
 _BOOL = tf.bool
-is_eager: Callable[[], bool] = tf_context.executing_eagerly
 
 
 # --- constants
@@ -95,7 +94,7 @@ def _logarithm(base: float) -> Op:
     factor = 1 / math.log(base)
 
     def apply(x: Native) -> Native:
-        return maths.mul(maths.log(x), _number(factor, x))
+        return maths.mul(_log(x), _number(factor, x))
 
     return apply
 
@@ -114,8 +113,32 @@ def _conj(x: Native) -> Native:
 
 def _angle(x: Native) -> Native:
     if x.dtype in _REAL:
-        return maths.angle(x, Tout=_REAL[x.dtype])
+        return maths.atan2(_imag(x), _real(x))
     return maths.select_v2(maths.less(x, 0 * x), _number(math.pi, x), 0 * x)
+
+
+def _analytic(native: Op, derivative: Callable[[Native, Native], Native]) -> Op:
+    """`native` with its complex `derivative(x, y)`: XLA's kernels for those of `sqrt`, `tanh`, 1/x, … forget to conjugate."""
+
+    def pullback(primals: Any, outputs: Any, cotangents: Any) -> Any:
+        return (maths.mul(cotangents[0], maths.conj(derivative(primals[0], outputs[0]))),)
+
+    def apply(x: Native) -> Native:
+        return primitive(lambda z: (native(z),), pullback, (x,))[0] if x.dtype in _REAL else native(x)
+
+    return apply
+
+
+def _inverse(x: Native) -> Native:
+    return maths.real_div(_number(1, x), x)
+
+
+def _by_parts(native: Op, of_complex: Op) -> Op:
+    return lambda x: of_complex(x) if x.dtype in _REAL else native(x)
+
+
+_sqrt = _analytic(maths.sqrt, lambda x, y: _inverse(2 * y))
+_log = _analytic(maths.log, lambda x, y: _inverse(x))
 
 
 def _float_test(native: Op, combine: Op, otherwise: bool) -> Op:
@@ -369,31 +392,31 @@ OPS: dict[str, Op] = {
     "ceil": _keep_ints(maths.ceil),
     "floor": _keep_ints(maths.floor),
     "trunc": _keep_ints(_trunc),
-    "sqrt": maths.sqrt,
-    "rsqrt": maths.rsqrt,
+    "sqrt": _sqrt,
+    "rsqrt": _by_parts(maths.rsqrt, lambda x: _inverse(_sqrt(x))),
     "exp": maths.exp,
     "expm1": maths.expm1,
-    "log": maths.log,
-    "log1p": maths.log1p,
+    "log": _log,
+    "log1p": _analytic(maths.log1p, lambda x, y: _inverse(1 + x)),
     "log2": _logarithm(2),
     "log10": _logarithm(10),
     "sin": maths.sin,
     "cos": maths.cos,
-    "tan": maths.tan,
+    "tan": _analytic(maths.tan, lambda x, y: 1 + y * y),
     "sinh": maths.sinh,
     "cosh": maths.cosh,
-    "tanh": maths.tanh,
-    "asin": maths.asin,
-    "acos": maths.acos,
-    "atan": maths.atan,
+    "tanh": _analytic(maths.tanh, lambda x, y: 1 - y * y),
+    "asin": _analytic(maths.asin, lambda x, y: _inverse(_sqrt(1 - x * x))),
+    "acos": _analytic(maths.acos, lambda x, y: -_inverse(_sqrt(1 - x * x))),
+    "atan": _analytic(maths.atan, lambda x, y: _inverse(1 + x * x)),
     "asinh": maths.asinh,
     "acosh": maths.acosh,
-    "atanh": maths.atanh,
+    "atanh": _analytic(maths.atanh, lambda x, y: _inverse(1 - x * x)),
     "erf": maths.erf,
-    "sigmoid": maths.sigmoid,
+    "sigmoid": _analytic(maths.sigmoid, lambda x, y: y * (1 - y)),
     "softplus": gen_nn_ops.softplus,
     "square": maths.square,
-    "reciprocal": maths.reciprocal,
+    "reciprocal": _by_parts(maths.reciprocal, _inverse),
     "real": _real,
     "imag": _imag,
     "conj": _conj,

@@ -18,16 +18,16 @@ from typing import Any
 
 import tensorflow as tf
 from tensorflow.python import pywrap_tfe
-from tensorflow.python.eager import record
+from tensorflow.python.eager import context, record
 from tensorflow.python.framework import ops as tf_ops
 from tensorflow.python.ops import gen_array_ops as arrays
 
 from phi_tensor._errors import Unsupported
 from phi_tensor.backends._backend import Flat, Native, Natives
-from phi_tensor.backends._tensorflow_ops import is_eager
 
 Pullback = Callable[[Natives, Natives, Natives], Sequence[Native | None]]
 
+is_eager: Callable[[], bool] = context.executing_eagerly
 _EAGER = object()
 _TRANSPOSING: ContextVar[object] = ContextVar("phi_tensor_tensorflow_transposing", default=None)
 _GRADIENT = "PhiPrimitive"
