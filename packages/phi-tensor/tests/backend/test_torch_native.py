@@ -29,7 +29,20 @@ N = np.array([[1.0, np.nan, -np.inf, -0.0]])
 UNARY = {
     **{
         name: (getattr(np, name), (S, Z))
-        for name in ["negative", "sign", "exp", "sin", "cos", "tan", "sinh", "cosh", "tanh", "square", "conj", "angle"]
+        for name in [
+            "negative",
+            "sign",
+            "exp",
+            "sin",
+            "cos",
+            "tan",
+            "sinh",
+            "cosh",
+            "tanh",
+            "square",
+            "conj",
+            "angle",
+        ]
     },
     **{
         name: (getattr(np, name), (F, Z))

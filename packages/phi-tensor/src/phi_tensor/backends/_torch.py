@@ -23,12 +23,29 @@ import torch
 from phi_tensor._dtype import COMPLEX64, DType
 from phi_tensor._errors import Unsupported
 from phi_tensor.backends import _torch_compile as adapter
+from phi_tensor.backends import _torch_loops as loops
+from phi_tensor.backends import _torch_rules as rules
 from phi_tensor.backends import _torch_transforms as transforms
 from phi_tensor.backends._backend import Backend, ComputeDevice, Flat, Native, Natives
 
 _TORCH: dict[str, Any] = {
     dtype: getattr(torch, dtype)
-    for dtype in ["bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64", "complex64", "complex128"]
+    for dtype in [
+        "bool",
+        "int8",
+        "int16",
+        "int32",
+        "int64",
+        "uint8",
+        "uint16",
+        "uint32",
+        "uint64",
+        "float16",
+        "float32",
+        "float64",
+        "complex64",
+        "complex128",
+    ]
 }
 _OURS = {native: DType.of(name) for name, native in _TORCH.items()} | {torch.complex32: COMPLEX64}
 _NUMBER = (int, float, complex)
@@ -113,9 +130,7 @@ def _flipped_getitem(x: Native, index: tuple[Any, ...]) -> Native:
         if isinstance(item, slice) and item.step is not None and item.step < 0:
             positions = range(*item.indices(x.shape[axis]))
             flipped.append(sum(not isinstance(previous, int) for previous in index[:axis]))
-            forward.append(
-                slice(positions[-1], positions[0] + 1, -item.step) if positions else slice(0, 0)
-            )
+            forward.append(slice(positions[-1], positions[0] + 1, -item.step) if positions else slice(0, 0))
         else:
             forward.append(item)
     return torch.flip(x[tuple(forward)], flipped)
@@ -174,7 +189,54 @@ def _argsort(x: Native, axis: int) -> Native:
 _OPS: dict[str, Callable[..., Any]] = {
     **{
         name: getattr(torch, name)
-        for name in ["abs", "round", "ceil", "floor", "trunc", "sqrt", "rsqrt", "exp", "expm1", "log", "log1p", "log2", "log10", "sin", "cos", "tan", "sinh", "cosh", "tanh", "asin", "acos", "atan", "asinh", "acosh", "atanh", "erf", "sigmoid", "square", "reciprocal", "real", "angle", "isfinite", "isnan", "isinf", "logical_not", "where", "argmax", "argmin", "cumsum", "reshape", "permute", "broadcast_to", "stack", "flip", "roll", "matmul"]
+        for name in [
+            "abs",
+            "round",
+            "ceil",
+            "floor",
+            "trunc",
+            "sqrt",
+            "rsqrt",
+            "exp",
+            "expm1",
+            "log",
+            "log1p",
+            "log2",
+            "log10",
+            "sin",
+            "cos",
+            "tan",
+            "sinh",
+            "cosh",
+            "tanh",
+            "asin",
+            "acos",
+            "atan",
+            "asinh",
+            "acosh",
+            "atanh",
+            "erf",
+            "sigmoid",
+            "square",
+            "reciprocal",
+            "real",
+            "angle",
+            "isfinite",
+            "isnan",
+            "isinf",
+            "logical_not",
+            "where",
+            "argmax",
+            "argmin",
+            "cumsum",
+            "reshape",
+            "permute",
+            "broadcast_to",
+            "stack",
+            "flip",
+            "roll",
+            "matmul",
+        ]
     },
     **{
         name: _of_tensors(getattr(torch, name))
@@ -330,10 +392,36 @@ class TorchBackend(Backend):
         return transforms.jvp(f, primals, tangents)
 
     def custom_gradient(self, f: Flat, pullback: Callable[[Natives, Natives, Natives], Natives]) -> Flat:
-        return transforms.custom_gradient(f, pullback)
+        return rules.custom_gradient(f, pullback)
 
     def stop_gradient(self, native: Native) -> Native:
         return native.detach()
+
+    def scan(
+        self,
+        step: Callable[[Natives], tuple[Natives, Natives]],
+        state: Natives,
+        count: int,
+        checkpoint: int | None = None,
+    ) -> tuple[Natives, Natives]:
+        if adapter.compiling() and count:
+            return loops.scan(step, state, count, checkpoint)
+        return super().scan(step, state, count, checkpoint)
+
+    def while_loop(
+        self,
+        condition: Callable[[Natives], Native],
+        step: Callable[[Natives], Natives],
+        state: Natives,
+        limit: int | None = None,
+    ) -> Natives:
+        if adapter.compiling():
+            return loops.while_loop(condition, step, state, limit)
+        count = 0
+        while (limit is None or count < limit) and adapter.number(condition(state)):
+            state = step(state)
+            count += 1
+        return state
 
     def map_leading(self, f: Flat, natives: Natives) -> Natives:
         return transforms.map_leading(f, natives)

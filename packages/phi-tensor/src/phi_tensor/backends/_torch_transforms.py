@@ -12,6 +12,7 @@ import torch
 
 from phi_tensor.backends import _torch_compile as adapter
 from phi_tensor.backends._backend import Flat, Native, Natives
+from phi_tensor.backends._torch_closure import inside
 
 Pullback = Callable[[Natives, Natives, Natives], Natives]
 
@@ -22,10 +23,14 @@ def is_inexact(native: Native) -> bool:
 
 
 class Split:
-    """Which entries of a tuple are inexact; takes them out and puts them back."""
+    """Which entries of a tuple are differentiated: inexact and `active`; takes them out and puts them back."""
 
-    def __init__(self, natives: Sequence[Native]) -> None:
-        self.exact = [None if is_inexact(native) else native for native in natives]
+    def __init__(self, natives: Sequence[Native], active: Sequence[bool] | None = None) -> None:
+        chosen = active or [True] * len(natives)
+        self.exact = [
+            None if use and is_inexact(native) else native
+            for native, use in zip(natives, chosen, strict=True)
+        ]
 
     def inexact(self, natives: Sequence[Native]) -> Natives:
         return tuple(native for native, exact in zip(natives, self.exact, strict=True) if exact is None)
@@ -48,10 +53,11 @@ class Split:
 
 
 def vjp(
-    f: Callable[..., tuple[Natives, Natives]], primals: Natives
+    f: Callable[..., tuple[Natives, Natives]], primals: Natives, chosen: Sequence[bool] | None = None
 ) -> tuple[Natives, Callable[[Natives], Natives], Natives]:
-    """See `Backend.vjp`."""
-    inputs = Split(primals)
+    """See `Backend.vjp`. Only the `chosen` primals are differentiated (None: all)."""
+    primals = inside(primals)
+    inputs = Split(primals, chosen)
     active = inputs.inexact(primals)
     if not active:
         outputs, aux = f(*primals)
@@ -67,14 +73,17 @@ def vjp(
     split = found[0].with_exact(exact)
 
     def pullback(cotangents: Natives) -> Natives:
-        return inputs.merge(pull(split.inexact(cotangents)), zero=True)
+        return inputs.merge(pull(split.inexact(inside(cotangents))), zero=True)
 
     return split.merge(results), pullback, tuple(aux)
 
 
-def jvp(f: Flat, primals: Natives, tangents: Natives) -> tuple[Natives, Natives]:
-    """See `Backend.jvp`."""
-    inputs = Split(primals)
+def jvp(
+    f: Flat, primals: Natives, tangents: Natives, chosen: Sequence[bool] | None = None
+) -> tuple[Natives, Natives]:
+    """See `Backend.jvp`. Only the `chosen` primals have tangents (None: all)."""
+    primals = inside(primals)
+    inputs = Split(primals, chosen)
     active = inputs.inexact(primals)
     if not active:
         outputs = f(*primals)
@@ -87,14 +96,11 @@ def jvp(f: Flat, primals: Natives, tangents: Natives) -> tuple[Natives, Natives]
 
     adapter.prepare_forward_mode()
     found: list[Split] = []
-    results, changes, exact = torch.func.jvp(inexact_only, active, inputs.inexact(tangents), has_aux=True)
+    results, changes, exact = torch.func.jvp(
+        inexact_only, active, inputs.inexact(inside(tangents)), has_aux=True
+    )
     split = found[0].with_exact(exact)
     return split.merge(results), split.merge(changes, zero=True)
-
-
-def custom_gradient(f: Flat, pullback: Pullback) -> Flat:
-    """See `Backend.custom_gradient`."""
-    raise NotImplementedError
 
 
 def map_leading(f: Flat, natives: Natives) -> Natives:
