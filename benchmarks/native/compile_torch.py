@@ -13,6 +13,9 @@ from torch.fx.experimental.proxy_tensor import make_fx
 def compiled(function: Callable, *inputs: torch.Tensor) -> Callable:
     """`function` of flat tensors to a tensor or a tuple of tensors, compiled for the shapes of `inputs`."""
     single = []
+    inputs = tuple(
+        x.detach().clone() for x in inputs
+    )  # tracing would take one tensor given twice for one input
 
     def flat(*args: torch.Tensor) -> list[torch.Tensor]:
         result = function(*args)

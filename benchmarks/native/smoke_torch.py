@@ -52,8 +52,8 @@ def corners(padded: torch.Tensor, x: torch.Tensor, y: torch.Tensor):
     nx, ny = padded.shape
     x, y = torch.clamp(x + 1, 0, nx - 1), torch.clamp(y + 1, 0, ny - 1)
     i, j = (
-        torch.clamp(x.detach().to(torch.int64), max=nx - 2),
-        torch.clamp(y.detach().to(torch.int64), max=ny - 2),
+        torch.clamp(x.detach().to(torch.int64), 0, nx - 2),
+        torch.clamp(y.detach().to(torch.int64), 0, ny - 2),
     )
     flat, k = padded.reshape(-1), i * ny + j
     return [flat[k + offset] for offset in (0, 1, ny, ny + 1)], x - i, y - j
