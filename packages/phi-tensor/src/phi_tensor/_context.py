@@ -13,15 +13,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from phi_tensor._dtype import COMPLEX64, DType, Precision
 
 Check = Literal["late", "now", "never"]
 
 
-class Settings(NamedTuple):
-    """All ambient settings; equal settings are the same object (see `_intern`)."""
+class Values(NamedTuple):
+    """The values of all ambient settings."""
 
     precision: int = 32
     backend: str = "numpy"
@@ -29,8 +29,28 @@ class Settings(NamedTuple):
     traced: Literal["", "derivative", "jit"] = ""  # which of our transformations runs the code
 
 
-_INTERNED: dict[tuple[Any, ...], Settings] = {}
-_GLOBAL = [Settings()]
+class Settings:
+    """All ambient settings as one interned object: plans and traces are found by its identity.
+
+    Attributes:
+        values: The settings by name.
+        precision: Bits of floating-point results [bit].
+        backend: Name of the default backend.
+        check: When hidden outcomes are checked.
+        traced: Which of our transformations runs the code: none, `derivative` or `jit`.
+    """
+
+    __slots__ = ("backend", "check", "precision", "traced", "values")
+
+    def __init__(self, values: Values) -> None:
+        self.values = values
+        self.precision, self.backend, self.check, self.traced = values
+
+    def __repr__(self) -> str:
+        return repr(self.values)
+
+
+_INTERNED: dict[Values, Settings] = {}
 _LOCAL: ContextVar[Settings | None] = ContextVar("phi_tensor_settings", default=None)
 _ON_GLOBAL_CHANGE: list[Callable[[], None]] = []
 
@@ -43,13 +63,16 @@ def settings() -> Settings:
     return _LOCAL.get() or _GLOBAL[0]
 
 
-def _intern(value: Settings) -> Settings:
-    return _INTERNED.setdefault(tuple(value), value)
+def _intern(values: Values) -> Settings:
+    return _INTERNED.get(values) or _INTERNED.setdefault(values, Settings(values))
+
+
+_GLOBAL = [_intern(Values())]
 
 
 def change_global(**changes: object) -> None:
     """Change settings for the whole process (outside of `with` blocks) and forget the plans made for the old ones."""
-    _GLOBAL[0] = _intern(_GLOBAL[0]._replace(**changes))  # pyright: ignore[reportArgumentType] names are checked by `_replace`
+    _GLOBAL[0] = _intern(_GLOBAL[0].values._replace(**changes))  # pyright: ignore[reportArgumentType] names are checked by `_replace`
     for forget in _ON_GLOBAL_CHANGE:
         forget()
 
@@ -62,7 +85,7 @@ def on_global_change(callback: Callable[[], None]) -> None:
 @contextmanager
 def changed_settings(**changes: object) -> Iterator[Settings]:
     """Context in which `changes` hold for this thread or task."""
-    value = _intern(settings()._replace(**changes))  # pyright: ignore[reportArgumentType] names are checked by `_replace`
+    value = _intern(settings().values._replace(**changes))  # pyright: ignore[reportArgumentType] names are checked by `_replace`
     token = _LOCAL.set(value)
     try:
         yield value

@@ -50,6 +50,10 @@ class DimType:
         Raises:
             IncompatibleShapes: Labels repeat, sizes are negative.
         """
+        if len(args) == 1 and not sizes and type(args[0]) is str:
+            named = _NAMED.get((self, args[0]))
+            if named is not None:
+                return named
         from phi_tensor import _shape  # noqa: PLC0415 shapes are built from types and types build shapes
 
         if len(args) == 1 and not sizes and not isinstance(args[0], str):
@@ -59,7 +63,12 @@ class DimType:
         names = [name.strip() for arg in args for name in _comma_list(arg) if name.strip()]
         dims = [Dim.of(self.dim_name(name), self, None) for name in names]
         dims += [self.dim(name, size) for name, size in sizes.items()]
-        return _shape.Shape.of(tuple(dims))
+        shape = _shape.Shape.of(tuple(dims))
+        if len(args) == 1 and not sizes:
+            if len(_NAMED) > 1024:
+                _NAMED.clear()
+            _NAMED[self, args[0]] = shape
+        return shape
 
     def dim(self, name: str, size: Any) -> Dim:
         """One dim of this type; `size` as in `__call__`."""
@@ -121,6 +130,10 @@ non_batch, non_dual, non_instance, non_spatial, non_channel = (
 primal = DimFilter("primal", (instance, spatial, channel))
 non_primal = DimFilter("non_primal", (batch, dual))
 FILTERS = (non_batch, non_dual, non_instance, non_spatial, non_channel, primal, non_primal)
+
+
+_NAMED: dict[tuple[DimType, str], Shape] = {}
+"""Shapes made from names alone: code asks for the same ones again and again."""
 
 
 def dim_type(name: str | DimType) -> DimType:

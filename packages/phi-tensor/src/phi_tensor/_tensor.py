@@ -29,11 +29,20 @@ def _binary(row: Row) -> Callable[[Tensor, Any], Tensor]:
     plans = row.plans
 
     def method(self: Tensor, other: Any) -> Tensor:
-        try:
-            plan = plans[self.layout, other.layout, local_settings()]
-        except (KeyError, AttributeError):
-            return _binary_slow(row, self, other)
-        return plan(self, other)
+        if type(other) is Tensor:
+            plan = plans.get((self.layout, other.layout, local_settings()))
+        else:
+            plan = plans.get((self.layout, NUMBERS.get(type(other)), local_settings()))
+        return _binary_slow(row, self, other) if plan is None else plan(self, other)
+
+    return method
+
+
+def _power(row: Row) -> Callable[[Tensor, Any], Tensor]:
+    """Like `_binary`; plans depend on the value of constant exponents."""
+
+    def method(self: Tensor, other: Any) -> Tensor:
+        return _binary_slow(row, self, other)
 
     return method
 
@@ -236,7 +245,7 @@ class Tensor:
     __rfloordiv__ = _reflected(table.FLOOR_DIVIDE)
     __mod__ = _binary(table.REMAINDER)
     __rmod__ = _reflected(table.REMAINDER)
-    __pow__ = _binary(table.POW)
+    __pow__ = _power(table.POW)
     __rpow__ = _reflected(table.POW)
     __lt__ = _binary(table.LESS)
     __le__ = _binary(table.LESS_EQUAL)

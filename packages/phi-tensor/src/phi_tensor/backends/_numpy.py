@@ -91,18 +91,6 @@ def _erf(x: Array) -> Array:
     return special.erf(x)
 
 
-def _reduce(ufunc: np.ufunc) -> Callable[[Array, tuple[int, ...]], Array]:
-    return lambda x, axes: ufunc.reduce(x, axes)
-
-
-def _sum(x: Array, axes: tuple[int, ...]) -> Array:
-    return np.add.reduce(x, axes, np.int64 if x.dtype.kind in "biu" else None)
-
-
-def _prod(x: Array, axes: tuple[int, ...]) -> Array:
-    return np.multiply.reduce(x, axes, np.int64 if x.dtype.kind in "biu" else None)
-
-
 def _mean(x: Array, axes: tuple[int, ...]) -> Array:
     return np.mean(x, axes)
 
@@ -154,13 +142,13 @@ _OPS: dict[str, Callable[..., Any]] = {
     "pow": _safely(np.power),
     "atan2": np.arctan2,
     "where": np.where,
-    "sum": _sum,
-    "prod": _prod,
+    "sum": np.add.reduce,
+    "prod": np.multiply.reduce,
     "mean": _mean,
-    "max": _reduce(np.maximum),
-    "min": _reduce(np.minimum),
-    "any": _reduce(np.logical_or),
-    "all": _reduce(np.logical_and),
+    "max": np.maximum.reduce,
+    "min": np.minimum.reduce,
+    "any": np.logical_or.reduce,
+    "all": np.logical_and.reduce,
     "argmax": np.argmax,
     "argmin": np.argmin,
     "cumsum": np.cumsum,

@@ -163,6 +163,8 @@ def stack_rule(row: Row, *layouts: Layout, dim: Dim) -> PlanCall:
     dtype, backend = common_form(tuple(merged))
     plans = [cast_rule(row, layout, dtype=dtype, backend=backend) for layout in merged]
     result = Parts.of(dim.with_size(len(layouts), dim.labels), tuple(layout_of(plan) for plan in plans))
+    if all(layout_of(plan) is layout and layout.count == 1 for plan, layout in zip(plans, merged, strict=True)):
+        return planned(result, lambda *operands: Tensor(result, tuple([x.natives[0] for x in operands])))
 
     def call(*operands: Tensor) -> Tensor:
         natives: tuple[Any, ...] = ()
@@ -211,6 +213,8 @@ def concat_rule(row: Row, *layouts: Layout, dim: str) -> PlanCall:
     result = Dense.of(stored, shape, dtype, backend)
     steps = [_concat_step(block, (*rest[:axis], block.shape.get_dim(dim), *rest[axis:]), dtype, backend) for block in blocks]
     concat = backend.ops["concat"]
+    if not any(steps) and all(isinstance(layout, Dense) for layout in layouts):
+        return planned(result, lambda *operands: Tensor(result, (concat([x.natives[0] for x in operands], axis),)))
 
     def call(*operands: Tensor) -> Tensor:
         natives = [x.block().natives[0] for x in operands]

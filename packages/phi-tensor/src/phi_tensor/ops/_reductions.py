@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from phi_tensor._context import local_settings
 from phi_tensor._dim import suggestion
 from phi_tensor._dim_types import DimFilter, DimType, batch, non_batch
 from phi_tensor._errors import IncompatibleShapes
@@ -39,14 +40,19 @@ def reduced_names(shape: Shape, dim: Any, function: str) -> tuple[str, ...]:
 
 
 def _reduce(row: Row, value: Any, dim: Any) -> Any:
+    try:
+        plan = row.plans[value.layout, dim, local_settings()]
+    except (KeyError, AttributeError, TypeError):
+        return _reduce_slowly(row, value, dim)
+    return plan(value)
+
+
+def _reduce_slowly(row: Row, value: Any, dim: Any) -> Any:
     if isinstance(value, Tensor):
-        names = _NAMES.get((value.layout.shape.dims, dim)) if isinstance(dim, (str, DimType, DimFilter)) else None
-        if names is None:
-            names = reduced_names(value.layout.shape, dim, row.name)
-            if isinstance(dim, (str, DimType, DimFilter)):
-                if len(_NAMES) > 4096:
-                    _NAMES.clear()
-                _NAMES[value.layout.shape.dims, dim] = names
+        names = reduced_names(value.layout.shape, dim, row.name)
+        if isinstance(dim, (str, DimType, DimFilter)):
+            plan = row.make((value.layout, dim, local_settings()), (value.layout,), {"names": names})
+            return plan(value)
         return row(value, names=names)
     if isinstance(value, (tuple, list)) and dim == "0":
         values = [as_tensor(v) for v in value]  # pyright: ignore[reportUnknownVariableType]
@@ -56,7 +62,6 @@ def _reduce(row: Row, value: Any, dim: Any) -> Any:
     return _reduce(row, as_tensor(value), dim)
 
 
-_NAMES: dict[Any, tuple[str, ...]] = {}
 _ENTRIES = batch("_entries")
 
 

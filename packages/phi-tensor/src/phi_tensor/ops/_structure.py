@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from phi_tensor._context import local_settings
 from phi_tensor._dim import Dim
 from phi_tensor._dim_types import DimFilter, DimType, dim_type, instance, non_batch
 from phi_tensor._errors import IncompatibleShapes
@@ -112,6 +113,14 @@ def stack(values: Any, dim: Shape | str, expand_values: bool = False) -> Any:
     >>> stack({"x": 1.0, "y": 2.0}, math.channel("vector"))
     (x=1.0, y=2.0)
     """
+    try:
+        plan = table.STACK.plans[dim, expand_values, local_settings(), *[value.layout for value in values]]
+    except (KeyError, AttributeError, TypeError):
+        return _stack_slowly(values, dim, expand_values)
+    return plan(*values)
+
+
+def _stack_slowly(values: Any, dim: Shape | str, expand_values: bool) -> Any:
     shape = parse_shape_spec(dim) if isinstance(dim, str) else dim
     if isinstance(values, dict):
         items = cast("dict[str, Any]", values)
@@ -137,7 +146,11 @@ def stack(values: Any, dim: Shape | str, expand_values: bool = False) -> Any:
     if size is not None and size != len(tensors):
         raise IncompatibleShapes(f"{len(tensors)} values cannot be stacked along {shape}. Leave the size away or pass {size} values.")
     new = shape.dim.with_size(len(tensors), shape.dim.labels)
-    return table.STACK(*_equal_dims(tensors, new, expand_values), dim=new)
+    equal = _equal_dims(tensors, new, expand_values)
+    if all(a is b for a, b in zip(equal, entries, strict=True)):
+        key = (dim, expand_values, local_settings(), *[x.layout for x in equal])
+        return table.STACK.make(key, tuple(x.layout for x in equal), {"dim": new})(*equal)
+    return table.STACK(*equal, dim=new)
 
 
 def _is_arraylike(x: Any) -> bool:
@@ -206,7 +219,16 @@ def concat(values: Any, dim: Any, expand_values: bool = False) -> Any:
     Raises:
         IncompatibleShapes: Sizes of other dims differ, labels repeat, dims are missing.
     """
+    try:
+        plan = table.CONCAT.plans[dim, expand_values, local_settings(), *[value.layout for value in values]]
+    except (KeyError, AttributeError, TypeError):
+        return _concat_slowly(values, dim, expand_values)
+    return plan(*values)
+
+
+def _concat_slowly(values: Any, dim: Any, expand_values: bool) -> Any:
     entries: list[Any] = list(values)
+    given = entries
     if not entries:
         raise IncompatibleShapes("`concat` needs at least one value.")
     name = dim if isinstance(dim, str) else dim.name
@@ -233,6 +255,9 @@ def concat(values: Any, dim: Any, expand_values: bool = False) -> Any:
     if refused:
         raise IncompatibleShapes(f"`concat` needs values with the same dims, but {refused} are missing in some of {[e.shape for e in entries]}.")
     same = [expand(entry, Shape.of(tuple(d for d in missing if d.name not in entry.shape))) for entry in entries]
+    if len(same) == len(given) and all(a is b for a, b in zip(same, given, strict=True)):
+        key = (dim, expand_values, local_settings(), *[x.layout for x in same])
+        return table.CONCAT.make(key, tuple(x.layout for x in same), {"dim": name})(*same)
     return table.CONCAT(*same, dim=name)
 
 
