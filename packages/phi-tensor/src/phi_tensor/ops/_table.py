@@ -138,7 +138,7 @@ PACK = Row("pack", "pack", "same", "jointly")
 UNPACK = Row("unpack", "unpack", "same", "jointly")
 FLIP = Row("flip", "flip", "same", "jointly")
 ROLL = Row("roll", "roll", "same", "jointly")
-PAD = Row("pad", "pad", "same", "affine")
+PAD = Row("pad", "pad", "same", "jointly")  # constants are operands
 LAYOUT = Row("layout", "layout", "same", "jointly")
 
 # --- look-up

@@ -1,0 +1,119 @@
+"""What lies outside of the result of an operation, from what lies outside of its operands."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from phi_tensor._extrapolation import (
+    PRIMITIVES,
+    ZERO,
+    ConstantExtrapolation,
+    CopyExtrapolation,
+    Extrapolation,
+    NoExtrapolation,
+    Undefined,
+)
+from phi_tensor._extrapolation_sides import meeting
+from phi_tensor._tensor import Tensor
+from phi_tensor.layouts._layout import NUMBERS
+
+
+def combined(operation: Callable[[Any, Any], Any], a: Any, b: Any) -> Extrapolation:
+    """Rule of `operation(field a, field b)`; one side may be a number or tensor, which holds everywhere.
+
+    Raises:
+        TypeError: Nothing is known about the outside of the result (`PERIODIC + ONE`); see `derived` for an explicit `Undefined`.
+    """
+    if not isinstance(b, Extrapolation):
+        return _with_value(operation, a, b, number_right=True)
+    if not isinstance(a, Extrapolation):
+        return _with_value(operation, b, a, number_right=False)
+    for each in (a, b):
+        if isinstance(each, (NoExtrapolation, Undefined)):
+            return each
+    return meeting(lambda x, y: _primitives(operation, x, y), a, b)
+
+
+def _primitives(operation: Callable[[Any, Any], Any], a: Extrapolation, b: Extrapolation) -> Extrapolation:
+    for each in (a, b):
+        if isinstance(each, (NoExtrapolation, Undefined)):
+            return each
+    if isinstance(a, ConstantExtrapolation) and isinstance(b, ConstantExtrapolation):
+        return ConstantExtrapolation(operation(a.value, b.value))
+    neutral = _neutral(operation, a, b)
+    if neutral is not None:
+        return neutral
+    if a == b and isinstance(a, CopyExtrapolation):
+        if operation in (operator.add, operator.sub) or a.kind.pointwise:
+            return a
+        if a.kind.magnitude:  # the signs cancel in products and quotients
+            return PRIMITIVES[a.kind.magnitude]
+    name = getattr(operation, "__name__", "the operation")
+    raise TypeError(f"Nothing is known outside of the result of `{name}` for fields that are {a!r} and {b!r} outside. Set its boundary.")
+
+
+def _neutral(operation: Callable[[Any, Any], Any], a: Extrapolation, b: Extrapolation) -> Extrapolation | None:
+    """Result where one side is a constant 0 or 1 that decides it."""
+    left = a.value if isinstance(a, ConstantExtrapolation) and not isinstance(a.value, Tensor) else None
+    right = b.value if isinstance(b, ConstantExtrapolation) and not isinstance(b.value, Tensor) else None
+    if operation is operator.mul and 0 in (left, right):
+        return ZERO
+    if operation is operator.truediv and left == 0:
+        return ZERO
+    if (operation in (operator.add, operator.sub) and right == 0) or (operation in (operator.mul, operator.truediv) and right == 1):
+        return a
+    if (operation in (operator.add, operator.sub) and left == 0) or (operation is operator.mul and left == 1):
+        return b  # rules are linear: −b obeys the rule of b
+    return None
+
+
+def _with_value(operation: Callable[[Any, Any], Any], rule: Extrapolation, value: Any, number_right: bool) -> Extrapolation:
+    """Rule of a field combined with a value that holds inside and outside."""
+    if not isinstance(value, (Tensor, *NUMBERS)):
+        return NotImplemented
+
+    def changed(leaf: Extrapolation) -> Extrapolation:
+        if isinstance(leaf, ConstantExtrapolation):
+            return ConstantExtrapolation(operation(leaf.value, value) if number_right else operation(value, leaf.value))
+        assert isinstance(leaf, CopyExtrapolation)
+        if operation is operator.mul or (operation is operator.truediv and number_right) or leaf.kind.pointwise:
+            return leaf
+        if operation in (operator.add, operator.sub) and leaf.kind.shiftable:
+            return leaf
+        raise TypeError(f"Nothing is known outside of `{operation.__name__}` of {value!r} and a field that is {leaf!r} outside. Set its boundary.")
+
+    return rule.rewritten(changed)
+
+
+def derived(f: Callable[..., Any], *rules: Any) -> Extrapolation:
+    """Rule of `f(field, …)` for a function applied point by point; `Undefined` where nothing is known.
+
+    Args:
+        f: Function of values, for example `math.sin` or `operator.add`.
+        *rules: Rule of each field; numbers and tensors hold inside and outside.
+    """
+    known = [rule for rule in rules if isinstance(rule, Extrapolation)]
+    if f in (operator.add, operator.sub, operator.mul, operator.truediv) and len(rules) == 2:
+        try:
+            return combined(f, *rules)
+        except TypeError:
+            return Undefined(known[0])
+    if len(known) == 1:
+        return known[0].rewritten(lambda leaf: _pointwise(f, [leaf if rule is known[0] else rule for rule in rules]))
+    if len(rules) == len(known) == 2:
+        return meeting(lambda a, b: _pointwise(f, [a, b]), *known)
+    return _pointwise(f, rules)
+
+
+def _pointwise(f: Callable[..., Any], rules: Sequence[Any]) -> Extrapolation:
+    known = [rule for rule in rules if isinstance(rule, Extrapolation)]
+    absent = [rule for rule in known if isinstance(rule, (NoExtrapolation, Undefined))]
+    if absent:
+        return absent[0]
+    if all(isinstance(rule, ConstantExtrapolation) for rule in known):
+        return ConstantExtrapolation(f(*(rule.value if isinstance(rule, ConstantExtrapolation) else rule for rule in rules)))
+    first = known[0]
+    same = isinstance(first, CopyExtrapolation) and first.kind.pointwise
+    return first if same and all(rule == first for rule in known) else Undefined(first)

@@ -1,0 +1,64 @@
+"""Rules for values outside of a grid: constants, copies of inner values, and combinations of them.
+
+>>> from phi_tensor import extrapolation
+>>> extrapolation.combine_sides(x=extrapolation.PERIODIC, y=(0, extrapolation.ZERO_GRADIENT)).is_flexible
+True
+"""
+
+from phi_tensor._extrapolation import (
+    ANTIREFLECT,
+    ANTISYMMETRIC,
+    BOUNDARY,
+    NONE,
+    ONE,
+    PERIODIC,
+    REFLECT,
+    SYMMETRIC,
+    SYMMETRIC_GRADIENT,
+    ZERO,
+    ZERO_GRADIENT,
+    ConstantExtrapolation,
+    CopyExtrapolation,
+    Extrapolation,
+    Undefined,
+)
+from phi_tensor._extrapolation_arithmetic import derived
+from phi_tensor._extrapolation_sides import (
+    as_extrapolation,
+    combine_by_direction,
+    combine_sides,
+    from_dict,
+    get_normal,
+    get_tangential,
+    map,
+    remove_constant_offset,
+    where,
+)
+
+__all__ = [
+    "ANTIREFLECT",
+    "ANTISYMMETRIC",
+    "BOUNDARY",
+    "NONE",
+    "ONE",
+    "PERIODIC",
+    "REFLECT",
+    "SYMMETRIC",
+    "SYMMETRIC_GRADIENT",
+    "ZERO",
+    "ZERO_GRADIENT",
+    "ConstantExtrapolation",
+    "CopyExtrapolation",
+    "Extrapolation",
+    "Undefined",
+    "as_extrapolation",
+    "combine_by_direction",
+    "combine_sides",
+    "derived",
+    "from_dict",
+    "get_normal",
+    "get_tangential",
+    "map",
+    "remove_constant_offset",
+    "where",
+]
