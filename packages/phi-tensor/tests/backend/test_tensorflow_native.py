@@ -1,9 +1,8 @@
 """The TensorFlow adapter alone: rows against NumPy, data, compilation, derivatives against finite differences in 64 bit."""
 
 from __future__ import annotations
-
-import warnings
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -90,8 +89,20 @@ BINARY = {
     "remainder": (np.remainder, (SIGNED, -REAL), (INTS, -POSITIVE)),
     "pow": (np.power, (REAL, SIGNED), (INTS, POSITIVE)),
     "atan2": (np.arctan2, (SIGNED, REAL)),
-    "maximum": (np.maximum, (SIGNED, REAL), (INTS, POSITIVE), (BOOLS, OTHER), (np.array([np.nan, 1]), np.array([1, np.nan]))),
-    "minimum": (np.minimum, (SIGNED, REAL), (INTS, POSITIVE), (BOOLS, OTHER), (np.array([np.nan, 1]), np.array([1, np.nan]))),
+    "maximum": (
+        np.maximum,
+        (SIGNED, REAL),
+        (INTS, POSITIVE),
+        (BOOLS, OTHER),
+        (np.array([np.nan, 1]), np.array([1, np.nan])),
+    ),
+    "minimum": (
+        np.minimum,
+        (SIGNED, REAL),
+        (INTS, POSITIVE),
+        (BOOLS, OTHER),
+        (np.array([np.nan, 1]), np.array([1, np.nan])),
+    ),
     "equal": (np.equal, (INTS, POSITIVE), (BOOLS, OTHER), (COMPLEX, COMPLEX)),
     "not_equal": (np.not_equal, (INTS, POSITIVE), (BOOLS, OTHER)),
     "less": (np.less, (INTS, POSITIVE), (BOOLS, OTHER)),
@@ -157,12 +168,20 @@ CASES: list[tuple[str, tuple[Any, ...], Any]] = [
     ("scatter_add", (BASE, ROWS, VALUES), SCATTERED),
     ("matmul", (SIGNED, SIGNED.T), SIGNED @ SIGNED.T),
     ("matmul", (SMALL, SMALL.T), SMALL @ SMALL.T),
-    ("matmul", (POSITIVE.astype(np.uint8), POSITIVE.T.astype(np.uint8)), POSITIVE.astype(np.uint8) @ POSITIVE.T.astype(np.uint8)),
+    (
+        "matmul",
+        (POSITIVE.astype(np.uint8), POSITIVE.T.astype(np.uint8)),
+        POSITIVE.astype(np.uint8) @ POSITIVE.T.astype(np.uint8),
+    ),
     ("matmul", (BOOLS, BOOLS.T), BOOLS @ BOOLS.T),
     ("matmul", (COMPLEX, COMPLEX.T), COMPLEX @ COMPLEX.T),
     ("fft", (COMPLEX, (0,)), np.fft.fft(COMPLEX, axis=0)),
     ("ifft", (COMPLEX, (0, 1)), np.fft.ifft2(COMPLEX)),
-    ("fft", (COMPLEX.reshape(1, 2, 2, 3, 1), (0, 1, 3, 4)), np.fft.fftn(COMPLEX.reshape(1, 2, 2, 3, 1), axes=(0, 1, 3, 4))),
+    (
+        "fft",
+        (COMPLEX.reshape(1, 2, 2, 3, 1), (0, 1, 3, 4)),
+        np.fft.fftn(COMPLEX.reshape(1, 2, 2, 3, 1), axes=(0, 1, 3, 4)),
+    ),
     ("rfft", (SIGNED, 0), np.fft.rfft(SIGNED, axis=0)),
     ("irfft", (COMPLEX, 5, 1), np.fft.irfft(COMPLEX[:, :3], 5, axis=1)),
     ("irfft", (COMPLEX, 4, 0), np.fft.irfft(COMPLEX, 4, axis=0)),
@@ -197,7 +216,9 @@ def test_python_numbers_keep_the_dtype_of_the_array() -> None:
     agree(O["multiply"](3, native(INTS)), 3 * INTS)
 
 
-@pytest.mark.parametrize(("name", "arguments", "desired"), CASES, ids=[f"{i}-{case[0]}" for i, case in enumerate(CASES)])
+@pytest.mark.parametrize(
+    ("name", "arguments", "desired"), CASES, ids=[f"{i}-{case[0]}" for i, case in enumerate(CASES)]
+)
 def test_other_rows_equal_numpy(name: str, arguments: tuple[Any, ...], desired: Any) -> None:
     agree(O[name](*(native(a) if isinstance(a, np.ndarray) else a for a in arguments)), desired)
 
@@ -212,16 +233,284 @@ def test_concat_stack_and_arange() -> None:
 
 @pytest.mark.compiled
 def test_rows_compile_with_xla() -> None:
-    """All rows at once: one compilation, no warning, the same numbers."""
+    """All rows at once: one compilation, the same numbers (and no warning: they are errors here)."""
     names = ("maximum", "minimum")
     a, b = (native(v) for v in BINARY["maximum"][-1])
-    assert all(np.isnan(B.to_numpy(y)).all() for y in B.compile(lambda x, y: tuple(O[n](x, y) for n in names), (a, b))(a, b))
+    assert all(
+        np.isnan(B.to_numpy(y)).all()
+        for y in B.compile(lambda x, y: tuple(O[n](x, y) for n in names), (a, b))(a, b)
+    )
     arrays = [[native(a) for a in arguments if isinstance(a, np.ndarray)] for _, arguments, _ in CASES]
     flat = [a for group in arrays for a in group]
 
     def everything(*natives: Any) -> tuple[Any, ...]:
         left = iter(natives)
-        return tuple(O[name](*(next(left) if isinstance(a, np.ndarray) else a for a in arguments)) for name, arguments, _ in CASES)
+        return tuple(
+            O[name](*(next(left) if isinstance(a, np.ndarray) else a for a in arguments))
+            for name, arguments, _ in CASES
+        )
 
     for actual, (_, _, desired) in zip(B.compile(everything, tuple(flat))(*flat), CASES, strict=True):
         agree(actual, desired)
+
+
+# --- data
+
+
+def test_dlpack_shares_memory_with_aligned_arrays_only() -> None:
+    buffer = np.zeros(1024 + 16)
+    start = (-buffer.ctypes.data % 64) // 8
+    aligned, misaligned = buffer[start : start + 100], buffer[start + 1 : start + 101]
+    assert B.to_numpy(B.from_dlpack(aligned)).ctypes.data == aligned.ctypes.data
+    agree(O["add"](B.from_dlpack(misaligned), 1.0), misaligned + 1)  # TensorFlow would abort the process
+    tensor = native(REAL)
+    assert np.from_dlpack(tensor).ctypes.data == B.to_numpy(tensor).ctypes.data
+    agree(B.from_dlpack(REAL.T), REAL.T)
+
+
+def test_only_undifferentiated_eager_tensors_are_concrete() -> None:
+    x = native(REAL)
+    seen = []
+    B.vjp(lambda y: ((seen.append((B.is_concrete(x), B.is_concrete(y))) or y,), ()), (x,))
+    B.compile(lambda y: (seen.append((B.is_concrete(x), B.is_concrete(y))) or y,), (x,))
+    assert seen == [(True, False), (True, False)]
+    assert B.dtype(x) is FLOAT64
+    assert B.shape(x) == (3, 4)
+    assert B.device(x) in B.list_devices()
+
+
+# --- compilation
+
+
+def test_compile_traces_once_and_lifts_outside_arrays() -> None:
+    outside, calls = native(RNG.normal(size=300)), []
+
+    def f(x: Any) -> tuple[Any, ...]:
+        calls.append(1)
+        return (O["multiply"](x, outside), B.as_native(np.arange(200.0)))
+
+    x = native(RNG.normal(size=300))
+    compiled = B.compile(f, (x,))
+    agree(compiled(O["add"](x, 1))[0], (B.to_numpy(x) + 1) * B.to_numpy(outside))
+    assert len(calls) == 1
+
+
+def test_compile_passes_errors_and_reports_what_xla_refuses() -> None:
+    x = native(REAL)
+    with pytest.raises(ZeroDivisionError):
+        B.compile(lambda x: (x, 1 / 0), (x,))
+    with pytest.warns(UserWarning, match="XLA cannot compile"):
+        compiled = B.compile(lambda x: (tf.py_function(lambda a: 2 * a, [x], tf.float64),), (x,))
+    agree(compiled(x)[0], 2 * REAL)
+
+
+# --- derivatives: each nesting against the same nesting of a plain function, whose first derivatives equal differences
+
+X, Y, V, W = (native(RNG.uniform(0.2, 0.8, 5)) for _ in range(4))
+NESTINGS = ["".join(modes) for count in (1, 2) for modes in product("fr", repeat=count)]
+Function = Callable[[Any, Any], tuple[Any, ...]]
+
+
+def forward(f: Function) -> Function:
+    return lambda x, y: B.jvp(f, (x, y), (V, W))[1]
+
+
+def reverse(f: Function) -> Function:
+    def derivative(x: Any, y: Any) -> tuple[Any, ...]:
+        outputs, pullback, _ = B.vjp(lambda *args: (f(*args), ()), (x, y))
+        return pullback(tuple(tf.ones_like(output) * (i + 1.0) for i, output in enumerate(outputs)))
+
+    return derivative
+
+
+def nested(modes: str, f: Function) -> Function:
+    for mode in reversed(modes):
+        f = {"f": forward, "r": reverse}[mode](f)
+    return f
+
+
+def differences(f: Function) -> list[Any]:
+    eps = 1e-5
+    pairs = zip(f(X + eps * V, Y + eps * W), f(X - eps * V, Y - eps * W), strict=True)
+    return [(after - before) / (2 * eps) for after, before in pairs]
+
+
+def once(s: Any, y: Any) -> Any:
+    return O["multiply"](O["sin"](O["multiply"](s, y)), 1.3)
+
+
+def plain(x: Any, y: Any) -> tuple[Any, ...]:
+    return O["multiply"](O["sin"](x), O["exp"](y)), x * x * y + 3.0
+
+
+def with_rule(x: Any, y: Any) -> tuple[Any, ...]:
+    rule = lambda p, out, c: (c[0] * O["cos"](p[0]) * O["exp"](p[1]), c[0] * out[0])  # noqa: E731
+    return *B.custom_gradient(lambda a, b: (O["sin"](a) * O["exp"](b),), rule)(x, y), x * x * y + 3.0
+
+
+def round_trip(x: Any, y: Any) -> tuple[Any, ...]:
+    return (O["irfft"](O["rfft"](x * x * y, 0), 5, 0) * x,)
+
+
+def unrolled(x: Any, y: Any) -> tuple[Any, ...]:
+    outputs = []
+    for _ in range(4):
+        x, out = once(x, y), x * x * y
+        outputs.append(out)
+    return x, tf.stack(outputs)
+
+
+def scanned(x: Any, y: Any) -> tuple[Any, ...]:
+    state, outputs = B.scan(lambda s: ((once(s[0], y), s[1] + 1), (s[0] * s[0] * y,)), (x, tf.constant(0)), 4)
+    return state[0], outputs[0]
+
+
+def looped(limit: int | None) -> Function:
+    def f(x: Any, y: Any) -> tuple[Any, ...]:
+        s, _ = B.while_loop(
+            lambda s: s[1] < 4, lambda s: (once(s[0], y), s[1] + 1), (x, tf.constant(0)), limit
+        )
+        return (s,)
+
+    return f
+
+
+def mapped(x: Any, y: Any) -> tuple[Any, ...]:
+    return B.map_leading(lambda a, b: (with_rule(a, b)[0] * x,), (x, y))
+
+
+def mapped_plain(x: Any, y: Any) -> tuple[Any, ...]:
+    return (tf.stack([plain(x[i], y[i])[0] * x for i in range(5)]),)
+
+
+PAIRS: dict[str, tuple[Function, Function]] = {
+    "plain": (plain, plain),
+    "custom": (with_rule, plain),
+    "fft": (round_trip, lambda x, y: (x * x * x * y,)),
+    "scan": (scanned, unrolled),
+    "while": (looped(6), lambda x, y: unrolled(x, y)[:1]),
+    "map": (mapped, mapped_plain),
+}
+
+
+@pytest.mark.parametrize("modes", NESTINGS)
+@pytest.mark.parametrize("name", ["plain", "custom", "fft", "while", "map"])
+def test_nested_derivatives_eager(name: str, modes: str) -> None:
+    function, reference = PAIRS[name]
+    for a, b in zip(nested(modes, function)(X, Y), nested(modes, reference)(X, Y), strict=True):
+        agree(a, B.to_numpy(b))
+    if modes[0] == "f":
+        for a, b in zip(
+            nested(modes, function)(X, Y), differences(nested(modes[1:], reference)), strict=True
+        ):
+            agree(a, B.to_numpy(b), 1e-7)
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize("name", PAIRS)
+def test_nested_derivatives_compiled(name: str) -> None:
+    """All nestings in one compilation, against the eager ones of the reference."""
+    function, reference = PAIRS[name]
+    every = [nested(modes, function) for modes in NESTINGS]
+    actual = B.compile(lambda x, y: tuple(a for f in every for a in f(x, y)), (X, Y))(X, Y)
+    for a, b in zip(actual, [b for modes in NESTINGS for b in nested(modes, reference)(X, Y)], strict=True):
+        agree(a, B.to_numpy(b))
+
+
+@pytest.mark.compiled
+def test_xla_conjugates_second_derivatives_of_complex_functions() -> None:
+    """TensorFlow's own rules for these lead to XLA kernels that forget to conjugate."""
+    names = (
+        "sqrt",
+        "rsqrt",
+        "log",
+        "log1p",
+        "reciprocal",
+        "tan",
+        "tanh",
+        "asin",
+        "acos",
+        "atan",
+        "atanh",
+        "sigmoid",
+    )
+    angle = lambda x, y: (O["angle"](tf.complex(x, y)),)  # noqa: E731
+    squares = [lambda x, y, n=name: (O["imag"](O[n](tf.complex(x, y))) ** 2,) for name in names]
+    every = [reverse(reverse(f)) for f in (angle, *squares)]
+
+    def run(x: Any, y: Any) -> tuple[Any, ...]:
+        return tuple(a for f in every for a in f(x, y))
+
+    for a, b in zip(B.compile(run, (X, Y))(X, Y), run(X, Y), strict=True):
+        agree(a, B.to_numpy(b), 1e-11)
+
+
+def test_eager_scan_under_a_tape_is_one_primitive() -> None:
+    calls = []
+
+    def f(x: Any, y: Any) -> tuple[Any, ...]:
+        return B.scan(lambda s: (calls.append(1) or (once(s[0], y),), ()), (x,), 4)[0]
+
+    for a, b in zip(reverse(f)(X, Y), reverse(lambda x, y: unrolled(x, y)[:1])(X, Y), strict=True):
+        agree(a, B.to_numpy(b))
+    assert len(calls) == 1
+
+
+def test_unlimited_loops_differentiate_forwards_only() -> None:
+    expected = forward(lambda x, y: unrolled(x, y)[:1])(X, Y)
+    for modes, reference in (
+        ("f", expected),
+        ("ff", forward(forward(lambda x, y: unrolled(x, y)[:1]))(X, Y)),
+    ):
+        agree(B.compile(nested(modes, looped(None)), (X, Y))(X, Y)[0], B.to_numpy(reference[0]), 1e-11)
+    with pytest.raises(Unsupported, match="limit"):
+        B.compile(reverse(looped(None)), (X, Y))
+
+
+def test_custom_gradient_of_an_outside_tensor_is_refused() -> None:
+    def f(x: Any) -> tuple[Any, Any]:
+        return B.custom_gradient(lambda y: (x * y,), lambda p, out, c: c)(Y), ()
+
+    with pytest.raises(Unsupported, match="from outside"):
+        B.vjp(f, (X,))
+
+
+def test_unconnected_and_integer_arguments_give_zeros() -> None:
+    i = tf.constant([1, 2])
+    _, pullback, aux = B.vjp(lambda x, y, i: ((x, x, i), (y,)), (X, Y, i))
+    for _ in range(2):
+        cotangents = pullback((V, W, i))
+        agree(cotangents[0], B.to_numpy(V + W))
+        agree(cotangents[1], np.zeros(5))
+        agree(cotangents[2], np.zeros(2, np.int32))
+    assert len(aux) == 1
+    agree(B.jvp(lambda x: (B.stop_gradient(x), x > 0), (X,), (V,))[1][0], np.zeros(5))
+
+
+@pytest.mark.compiled
+def test_scan_traces_its_step_once_whatever_the_count() -> None:
+    def trace(count: int) -> tuple[int, int]:
+        calls, operations = [], []
+
+        def f(x: Any, y: Any) -> tuple[Any, ...]:
+            result = reverse(
+                lambda x, y: B.scan(lambda s: (calls.append(1) or (once(s[0], y),), ()), (x,), count)[0]
+            )(x, y)
+            operations.append(len(tf.compat.v1.get_default_graph().get_operations()))
+            return result
+
+        B.compile(f, (X, Y))
+        return len(calls), operations[0]
+
+    assert trace(8) == trace(64)
+    assert trace(8)[0] == 1
+
+
+def test_scan_without_steps() -> None:
+    def f(x: Any) -> tuple[Any, ...]:
+        (state,), (outputs,) = B.scan(lambda s: ((s[0] * 2,), (s[0],)), (x,), 0)
+        return state, outputs
+
+    for state, outputs in (f(X), B.compile(f, (X,))(X)):
+        agree(state, B.to_numpy(X))
+        agree(outputs, np.zeros((0, 5)))

@@ -26,7 +26,8 @@ from phi_tensor._dtype import DType
 from phi_tensor.backends import _tensorflow_loops as loops
 from phi_tensor.backends import _tensorflow_transforms as transforms
 from phi_tensor.backends._backend import Backend, ComputeDevice, Flat, Native, Natives
-from phi_tensor.backends._tensorflow_ops import OPS, ints
+from phi_tensor.backends._tensorflow_elementwise import ints
+from phi_tensor.backends._tensorflow_ops import OPS
 from phi_tensor.backends._tensorflow_transforms import is_eager
 
 _ALIGNMENT = 64  # EIGEN_MAX_ALIGN_BYTES [byte]
@@ -87,15 +88,22 @@ class TensorFlowBackend(Backend):
         with tf.init_scope():
             try:
                 shared = tf.experimental.dlpack.from_dlpack(obj.__dlpack__())
-            except (BufferError, tf.errors.InvalidArgumentError):  # read-only, strided, or a type that TensorFlow lacks there
+            except (
+                BufferError,
+                tf.errors.InvalidArgumentError,
+            ):  # read-only, strided, or a type that TensorFlow lacks there
                 return tf.constant(np.asarray(obj))
             # TensorFlow's CPU kernels abort the process on other addresses
             is_aligned = "CPU" not in shared.device or np.asarray(shared).ctypes.data % _ALIGNMENT == 0
             return shared if is_aligned else tf.constant(np.asarray(shared))
 
-    def full(self, shape: Sequence[int], value: complex, dtype: DType, device: ComputeDevice | None = None) -> Native:
+    def full(
+        self, shape: Sequence[int], value: complex, dtype: DType, device: ComputeDevice | None = None
+    ) -> Native:
         with tf.device(None if device is None else device.name):
-            return tf.raw_ops.Fill(dims=ints(tuple(shape)), value=tf.constant(value, tf.as_dtype(dtype.numpy)))
+            return tf.raw_ops.Fill(
+                dims=ints(tuple(shape)), value=tf.constant(value, tf.as_dtype(dtype.numpy))
+            )
 
     def dtype(self, native: Native) -> DType:
         return _dtype_of(native.dtype)
@@ -138,14 +146,22 @@ class TensorFlowBackend(Backend):
         return super().map_leading(f, natives) if is_eager() else loops.map_leading(f, natives)
 
     def scan(
-        self, step: Callable[[Natives], tuple[Natives, Natives]], state: Natives, count: int, checkpoint: int | None = None
+        self,
+        step: Callable[[Natives], tuple[Natives, Natives]],
+        state: Natives,
+        count: int,
+        checkpoint: int | None = None,
     ) -> tuple[Natives, Natives]:
         if count and is_eager() and _no_tape():
             return super().scan(step, state, count, checkpoint)
         return loops.scan(step, state, count, checkpoint)
 
     def while_loop(
-        self, condition: Callable[[Natives], Native], step: Callable[[Natives], Natives], state: Natives, limit: int | None = None
+        self,
+        condition: Callable[[Natives], Native],
+        step: Callable[[Natives], Natives],
+        state: Natives,
+        limit: int | None = None,
     ) -> Natives:
         if is_eager():  # a tape follows the Python loop
             return super().while_loop(condition, step, state, limit)

@@ -17,7 +17,15 @@ from tensorflow.python.ops import gen_array_ops as arrays
 
 from phi_tensor._errors import Unsupported
 from phi_tensor.backends._backend import Flat, Native, Natives
-from phi_tensor.backends._tensorflow_transforms import is_differentiable, is_eager, is_transposing, jvp, primitive, vjp, zeros_like
+from phi_tensor.backends._tensorflow_transforms import (
+    is_differentiable,
+    is_eager,
+    is_transposing,
+    jvp,
+    primitive,
+    vjp,
+    zeros_like,
+)
 
 Specs = tuple[Any, ...]
 
@@ -80,7 +88,9 @@ def _scan(
 
     def pullback(inputs: Natives, outputs: Natives, cotangents: Natives) -> Sequence[Native | None]:
         if is_transposing():
-            return _by_forward_rule(inputs, cotangents, lambda values, v: _scan_jvp(step, sizes, values, v, count, save, reverse))
+            return _by_forward_rule(
+                inputs, cotangents, lambda values, v: _scan_jvp(step, sizes, values, v, count, save, reverse)
+            )
         saved = outputs[len(outputs) - sizes.carry :] if save else ()
         return _scan_vjp(step, sizes, inputs, saved, cotangents, count, reverse)
 
@@ -89,7 +99,9 @@ def _scan(
     return outputs[: ends[0]], outputs[ends[0] : ends[1]], outputs[ends[1] :]
 
 
-def _loop(step: _Step, carry: Natives, xs: Natives, consts: Natives, count: int, save: bool, reverse: bool) -> Natives:
+def _loop(
+    step: _Step, carry: Natives, xs: Natives, consts: Natives, count: int, save: bool, reverse: bool
+) -> Natives:
     specs = (*step.y, *(_specs(carry) if save else ()))
     stores = [tf.TensorArray(spec.dtype, count, element_shape=spec.shape) for spec in specs]
 
@@ -101,12 +113,21 @@ def _loop(step: _Step, carry: Natives, xs: Natives, consts: Natives, count: int,
 
     start = (tf.constant(0), list(carry), stores)
     _, carry_list, stores = tf.while_loop(lambda i, *_: i < count, body, start, maximum_iterations=count)
-    stacked = [tf.ensure_shape(store.stack(), (count, *spec.shape)) for store, spec in zip(stores, specs, strict=True)]
+    stacked = [
+        tf.ensure_shape(store.stack(), (count, *spec.shape))
+        for store, spec in zip(stores, specs, strict=True)
+    ]
     return (*carry_list, *stacked)
 
 
 def _scan_vjp(
-    step: _Step, sizes: _Sizes, inputs: Natives, saved: Natives, cotangents: Natives, count: int, reverse: bool
+    step: _Step,
+    sizes: _Sizes,
+    inputs: Natives,
+    saved: Natives,
+    cotangents: Natives,
+    count: int,
+    reverse: bool,
 ) -> Natives:
     """Cotangents of carry, slices and constants: a scan in the other direction, which recomputes each step from its carry."""
     carry, xs, consts = sizes.split(inputs)
@@ -117,7 +138,9 @@ def _scan_vjp(
 
     def back(adjoint: Natives, x: Natives, consts: Natives) -> tuple[Natives, Natives]:
         state, of_y, of_state = sizes.split(x)[0], x[n + sizes.x : n + sizes.x + m], x[n + sizes.x + m :]
-        pull = vjp(lambda *a: (_flat(step.call(*sizes.split(a))), ()), (*state, *x[n : n + sizes.x], *consts))[1]
+        pull = vjp(
+            lambda *a: (_flat(step.call(*sizes.split(a))), ()), (*state, *x[n : n + sizes.x], *consts)
+        )[1]
         to_carry, to_x, to_consts = sizes.split(pull((*adjoint[:n], *of_y)))
         return (*(_add(to_carry, of_state) if of_state else to_carry), *_add(adjoint[n:], to_consts)), to_x
 
@@ -148,7 +171,9 @@ def _flat(result: tuple[Natives, Natives]) -> Natives:
     return (*result[0], *result[1])
 
 
-def _by_forward_rule(inputs: Natives, cotangents: Natives, forward: Callable[[Natives, Natives], Natives]) -> Natives:
+def _by_forward_rule(
+    inputs: Natives, cotangents: Natives, forward: Callable[[Natives, Natives], Natives]
+) -> Natives:
     """Stands for a pullback that is called for its derivative by `cotangents` alone, which is `forward(inputs, tangents)`.
 
     Its own value is never used; NaN, should it be.
@@ -156,7 +181,10 @@ def _by_forward_rule(inputs: Natives, cotangents: Natives, forward: Callable[[Na
     count = len(inputs)
 
     def run(*args: Native) -> Natives:
-        return tuple(tf.fill(x.shape, tf.constant(math.nan, x.dtype)) if is_differentiable(x) else x for x in args[:count])
+        return tuple(
+            tf.fill(x.shape, tf.constant(math.nan, x.dtype)) if is_differentiable(x) else x
+            for x in args[:count]
+        )
 
     def rule(args: Natives, _: Natives, tangents: Natives) -> Sequence[Native | None]:
         return (*(None,) * count, *forward(args[:count], tangents))
@@ -214,7 +242,10 @@ def _checkpointed(
 
 
 def while_loop(
-    condition: Callable[[Natives], Native], step: Callable[[Natives], Natives], state: Natives, limit: int | None
+    condition: Callable[[Natives], Native],
+    step: Callable[[Natives], Natives],
+    state: Natives,
+    limit: int | None,
 ) -> Natives:
     """See `Backend.while_loop`; traced."""
     specs, n = _specs(state), len(state)
@@ -291,7 +322,9 @@ def _guarded(f: Flat, specs: Specs, active: Native, inputs: Natives) -> Natives:
     count = len(inputs)
 
     def run(active: Native, *args: Native) -> Natives:
-        return tuple(tf.cond(active, lambda: tuple(f(*args)), lambda: tuple(tf.zeros(s.shape, s.dtype) for s in specs)))
+        return tuple(
+            tf.cond(active, lambda: tuple(f(*args)), lambda: tuple(tf.zeros(s.shape, s.dtype) for s in specs))
+        )
 
     def pullback(all_inputs: Natives, _: Natives, cotangents: Natives) -> Sequence[Native | None]:
         def back(*args: Native) -> Natives:
@@ -305,7 +338,17 @@ def _guarded(f: Flat, specs: Specs, active: Native, inputs: Natives) -> Natives:
 
 # --- map
 
-_OPAQUE = frozenset({"IdentityN", "While", "StatelessWhile", "If", "StatelessIf", "PartitionedCall", "StatefulPartitionedCall"})
+_OPAQUE = frozenset(
+    {
+        "IdentityN",
+        "While",
+        "StatelessWhile",
+        "If",
+        "StatelessIf",
+        "PartitionedCall",
+        "StatefulPartitionedCall",
+    }
+)
 
 
 def map_leading(f: Flat, natives: Natives) -> Natives:
@@ -313,7 +356,9 @@ def map_leading(f: Flat, natives: Natives) -> Natives:
     pure, outside, graph = _closed(lambda *args: tuple(f(*args)), _specs(natives, 1))
     if not any(operation.type in _OPAQUE for operation in graph.get_operations()):
         try:
-            return tuple(tf.vectorized_map(lambda args: tuple(f(*args)), natives, fallback_to_while_loop=False))
+            return tuple(
+                tf.vectorized_map(lambda args: tuple(f(*args)), natives, fallback_to_while_loop=False)
+            )
         except ValueError:  # an operation that TensorFlow cannot vectorise
             pass
     step = _Step(lambda _, x, consts: ((), pure(*x, *consts)), _specs(graph.outputs))

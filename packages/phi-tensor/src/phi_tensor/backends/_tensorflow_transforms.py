@@ -57,7 +57,9 @@ def compile_flat(f: Flat, examples: Natives) -> Flat:
         compiled(*(tf.stop_gradient(example) for example in examples))
     except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, tf.errors.InternalError) as error:
         reason = str(error).strip().splitlines()[0]
-        warnings.warn(f"XLA cannot compile this function, TensorFlow runs it as a graph instead: {reason}", stacklevel=3)
+        warnings.warn(
+            f"XLA cannot compile this function, TensorFlow runs it as a graph instead: {reason}", stacklevel=3
+        )
         compiled = traced
     return _launcher(compiled)
 
@@ -77,21 +79,29 @@ def detached(natives: Sequence[Native]) -> tuple[Native, ...]:
         return tuple(arrays.identity(native) for native in natives)
 
 
-def _gradient(tape: Any, targets: Sequence[Native], sources: Natives, cotangents: Sequence[Native]) -> Natives:
+def _gradient(
+    tape: Any, targets: Sequence[Native], sources: Natives, cotangents: Sequence[Native]
+) -> Natives:
     """Cotangents of `sources`; zeros where independent or without derivative."""
     pairs = [(t, c) for t, c in zip(targets, cotangents, strict=True) if is_differentiable(t)]
     found: list[Any] = [None] * len(sources)
     if pairs:
         where = [i for i, source in enumerate(sources) if is_differentiable(source)]
         used = [sources[i] for i in where]
-        for i, g in zip(where, tape.gradient([t for t, _ in pairs], used, [c for _, c in pairs]), strict=True):
+        for i, g in zip(
+            where, tape.gradient([t for t, _ in pairs], used, [c for _, c in pairs]), strict=True
+        ):
             found[i] = tf.convert_to_tensor(g) if isinstance(g, tf.IndexedSlices) else g
     return tuple(zeros_like(s) if g is None else g for s, g in zip(sources, found, strict=True))
 
 
-def vjp(f: Callable[..., tuple[Natives, Natives]], primals: Natives) -> tuple[Natives, Callable[[Natives], Natives], Natives]:
+def vjp(
+    f: Callable[..., tuple[Natives, Natives]], primals: Natives
+) -> tuple[Natives, Callable[[Natives], Natives], Natives]:
     """See `Backend.vjp`."""
-    inputs = tuple(arrays.identity(primal) for primal in primals)  # else `f` could meet them as outside constants, too
+    inputs = tuple(
+        arrays.identity(primal) for primal in primals
+    )  # else `f` could meet them as outside constants, too
     with _transposing(None), tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
         tape.watch([x for x in inputs if is_differentiable(x)])
         outputs, aux = f(*inputs)
@@ -158,7 +168,9 @@ def primitive(run: Flat, pullback: Pullback, primals: Natives) -> Natives:
         return [g if is_differentiable(x) else None for x, g in zip(inputs, found, strict=True)]
 
     outputs = detached(results) if eager else _with_gradient(results, primals, rule)
-    record.record_operation(_GRADIENT, [*outputs], [*primals], lambda *cotangents: rule(primals, outputs, cotangents))
+    record.record_operation(
+        _GRADIENT, [*outputs], [*primals], lambda *cotangents: rule(primals, outputs, cotangents)
+    )
     return outputs
 
 
