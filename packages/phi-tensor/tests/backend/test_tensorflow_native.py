@@ -1,6 +1,7 @@
-"""The TensorFlow adapter alone: rows against NumPy, data, compilation, derivatives against finite differences in 64 bit."""
+"""The TensorFlow adapter alone: rows against NumPy, data, compilation, derivatives against differences in 64 bit."""
 
 from __future__ import annotations
+
 from collections.abc import Callable
 from itertools import product
 from typing import Any
@@ -15,7 +16,7 @@ from phi_tensor._dtype import FLOAT32, FLOAT64, INT32, INT64, DType  # noqa: E40
 from phi_tensor._errors import Unsupported  # noqa: E402
 from phi_tensor.backends._tensorflow import BACKEND as B  # noqa: E402
 
-O = B.ops
+O = B.ops  # noqa: E741
 RNG = np.random.default_rng(0)
 REAL = RNG.uniform(0.1, 0.9, (3, 4))
 SIGNED = RNG.normal(size=(3, 4)) * 2
@@ -206,13 +207,15 @@ def test_binary_rows_equal_numpy(name: str) -> None:
         agree(O[name](native(x), native(y)), oracle(x, y))
 
 
+@pytest.mark.compiled
 def test_python_numbers_keep_the_dtype_of_the_array() -> None:
     x = native(REAL.astype(np.float64))
     for call in (lambda f: f, lambda f: B.compile(f, (x,))):
         for name in ("add", "subtract", "multiply", "divide", "pow", "maximum", "remainder", "atan2"):
             oracle = BINARY[name][0]
-            agree(call(lambda a: (O[name](a, 2), O[name](2.5, a)))(x)[0], oracle(REAL, 2))  # noqa: B023 called at once
-            agree(call(lambda a: (O[name](a, 2), O[name](2.5, a)))(x)[1], oracle(2.5, REAL))  # noqa: B023 called at once
+            right, left = call(lambda a, n=name: (O[n](a, 2), O[n](2.5, a)))(x)
+            agree(right, oracle(REAL, 2))
+            agree(left, oracle(2.5, REAL))
     agree(O["multiply"](3, native(INTS)), 3 * INTS)
 
 
@@ -282,6 +285,7 @@ def test_only_undifferentiated_eager_tensors_are_concrete() -> None:
 # --- compilation
 
 
+@pytest.mark.compiled
 def test_compile_traces_once_and_lifts_outside_arrays() -> None:
     outside, calls = native(RNG.normal(size=300)), []
 
@@ -295,6 +299,7 @@ def test_compile_traces_once_and_lifts_outside_arrays() -> None:
     assert len(calls) == 1
 
 
+@pytest.mark.compiled
 def test_compile_passes_errors_and_reports_what_xla_refuses() -> None:
     x = native(REAL)
     with pytest.raises(ZeroDivisionError):
@@ -304,7 +309,7 @@ def test_compile_passes_errors_and_reports_what_xla_refuses() -> None:
     agree(compiled(x)[0], 2 * REAL)
 
 
-# --- derivatives: each nesting against the same nesting of a plain function, whose first derivatives equal differences
+# --- derivatives: each nesting against the same one of a plain function, whose first derivatives equal differences
 
 X, Y, V, W = (native(RNG.uniform(0.2, 0.8, 5)) for _ in range(4))
 NESTINGS = ["".join(modes) for count in (1, 2) for modes in product("fr", repeat=count)]
@@ -456,6 +461,7 @@ def test_eager_scan_under_a_tape_is_one_primitive() -> None:
     assert len(calls) == 1
 
 
+@pytest.mark.compiled
 def test_unlimited_loops_differentiate_forwards_only() -> None:
     expected = forward(lambda x, y: unrolled(x, y)[:1])(X, Y)
     for modes, reference in (
@@ -506,6 +512,7 @@ def test_scan_traces_its_step_once_whatever_the_count() -> None:
     assert trace(8)[0] == 1
 
 
+@pytest.mark.compiled
 def test_scan_without_steps() -> None:
     def f(x: Any) -> tuple[Any, ...]:
         (state,), (outputs,) = B.scan(lambda s: ((s[0] * 2,), (s[0],)), (x,), 0)

@@ -2,17 +2,15 @@
 
 Conventions that callers may rely on:
 
-* DLPack: `from_dlpack` shares memory with C-ordered, writable CPU arrays that start at a multiple of 64 bytes, as those of
-  torch and JAX do; others (most of NumPy's) are copied. `np.from_dlpack(native)` and `to_numpy` share memory, read-only.
+* DLPack: `from_dlpack` shares memory with C-ordered, writable CPU arrays that start at a multiple of 64 bytes, as those
+  of torch and JAX do; others (most of NumPy's) are copied. `np.from_dlpack(native)` and `to_numpy` share memory,
+  read-only.
 * Cotangents of complex numbers follow TensorFlow: the conjugate of JAX's, as in PyTorch.
 """
 
 from __future__ import annotations
 
 import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, final
@@ -20,7 +18,6 @@ from typing import Any, final
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
-from tensorflow.python import pywrap_tfe
 
 from phi_tensor._dtype import DType
 from phi_tensor.backends import _tensorflow_loops as loops
@@ -28,12 +25,10 @@ from phi_tensor.backends import _tensorflow_transforms as transforms
 from phi_tensor.backends._backend import Backend, ComputeDevice, Flat, Native, Natives
 from phi_tensor.backends._tensorflow_elementwise import ints
 from phi_tensor.backends._tensorflow_ops import OPS
-from phi_tensor.backends._tensorflow_transforms import is_eager
+from phi_tensor.backends._tensorflow_private import has_no_tape, is_eager, is_taped
 
 _ALIGNMENT = 64  # EIGEN_MAX_ALIGN_BYTES [byte]
 _EAGER = type(tf.constant(0))
-_possible_gradients = pywrap_tfe.TFE_Py_TapeSetPossibleGradientTypes
-_no_tape = pywrap_tfe.TFE_Py_TapeSetIsEmpty
 
 
 @lru_cache
@@ -75,7 +70,7 @@ class TensorFlowBackend(Backend):
         return isinstance(obj, tf.Tensor)
 
     def is_concrete(self, native: Native) -> bool:
-        return isinstance(native, _EAGER) and (_no_tape() or not _possible_gradients([native]))
+        return isinstance(native, _EAGER) and (has_no_tape() or not is_taped([native]))
 
     def as_native(self, array: npt.NDArray[Any], device: ComputeDevice | None = None) -> Native:
         with tf.init_scope(), tf.device(None if device is None else device.name):
@@ -152,7 +147,7 @@ class TensorFlowBackend(Backend):
         count: int,
         checkpoint: int | None = None,
     ) -> tuple[Natives, Natives]:
-        if count and is_eager() and _no_tape():
+        if count and is_eager() and has_no_tape():
             return super().scan(step, state, count, checkpoint)
         return loops.scan(step, state, count, checkpoint)
 

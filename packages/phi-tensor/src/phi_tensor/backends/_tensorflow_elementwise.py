@@ -1,4 +1,4 @@
-"""Element-wise TensorFlow functions by row name, mostly its generated op wrappers (half the overhead of `tf.math`).
+"""Element-wise TensorFlow functions by row name: its generated op wrappers (half the overhead of `tf.math`).
 
 Many kernels lack bools, small ints or complex numbers: such arguments are cast around the kernel.
 """
@@ -12,12 +12,9 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.ops import gen_array_ops as arrays
-from tensorflow.python.ops import gen_bitwise_ops as bits
-from tensorflow.python.ops import gen_math_ops as maths
-from tensorflow.python.ops import gen_nn_ops
 
-from phi_tensor.backends._tensorflow_transforms import is_eager, primitive
+from phi_tensor.backends._tensorflow_private import arrays, bits, is_eager, maths, neural
+from phi_tensor.backends._tensorflow_transforms import primitive
 
 Native = Any
 Op = Callable[..., Any]
@@ -113,7 +110,7 @@ def _angle(x: Native) -> Native:
 
 
 def _analytic(native: Op, derivative: Callable[[Native, Native], Native]) -> Op:
-    """`native` with its complex `derivative(x, y)`: XLA's kernels for those of `sqrt`, `tanh`, 1/x, … forget to conjugate."""
+    """`native` with its complex `derivative(x, y)`: XLA's kernels for those of √x, tanh x, 1/x forget to conjugate."""
 
     def pullback(primals: Any, outputs: Any, cotangents: Any) -> Any:
         return (maths.mul(cotangents[0], maths.conj(derivative(primals[0], outputs[0]))),)
@@ -238,7 +235,7 @@ ELEMENTWISE: dict[str, Op] = {
     "atanh": _analytic(maths.atanh, lambda x, y: _inverse(1 - x * x)),
     "erf": maths.erf,
     "sigmoid": _analytic(maths.sigmoid, lambda x, y: y * (1 - y)),
-    "softplus": gen_nn_ops.softplus,
+    "softplus": neural.softplus,
     "square": maths.square,
     "reciprocal": _by_parts(maths.reciprocal, _inverse),
     "real": _real,

@@ -1,7 +1,7 @@
-"""TensorFlow functions by row name: reductions, rearranging, products and transforms, besides the element-wise ones.
+"""TensorFlow functions by row name: reductions, rearranging, products, transforms, and the element-wise ones.
 
-Eagerly, TensorFlow spends 15 µs to convert a tuple of axes and 0.3 µs to take a cached tensor of them; in a trace a literal
-is better, since XLA wants shapes known. Hence `ints`.
+Eagerly, TensorFlow spends 15 µs to convert a tuple of axes and 0.3 µs to take a cached tensor of them; in a trace a
+literal is better, since XLA wants shapes known. Hence `ints`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,6 @@ from functools import lru_cache
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.python.ops import gen_array_ops as arrays
-from tensorflow.python.ops import gen_manip_ops
-from tensorflow.python.ops import gen_math_ops as maths
-from tensorflow.python.ops import gen_spectral_ops as spectral
 
 from phi_tensor._dtype import DType
 from phi_tensor.backends._backend import ComputeDevice
@@ -30,7 +26,7 @@ from phi_tensor.backends._tensorflow_elementwise import (
     ints,
     number,
 )
-from phi_tensor.backends._tensorflow_transforms import is_eager
+from phi_tensor.backends._tensorflow_private import arrays, is_eager, manip, maths, spectral
 
 _COMPLEX_OF = {tf.float32: tf.complex64, tf.float64: tf.complex128}
 
@@ -135,7 +131,7 @@ def _getitem(x: Native, index: tuple[Any, ...]) -> Native:
 
 
 def _roll(x: Native, shift: int, axis: int) -> Native:
-    return gen_manip_ops.roll(x, ints(shift), ints(axis))
+    return manip.roll(x, ints(shift), ints(axis))
 
 
 def _take(x: Native, indices: Native, axis: int) -> Native:

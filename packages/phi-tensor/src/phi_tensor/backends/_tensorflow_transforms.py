@@ -4,8 +4,8 @@ Derivatives use gradient tapes only. Reverse mode is one tape. Forward mode tran
 
     jvp(f)(x, v) = d/du ⟨vjp(f)(x)(u), v⟩      (the pullback is linear in u),
 
-so that all nestings are nested tapes; `tf.autodiff.ForwardAccumulator` fails on `tf.while_loop` and on custom gradients.
-`primitive` gives a function its own derivative, on tapes as well as in the graphs that TensorFlow differentiates itself.
+so that all nestings are nested tapes, eagerly no slower than `tf.autodiff.ForwardAccumulator`. `primitive` gives a
+function its own derivative, on tapes as well as in the graphs that TensorFlow differentiates itself.
 """
 
 from __future__ import annotations
@@ -17,17 +17,13 @@ from contextvars import ContextVar
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.python import pywrap_tfe
-from tensorflow.python.eager import context, record
-from tensorflow.python.framework import ops as tf_ops
-from tensorflow.python.ops import gen_array_ops as arrays
 
 from phi_tensor._errors import Unsupported
 from phi_tensor.backends._backend import Flat, Native, Natives
+from phi_tensor.backends._tensorflow_private import arrays, default_graph, is_eager, is_taped, record
 
 Pullback = Callable[[Natives, Natives, Natives], Sequence[Native | None]]
 
-is_eager: Callable[[], bool] = context.executing_eagerly
 _EAGER = object()
 _TRANSPOSING: ContextVar[object] = ContextVar("phi_tensor_tensorflow_transposing", default=None)
 _GRADIENT = "PhiPrimitive"
@@ -40,7 +36,7 @@ def is_differentiable(native: Native) -> bool:
 
 
 def zeros_like(native: Native) -> Native:
-    """Zeros; unlike `tf.zeros_like` independent of the values, so that nothing differentiates through them."""
+    """Zeros; unlike `tf.zeros_like` independent of the values: nothing differentiates through them."""
     return tf.zeros(native.shape, native.dtype)
 
 
@@ -48,7 +44,7 @@ def zeros_like(native: Native) -> Native:
 
 
 def compile_flat(f: Flat, examples: Natives) -> Flat:
-    """`f` traced once and compiled by XLA, or, with a warning, run as a TensorFlow graph where XLA refuses."""
+    """`f` traced once and compiled by XLA, or, with a warning, run as a graph where XLA refuses."""
     specs = [tf.TensorSpec(example.shape, example.dtype) for example in examples]
     traced = tf.function(lambda *args: tuple(f(*args)), autograph=False).get_concrete_function(*specs)
     with_xla = tf.function(lambda *args: traced(*args), autograph=False, jit_compile=True)
@@ -121,7 +117,7 @@ def jvp(f: Flat, primals: Natives, tangents: Natives) -> tuple[Natives, Natives]
 
 
 def _here() -> object:
-    return _EAGER if is_eager() else tf_ops.get_default_graph()
+    return _EAGER if is_eager() else default_graph()
 
 
 @contextmanager
@@ -136,7 +132,7 @@ def _transposing(place: object) -> Iterator[None]:
 def is_transposing() -> bool:
     """True while a pullback is called for its derivative by the cotangents alone, in forward mode.
 
-    Only where `jvp` runs: the gradient graphs that TensorFlow builds and keeps on the way may serve any derivative.
+    Only where `jvp` runs: gradient graphs that TensorFlow builds and keeps on the way may serve any derivative.
     """
     return _TRANSPOSING.get() is _here()
 
@@ -147,18 +143,18 @@ def is_transposing() -> bool:
 def primitive(run: Flat, pullback: Pullback, primals: Natives) -> Natives:
     """`run(*primals)` with `pullback(primals, outputs, cotangents)` as its only derivative.
 
-    The `outputs` that `pullback` sees carry this derivative, too; hence second derivatives are right without computing
-    them again. (`tf.custom_gradient` shows the raw results: their second derivative leads through `run`.)
+    The `outputs` that `pullback` sees carry this derivative, too; hence second derivatives are right without
+    computing them again. (`tf.custom_gradient` shows the raw results: their second derivative leads through `run`.)
     """
     eager = is_eager()
     if not eager:
-        graph: Any = tf_ops.get_default_graph()
+        graph: Any = default_graph()
         primals = tuple(graph.capture(primal) for primal in primals)
     inner = detached(primals)
     results = tuple(run(*inner))
-    if pywrap_tfe.TFE_Py_TapeSetPossibleGradientTypes([*results]):
+    if is_taped([*results]):
         raise Unsupported(
-            "A function with a custom gradient uses a differentiated tensor from outside. Its gradient rule knows nothing "
+            "A function with a custom gradient uses a differentiated tensor from outside. Its rule knows nothing "
             "of that tensor: pass it as an argument, or wrap it in `stop_gradient`."
         )
 
@@ -175,8 +171,8 @@ def primitive(run: Flat, pullback: Pullback, primals: Natives) -> Natives:
 
 
 def _with_gradient(results: Natives, primals: Natives, rule: Callable[..., list[Native | None]]) -> Natives:
-    """`results` behind an identity operation of which TensorFlow's graph differentiation knows the gradient `rule`."""
-    graph: Any = tf_ops.get_default_graph()
+    """`results` behind an identity operation that TensorFlow's graph differentiation knows to have the gradient `rule`."""
+    graph: Any = default_graph()
     with graph.gradient_override_map({"IdentityN": _GRADIENT}), record.stop_recording():
         tensors = arrays.identity_n([*results, *primals])
     if not hasattr(graph, _RULES):
@@ -185,8 +181,10 @@ def _with_gradient(results: Natives, primals: Natives, rule: Callable[..., list[
     return tuple(tensors[: len(results)])
 
 
-@tf.RegisterGradient(_GRADIENT)
-def _graph_gradient(operation: Any, *cotangents: Native | None) -> list[Native | None]:  # pyright: ignore[reportUnusedFunction] registered
+def _graph_gradient(operation: Any, *cotangents: Native | None) -> list[Native | None]:
     count, rule = getattr(operation.graph, _RULES)[operation.name]
     inputs, outputs = tuple(operation.inputs[count:]), tuple(operation.outputs[:count])
     return [None] * count + rule(inputs, outputs, cotangents[:count])
+
+
+tf.RegisterGradient(_GRADIENT)(_graph_gradient)
