@@ -1,4 +1,4 @@
-"""The TensorFlow adapter alone: rows against NumPy, data, compilation, derivatives against differences in 64 bit."""
+"""The TensorFlow adapter alone: rows against NumPy, data, compilation, derivatives against differences."""
 
 from __future__ import annotations
 
@@ -271,6 +271,11 @@ def test_dlpack_shares_memory_with_aligned_arrays_only() -> None:
     agree(B.from_dlpack(REAL.T), REAL.T)
 
 
+def test_full() -> None:
+    agree(B.full((2, 3), 1.5, FLOAT32), np.full((2, 3), 1.5, np.float32))
+    agree(B.full((), 2, INT64, B.list_devices()[0]), np.int64(2))
+
+
 def test_only_undifferentiated_eager_tensors_are_concrete() -> None:
     x = native(REAL)
     seen = []
@@ -309,7 +314,7 @@ def test_compile_passes_errors_and_reports_what_xla_refuses() -> None:
     agree(compiled(x)[0], 2 * REAL)
 
 
-# --- derivatives: each nesting against the same one of a plain function, whose first derivatives equal differences
+# --- derivatives: each nesting against the same one of a plain function, whose first equal differences
 
 X, Y, V, W = (native(RNG.uniform(0.2, 0.8, 5)) for _ in range(4))
 NESTINGS = ["".join(modes) for count in (1, 2) for modes in product("fr", repeat=count)]

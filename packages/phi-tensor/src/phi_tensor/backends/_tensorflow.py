@@ -2,9 +2,9 @@
 
 Conventions that callers may rely on:
 
-* DLPack: `from_dlpack` shares memory with C-ordered, writable CPU arrays that start at a multiple of 64 bytes, as those
-  of torch and JAX do; others (most of NumPy's) are copied. `np.from_dlpack(native)` and `to_numpy` share memory,
-  read-only.
+* DLPack: `from_dlpack` shares memory with C-ordered, writable CPU arrays that start at a multiple of 64
+  bytes, as those of torch and JAX do; others (most of NumPy's) are copied. `np.from_dlpack(native)` and
+  `to_numpy` share memory, read-only.
 * Cotangents of complex numbers follow TensorFlow: the conjugate of JAX's, as in PyTorch.
 """
 
@@ -22,7 +22,7 @@ import tensorflow as tf
 from phi_tensor._dtype import DType
 from phi_tensor.backends import _tensorflow_loops as loops
 from phi_tensor.backends import _tensorflow_transforms as transforms
-from phi_tensor.backends._backend import Backend, ComputeDevice, Flat, Native, Natives
+from phi_tensor.backends._backend import Backend, ComputeDevice, Flat, Native, Natives, numpy_of
 from phi_tensor.backends._tensorflow_elementwise import ints
 from phi_tensor.backends._tensorflow_ops import OPS
 from phi_tensor.backends._tensorflow_private import has_no_tape, is_eager, is_taped
@@ -96,9 +96,7 @@ class TensorFlowBackend(Backend):
         self, shape: Sequence[int], value: complex, dtype: DType, device: ComputeDevice | None = None
     ) -> Native:
         with tf.device(None if device is None else device.name):
-            return tf.raw_ops.Fill(
-                dims=ints(tuple(shape)), value=tf.constant(value, tf.as_dtype(dtype.numpy))
-            )
+            return tf.raw_ops.Fill(dims=ints(tuple(shape)), value=tf.constant(numpy_of(value, dtype)))
 
     def dtype(self, native: Native) -> DType:
         return _dtype_of(native.dtype)

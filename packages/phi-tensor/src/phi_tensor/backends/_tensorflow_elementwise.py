@@ -110,7 +110,7 @@ def _angle(x: Native) -> Native:
 
 
 def _analytic(native: Op, derivative: Callable[[Native, Native], Native]) -> Op:
-    """`native` with its complex `derivative(x, y)`: XLA's kernels for those of √x, tanh x, 1/x forget to conjugate."""
+    """`native` with its complex `derivative(x, y)`: XLA's kernels for √x, tanh x, 1/x do not conjugate."""
 
     def pullback(primals: Any, outputs: Any, cotangents: Any) -> Any:
         return (maths.mul(cotangents[0], maths.conj(derivative(primals[0], outputs[0]))),)

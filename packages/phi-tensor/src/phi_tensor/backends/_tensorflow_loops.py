@@ -1,9 +1,9 @@
 """Loops of traced TensorFlow functions with derivatives of their own: `scan`, `while_loop`, `map_leading`.
 
-`_scan` is a `tf.while_loop` behind `primitive`. Its reverse rule is another `_scan` (backwards, over the step's vjp),
-its forward rule a third one (over the step's jvp); hence all derivatives of derivatives are scans, whose steps are
-traced once each, whatever the number of steps. The step itself is traced to a graph, which tells what it takes from
-outside.
+`_scan` is a `tf.while_loop` behind `primitive`. Its reverse rule is another `_scan` (backwards, over the
+step's vjp), its forward rule a third one (over the step's jvp); hence all derivatives of derivatives are
+scans, whose steps are traced once each, whatever the number of steps. The step itself is traced to a graph,
+which tells what it takes from outside.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def _scan_vjp(
     count: int,
     reverse: bool,
 ) -> Natives:
-    """Cotangents of carry, slices, constants: a scan the other way, which recomputes each step from its carry."""
+    """Cotangents of carry, slices, constants: a scan backwards, which recomputes each step."""
     carry, xs, consts = sizes.split(inputs)
     n, m = sizes.carry, len(step.y)
     final, ys, of_saved = tuple(cotangents[:n]), tuple(cotangents[n : n + m]), tuple(cotangents[n + m :])
@@ -174,7 +174,7 @@ def _flat(result: tuple[Natives, Natives]) -> Natives:
 def _by_forward_rule(
     inputs: Natives, cotangents: Natives, forward: Callable[[Natives, Natives], Natives]
 ) -> Natives:
-    """Stands for a pullback that is called for its derivative by `cotangents`, which is `forward(inputs, tangents)`.
+    """Stands for a pullback called for its derivative by `cotangents`, which is `forward(inputs, tangents)`.
 
     Its own value is never used; NaN, should it be.
     """
@@ -211,7 +211,7 @@ def _cut(flat: Natives, at: int) -> tuple[Natives, Natives]:
 
 
 def _segment_length(count: int) -> int:
-    """A divisor of `count` near its square root if there is one (else steps remain, which need their own loop)."""
+    """A divisor of `count` near its square root if any (else steps remain for a loop of their own)."""
     root = math.sqrt(count)
     near = [k for k in range(math.ceil(root / 2), int(2 * root) + 1) if count % k == 0]
     return min(near, key=lambda k: abs(k - root), default=math.ceil(root))
@@ -258,7 +258,7 @@ def while_loop(
 
 @dataclass(frozen=True)
 class _While:
-    """While loop over the first `n` flat arrays; the others are constants of `test(flat)` and `step(flat)`."""
+    """While loop over the first `n` flat arrays; the rest are constants of `test` and `step`."""
 
     test: Callable[[Natives], Native]
     step: Callable[[Natives], Natives]
@@ -284,8 +284,8 @@ class _While:
             return _by_forward_rule(inputs, cotangents, self._push)
         if self.limit is None:
             raise Unsupported(
-                "`while_loop` without a limit cannot be differentiated backwards by TensorFlow: the number of "
-                "states to keep is unknown. Pass `limit=`, or use `iterate`."
+                "`while_loop` without a limit cannot be differentiated backwards (TensorFlow): the number "
+                "of states to keep is unknown. Pass `limit=`, or use `iterate`."
             )
         return vjp(lambda *args: (self._masked(args), ()), inputs)[1](cotangents)
 
@@ -352,7 +352,7 @@ _OPAQUE = frozenset(
 
 
 def map_leading(f: Flat, natives: Natives) -> Natives:
-    """See `Backend.map_leading`; traced. Vectorised, but a scan where `f` has custom derivatives, which that would lose."""
+    """See `Backend.map_leading`; vectorised, but a scan where that would lose custom derivatives."""
     pure, outside, graph = _closed(lambda *args: tuple(f(*args)), _specs(natives, 1))
     if not any(operation.type in _OPAQUE for operation in graph.get_operations()):
         try:

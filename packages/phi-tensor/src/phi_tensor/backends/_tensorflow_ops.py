@@ -1,7 +1,7 @@
 """TensorFlow functions by row name: reductions, rearranging, products, transforms, and the element-wise ones.
 
-Eagerly, TensorFlow spends 15 µs to convert a tuple of axes and 0.3 µs to take a cached tensor of them; in a trace a
-literal is better, since XLA wants shapes known. Hence `ints`.
+Eagerly, TensorFlow spends 15 µs to convert a tuple of axes and 0.3 µs to take a cached tensor of them; in a
+trace a literal is better, since XLA wants shapes known. Hence `ints`.
 """
 
 from __future__ import annotations

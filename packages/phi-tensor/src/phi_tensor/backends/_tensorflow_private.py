@@ -1,4 +1,4 @@
-"""All that we use of TensorFlow's private modules, in one place: generated op wrappers, the tape, functions, graphs.
+"""All that we use of TensorFlow's private modules, in one place: op wrappers, the tape, graphs.
 
 Used by names that have been stable since TensorFlow 2.4; the tests of the backend call each of them.
 """

@@ -4,14 +4,15 @@ Derivatives use gradient tapes only. Reverse mode is one tape. Forward mode tran
 
     jvp(f)(x, v) = d/du ⟨vjp(f)(x)(u), v⟩      (the pullback is linear in u),
 
-so that all nestings are nested tapes, eagerly no slower than `tf.autodiff.ForwardAccumulator`. `primitive` gives a
-function its own derivative, on tapes as well as in the graphs that TensorFlow differentiates itself.
+so that all nestings are nested tapes, eagerly no slower than `tf.autodiff.ForwardAccumulator`. `primitive`
+gives a function its own derivative, on tapes as well as in the graphs that TensorFlow differentiates
+itself.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -121,7 +122,7 @@ def _here() -> object:
 
 
 @contextmanager
-def _transposing(place: object) -> Iterator[None]:
+def _transposing(place: object) -> Generator[None]:
     token = _TRANSPOSING.set(place)
     try:
         yield
@@ -132,7 +133,8 @@ def _transposing(place: object) -> Iterator[None]:
 def is_transposing() -> bool:
     """True while a pullback is called for its derivative by the cotangents alone, in forward mode.
 
-    Only where `jvp` runs: gradient graphs that TensorFlow builds and keeps on the way may serve any derivative.
+    Only where `jvp` runs: gradient graphs that TensorFlow builds and keeps on the way may serve any
+    derivative.
     """
     return _TRANSPOSING.get() is _here()
 
@@ -144,7 +146,8 @@ def primitive(run: Flat, pullback: Pullback, primals: Natives) -> Natives:
     """`run(*primals)` with `pullback(primals, outputs, cotangents)` as its only derivative.
 
     The `outputs` that `pullback` sees carry this derivative, too; hence second derivatives are right without
-    computing them again. (`tf.custom_gradient` shows the raw results: their second derivative leads through `run`.)
+    computing them again. (`tf.custom_gradient` shows the raw results: their second derivative leads through
+    `run`.)
     """
     eager = is_eager()
     if not eager:
@@ -154,8 +157,8 @@ def primitive(run: Flat, pullback: Pullback, primals: Natives) -> Natives:
     results = tuple(run(*inner))
     if is_taped([*results]):
         raise Unsupported(
-            "A function with a custom gradient uses a differentiated tensor from outside. Its rule knows nothing "
-            "of that tensor: pass it as an argument, or wrap it in `stop_gradient`."
+            "A function with a custom gradient uses a differentiated tensor from outside. Its rule knows "
+            "nothing of that tensor: pass it as an argument, or wrap it in `stop_gradient`."
         )
 
     def rule(inputs: Natives, outputs: Natives, cotangents: Sequence[Native | None]) -> list[Native | None]:
@@ -171,7 +174,7 @@ def primitive(run: Flat, pullback: Pullback, primals: Natives) -> Natives:
 
 
 def _with_gradient(results: Natives, primals: Natives, rule: Callable[..., list[Native | None]]) -> Natives:
-    """`results` behind an identity operation that TensorFlow's graph differentiation knows to have the gradient `rule`."""
+    """`results` behind an identity with the gradient `rule` in graphs that TensorFlow differentiates."""
     graph: Any = default_graph()
     with graph.gradient_override_map({"IdentityN": _GRADIENT}), record.stop_recording():
         tensors = arrays.identity_n([*results, *primals])
