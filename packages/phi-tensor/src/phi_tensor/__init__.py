@@ -156,3 +156,15 @@ from phi_tensor.transforms._custom import custom_gradient
 from phi_tensor.transforms._gradient import gradient, hessian, jacobian, jvp, vjp
 from phi_tensor.transforms._iterate import iterate, while_loop
 from phi_tensor.transforms._jit import jit_compile
+from phi_tensor._aliases import (
+    divide_no_nan,
+    functional_gradient,
+    isfinite,
+    length,
+    rand,
+    randn,
+    replace_dims,
+    vec_length,
+    vec_normalize,
+    vec_squared,
+)

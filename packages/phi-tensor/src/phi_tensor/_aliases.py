@@ -1,0 +1,18 @@
+"""Older names of the thesis, PhiML and PhiFlow: one row per alias."""
+
+from phi_tensor.ops._elementwise import is_finite, safe_div
+from phi_tensor.ops._products import norm, normalize, squared_norm
+from phi_tensor.ops._structure import rename_dims
+from phi_tensor._random import random_normal, random_uniform
+from phi_tensor.transforms._gradient import gradient
+
+vec_squared = squared_norm
+vec_length = norm
+length = norm
+vec_normalize = normalize
+divide_no_nan = safe_div
+functional_gradient = gradient
+replace_dims = rename_dims
+rand = random_uniform
+randn = random_normal
+isfinite = is_finite
