@@ -1,0 +1,1 @@
+"""Operators on fields, one per file, composed of the primitives of a sampling."""

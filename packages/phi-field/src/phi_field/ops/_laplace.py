@@ -1,0 +1,25 @@
+"""Laplace operator."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from phi_tensor import spatial
+from phi_field._boundary import second_derivative
+from phi_field._field import Field
+
+
+def laplace(u: Field, axes: Any = spatial) -> Field:
+    """Laplacian ∇²u = ∇·∇u, second order: (uᵢ₊₁ − 2uᵢ + uᵢ₋₁)/dx², summed over the axes.
+
+    The divergence of the gradient at the sites between the values, component by component, so it is the same for centered and
+    staggered fields.
+
+    Args:
+        u: Field `(batch…, spatial…, …)`.
+        axes: Axes to differentiate along.
+
+    Returns:
+        Field with the sampling and site of `u`; its boundary is 0 where `u` is constant outside, else the rule of `u`.
+    """
+    return Field(u.sampling, u.sampling.laplace(u.values, u.site, u.boundary, u.sampling.shape.only(axes).names), u.site, second_derivative(u.boundary))
