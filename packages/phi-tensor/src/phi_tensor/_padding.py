@@ -122,18 +122,24 @@ def _clamped_coordinates(backend: Backend, n: int) -> CoordinateMap:
     return lambda c: (limited(c), None)
 
 
+def _modulo(backend: Backend, period: float) -> Callable[[Native], Native]:
+    """Function c ↦ c − ⌊c / period⌋ · period: cheaper than the remainder, within [0, period] up to rounding."""
+    subtract, multiply, floor = (backend.ops[name] for name in ("subtract", "multiply", "floor"))
+    return lambda c: subtract(c, multiply(floor(multiply(c, 1 / period)), period))
+
+
 def _wrapped_coordinates(backend: Backend, n: int) -> CoordinateMap:
-    remainder = backend.ops["remainder"]
-    return lambda c: (remainder(c, n), None)
+    wrapped = _modulo(backend, n)
+    return lambda c: (wrapped(c), None)
 
 
 def _mirrored_coordinates(backend: Backend, n: int, signed: bool = False) -> CoordinateMap:
     """Fold at −½ and n − ½. Unsigned values are flat beyond the outer samples; signed ones pass through zero."""
-    add, subtract, remainder, where, greater = (backend.ops[k] for k in ("add", "subtract", "remainder", "where", "greater"))
-    multiply, limited = backend.ops["multiply"], clamp(backend, 0, n - 1)
+    add, subtract, multiply, where, greater = (backend.ops[k] for k in ("add", "subtract", "multiply", "where", "greater"))
+    wrapped, limited = _modulo(backend, 2 * n), clamp(backend, 0, n - 1)
 
     def folded(c: Native) -> tuple[Native, Native | None]:
-        rest = remainder(add(c, 0.5), 2 * n)
+        rest = wrapped(add(c, 0.5))
         beyond = greater(rest, n)
         c = subtract(where(beyond, add(multiply(rest, -1), 2 * n), rest), 0.5)
         return (c, beyond) if signed else (limited(c), None)
@@ -143,10 +149,11 @@ def _mirrored_coordinates(backend: Backend, n: int, signed: bool = False) -> Coo
 
 def _reflected_coordinates(backend: Backend, n: int) -> CoordinateMap:
     span, limited = max(n - 1, 1), clamp(backend, 0, n - 1)
-    add, remainder, where, greater, multiply = (backend.ops[k] for k in ("add", "remainder", "where", "greater", "multiply"))
+    add, multiply, where, greater = (backend.ops[k] for k in ("add", "multiply", "where", "greater"))
+    wrapped = _modulo(backend, 2 * span)
 
     def folded(c: Native) -> tuple[Native, Native | None]:
-        rest = remainder(c, 2 * span)
+        rest = wrapped(c)
         return limited(where(greater(rest, span), add(multiply(rest, -1), 2 * span), rest)), None
 
     return folded

@@ -21,19 +21,21 @@ Widths = tuple[tuple[str, int, int], ...]
 class DensePadder:
     """Pads native arrays of one layout. Made once per plan; `apply(native, constants)` is the straight-line call.
 
+    `store` keeps the padded dims in memory even if the values do not depend on them.
+
     Attributes:
         stored: Dims of the padded array's axes, with their sizes before padding.
         apply: The call.
     """
 
     def __init__(
-        self, layout: Dense, constants: Sequence[Layout], widths: Widths, sides: Sides, dtype: Any, backend: Backend
+        self, layout: Dense, constants: Sequence[Layout], widths: Widths, sides: Sides, dtype: Any, backend: Backend, store: bool = False
     ) -> None:
         self.backend = backend
         self.dtype = dtype
         constant_dims = [d for c in constants for d in (c.stored if isinstance(c, Dense) else ()) if d.name not in layout.shape]
         profile = {d.name for c in constants if isinstance(c, Dense) for d in c.stored}
-        needed = {name for (name, low, up), pair in zip(widths, sides, strict=True) if _stores(low, up, pair)} | profile
+        needed = {name for (name, low, up), pair in zip(widths, sides, strict=True) if store or _stores(low, up, pair)} | profile
         extra = [d for d in (*dict.fromkeys(constant_dims), *layout.shape.dims) if d.name in needed and d.name not in layout.axes]
         self.stored: tuple[Dim, ...] = (*extra, *layout.stored)
         self.axes = {dim.name: axis for axis, dim in enumerate(self.stored)}

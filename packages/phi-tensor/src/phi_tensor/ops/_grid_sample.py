@@ -1,0 +1,318 @@
+"""Multilinear interpolation between the samples of a grid, at real index coordinates (0 is the first sample).
+
+Along each dim the grid gets the layers that its boundary needs, coordinates are mapped between them, and the 2ᵈ values around each
+point are looked up in the flat array.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import product
+from typing import Any, Literal, NamedTuple, cast
+
+from phi_tensor._context import context_dtype
+from phi_tensor._dim_types import channel
+from phi_tensor._dtype import FLOAT32
+from phi_tensor._extrapolation import PerComponent, Sides
+from phi_tensor._extrapolation_sides import Chosen, as_extrapolation
+from phi_tensor._plan import PlanCall, Row, planned, rule
+from phi_tensor._shape import merge_shapes
+from phi_tensor._tensor import Tensor
+from phi_tensor._trees import tree_map
+from phi_tensor.backends._backend import Backend, Native
+from phi_tensor.layouts._dense_steps import cast_step, chain, convert_step
+from phi_tensor.layouts._elementwise import entries_of
+from phi_tensor.layouts._layout import Dense, Layout, Parts, Ragged, Scalar, entry_layout
+from phi_tensor.layouts._structure import join, layout_of
+from phi_tensor.ops import _table as table
+from phi_tensor.ops._call import as_tensor, is_container
+from phi_tensor.ops._dtype_rules import result_types
+from phi_tensor.ops._interpolation import Corners, FlatGrid, Located, Locator, points_dims, sampled_axes
+from phi_tensor.ops._lookup import index_dim_of
+from phi_tensor.ops._padding import backend_for, joined_layout, part_by_part
+
+Give = Literal["value", "corners", "bounds"]
+
+
+def grid_sample(grid: Any, coordinates: Tensor, extrap: Any, **kwargs: object) -> Any:
+    """Multilinear interpolation of `grid` at `coordinates`.
+
+    φ(c) = Σ over corners k of φₖ ∏ (1 − |c − k|), exact on linear functions. Differentiable in the grid and, within cells, in the
+    coordinates; at samples the derivative is the one towards higher coordinates.
+
+    Args:
+        grid: Values `(…, x, y, …)`, or a tree of them.
+        coordinates: Index coordinates `(…, vector)` [cells]; 0 is the first sample. Labels of `vector` name the dims of `grid`; other
+            dims that both have are matched, even if the grid's `x` is sampled and the coordinates have an `x` of their own.
+        extrap: Rule for values outside, see `extrapolation.as_extrapolation`.
+        **kwargs: Ignored, for PhiFlow's callers.
+
+    Returns:
+        Values with the dims of `coordinates` (without `vector`) and the remaining ones of `grid`.
+
+    >>> import phi_tensor as math
+    >>> grid_sample(math.wrap([1.0, 2.0, 3.0], math.spatial("x")), math.vec(x=-0.5), 0)
+    0.5
+    """
+    return _sample(grid, coordinates, extrap, "value")
+
+
+def grid_sample_with_bounds(grid: Tensor, coordinates: Tensor, extrap: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """`(value, lowest, highest)`: the interpolated value and the smallest and largest of the corner values that it was made of."""
+    result = _sample(grid, coordinates, extrap, "bounds")
+    return tuple(result[{"bound": i}] for i in range(3))  # pyright: ignore[reportReturnType] three entries
+
+
+def grid_sample_bounds(grid: Tensor, coordinates: Tensor, extrap: Any) -> tuple[Tensor, Tensor]:
+    """Smallest and largest of the values that `grid_sample` interpolates between."""
+    return grid_sample_with_bounds(grid, coordinates, extrap)[1:]
+
+
+def closest_grid_values(grid: Any, coordinates: Tensor, extrap: Any, stack_dim_prefix: str = "closest_", **kwargs: object) -> Any:
+    """The values that `grid_sample` interpolates between.
+
+    Args:
+        grid: Values `(…, x, y, …)`.
+        coordinates: Index coordinates `(…, vector)` [cells].
+        extrap: Rule for values outside.
+        stack_dim_prefix: The result has one channel dim of size 2 (lower, upper) per sampled dim, named with this prefix.
+        **kwargs: Ignored, for PhiFlow's callers.
+    """
+    return _sample(grid, coordinates, extrap, "corners", stack_dim_prefix)
+
+
+def _sample(grid: Any, coordinates: Tensor, extrap: Any, give: Give, prefix: str = "") -> Any:
+    if not isinstance(grid, Tensor) and is_container(grid):
+        return tree_map(lambda leaf: _sample(leaf, coordinates, extrap, give, prefix), grid)
+    values, extrapolation = as_tensor(grid), as_extrapolation(extrap)
+    index = index_dim_of(coordinates.shape, values.shape)
+    names = index.labels or values.shape.spatial.names
+    if isinstance(extrapolation, Chosen):
+        mask = table.CAST(table.EXPAND(extrapolation.mask, dims=values.shape.only(names)), dtype=context_dtype(FLOAT32))
+        chosen = _sample(mask, coordinates, "zero-gradient", "value") > 0.5
+        rules = (extrapolation.true_rule, extrapolation.false_rule)
+        return table.WHERE(chosen, *(_sample(values, coordinates, rule, give, prefix) for rule in rules))
+    sides, constants = extrapolation.resolved(names, values.shape)
+    return table.GRID_SAMPLE(values, coordinates, *constants, names=names, index=index.name, sides=sides, give=give, prefix=prefix)
+
+
+class Request(NamedTuple):
+    """What is sampled: settings that all plans of one call share.
+
+    Attributes:
+        names: Sampled dims.
+        index: Name of the coordinates' component dim.
+        sides: Rules outside, per sampled dim.
+        give: What to return.
+        prefix: For the names of corner dims.
+    """
+
+    names: tuple[str, ...]
+    index: str
+    sides: Sides | PerComponent
+    give: Give
+    prefix: str
+
+
+@rule("grid_sample")
+def grid_sample_rule(
+    row: Row, grid: Layout, coordinates: Layout, *constants: Layout, names: tuple[str, ...], index: str, sides: Sides | PerComponent, give: Give, prefix: str
+) -> PlanCall:
+    """Plan of interpolation; constants are operands, so that the result is linear in grid and constants together."""
+    return _planned(row, (grid, coordinates, *constants), Request(names, index, sides, give, prefix))
+
+
+def _planned(row: Row, layouts: tuple[Layout, ...], request: Request) -> PlanCall:
+    grid, coordinates, *constants = layouts
+    if isinstance(request.sides, PerComponent) and (not isinstance(grid, Parts) or grid.dim.name == request.sides.dim):
+        dim, entries = request.sides
+        return _apart(row, layouts, dim, lambda i: request._replace(sides=entries[i]))
+    if isinstance(grid, Parts) and grid.dim.name in request.names:
+        if isinstance(grid, Ragged):
+            raise row.unsupported(*layouts, hint=f"Sizes vary along the sampled dim `{grid.dim.name}`. Sample the parts one by one.")
+        plan = _planned(row, (joined_layout(grid), *layouts[1:]), request)
+        return planned(layout_of(plan), lambda g, *rest: plan(g.block(), *rest))
+    split = _split_of(coordinates, request.index)
+    if split is not None:
+        if split in grid.shape and split not in request.names:
+            return _apart(row, layouts, split, lambda i: request)
+        return _swapped(
+            part_by_part(
+                (coordinates, grid, *constants),
+                split,
+                lambda i, c, g, *k: _swapped(_planned(row, (g, c, *k), request)),
+                keep=range(1, 2 + len(constants)),  # an equal name there is another dim, which is sampled
+            )
+        )
+    if isinstance(grid, Parts):
+        if not isinstance(grid, Ragged) and grid.dim.name not in coordinates.shape.without(request.index):
+            parts = tuple(layout_of(join(table.JOIN, part)) if isinstance(part, Parts) else part for part in grid.parts)
+            return parts_sampled(row, cast("tuple[Dense, ...]", parts), coordinates, constants, request, grid)
+        return _apart(row, layouts, grid.dim.name, lambda i: request)
+    assert isinstance(grid, Dense)
+    return dense_sampled(row, grid, coordinates, constants, request)
+
+
+def _split_of(coordinates: Layout, index: str) -> str | None:
+    """Dim along which coordinates are stored apart: the parts' dim, or that of ragged components."""
+    if not isinstance(coordinates, Parts):
+        return None
+    if coordinates.dim.name != index:
+        return coordinates.dim.name
+    return next((part.dim.name for part in coordinates.parts if isinstance(part, Ragged)), None)
+
+
+def _swapped(plan: PlanCall) -> PlanCall:
+    return planned(layout_of(plan), lambda a, b, *rest: plan(b, a, *rest))
+
+
+def _apart(row: Row, layouts: tuple[Layout, ...], along: str, request_of: Callable[[int], Request]) -> PlanCall:
+    keep = (1,) if any(along == request_of(i).index for i in (0,)) else ()
+    return part_by_part(layouts, along, lambda i, *entries: _planned(row, entries, request_of(i)), keep)
+
+
+# --- dense grids
+
+
+def components_of(coordinates: Layout, index: str, wanted: Sequence[int], backend: Backend) -> tuple[list[Dense], Callable[[Tensor], list[Native]]]:
+    """Layouts of the wanted components, and the function that takes them from a tensor without joining anything."""
+    if isinstance(coordinates, Parts):
+        parts = cast("list[Dense]", [layout_of(join(table.JOIN, coordinates.parts[i])) for i in wanted])
+        if all(isinstance(coordinates.parts[i], Dense) for i in wanted):
+            starts = [coordinates.offsets[i] for i in wanted]
+            return parts, lambda t: [t.natives[i] for i in starts]
+        return parts, lambda t: [part.block().natives[0] for part in (t.parts()[i] for i in wanted)]
+    assert isinstance(coordinates, Dense)
+    if index not in coordinates.shape:
+        return [coordinates for _ in wanted], lambda t: [t.natives[0] for _ in wanted]
+    entries = [cast("Dense", entry_layout(coordinates, index, i)) for i in wanted]
+    axis, getitem = coordinates.axes.get(index), coordinates.backend.ops["getitem"]
+    if axis is None:
+        return entries, lambda t: [t.natives[0] for _ in wanted]
+    items = [(*[slice(None)] * axis, i) for i in wanted]
+    return entries, lambda t: [getitem(t.natives[0], item) for item in items]
+
+
+def dense_sampled(row: Row, grid: Dense, coordinates: Layout, constants: Sequence[Layout], request: Request) -> PlanCall:
+    """Plan for one array of values."""
+    sampled = _Sampled(row, [grid], coordinates, [constants], request)
+    return sampled.plan() if sampled.axes else sampled.constant_plan(grid)
+
+
+def parts_sampled(
+    row: Row, parts: tuple[Dense, ...], coordinates: Layout, constants: Sequence[Layout], request: Request, grid: Parts
+) -> PlanCall:
+    """Plan for components stored apart: points are located once for all of them, if they are stored alike."""
+    entries = [tuple(c if isinstance(c, Scalar) else entry_layout(c, grid.dim.name, i) for c in constants) for i in range(len(parts))]
+    sampled = _Sampled(row, parts, coordinates, entries, request)
+    return sampled.plan(grid) if sampled.alike else _apart(row, (grid, coordinates, *constants), grid.dim.name, lambda i: request)
+
+
+class _Sampled:
+    """What the plans of one or several arrays share."""
+
+    def __init__(
+        self, row: Row, parts: Sequence[Dense], coordinates: Layout, constants: Sequence[Sequence[Layout]], request: Request
+    ) -> None:
+        assert not isinstance(request.sides, PerComponent)
+        self.blocks = [[joined_layout(c) if isinstance(c, Parts) else c for c in entry] for entry in constants]
+        self.request = request
+        self.backend = backend_for((*parts, coordinates, *self.blocks[0]))
+        self.dtype = result_types(row, (parts[0], *self.blocks[0]))[1]
+        found = [sampled_axes(part, request.names, request.sides) for part in parts]
+        self.axes = found[0]
+        wanted = [request.names.index(axis.name) for axis in self.axes]
+        components, self.take = components_of(coordinates, request.index, wanted, self.backend)
+        self.components = components
+        dims = points_dims(components)
+        present = {dim.name for dim in dims}
+        self.grids = [
+            FlatGrid(part, entry, axes, present, self.dtype, self.backend)
+            for part, entry, axes in zip(parts, self.blocks, found, strict=True)
+        ]
+        self.alike = bool(self.axes) and all(axes == found[0] for axes in found) and all(g.signature == self.grids[0].signature for g in self.grids)
+        self.shapes = [merge_shapes(coordinates.shape.without(request.index), part.shape.without(request.names)) for part in parts]
+        if self.alike:
+            self.locator = Locator(self.axes, self.grids[0], components, dims, context_dtype(FLOAT32), self.backend)
+            self.corners = [Corners(g, self.locator, self.dtype, self.backend) for g in self.grids]
+
+    def constant_plan(self, grid: Dense) -> PlanCall:
+        """Plan for values that do not vary along any sampled dim."""
+        step = chain([convert_step(grid, self.backend), cast_step(grid.dtype, self.dtype, self.backend)])
+        stored = tuple(self.shapes[0].get_dim(dim.name) for dim in grid.stored)
+        layout: Layout = Dense.of(stored, self.shapes[0], self.dtype, self.backend)
+        if self.request.give == "bounds":
+            layout = Parts.of(channel(bound=3).dim, (layout,) * 3)
+        for name in reversed(self.request.names if self.request.give == "corners" else ()):
+            layout = Parts.of(channel(**{f"{self.request.prefix}{name}": 2}).dim, (layout, layout))
+        count = layout.count
+        return planned(layout, lambda g, *_: Tensor(layout, (g.natives[0] if step is None else step(g.natives[0]),) * count))
+
+    def plan(self, grid: Parts | None = None) -> PlanCall:
+        """Plan for one array, or for the parts of `grid`."""
+        finish = {"value": self._value, "bounds": self._bounds, "corners": self._corners}[self.request.give]
+        layouts: list[Layout] = []
+        endings: list[Callable[[list[Native], Located], tuple[Native, ...]]] = []
+        for corners, shape in zip(self.corners, self.shapes, strict=True):
+            stored = tuple(shape.get_dim(dim.name) for dim in corners.stored)
+            layout, ending = finish(corners, Dense.of(stored, shape, self.dtype, self.backend))
+            layouts.append(layout)
+            endings.append(ending)
+        locator, take, steps = self.locator, self.take, list(zip(self.grids, self.corners, endings, strict=True))
+        if grid is None:
+            flat, look_up, ending = self.grids[0].flat, self.corners[0].look_up, endings[0]
+            constants_of = _constants_reader(self.blocks[0])
+
+            def single(g: Tensor, coordinates: Tensor, *constants: Any) -> Tensor:
+                at = locator(take(coordinates))
+                return Tensor(layouts[0], ending(look_up(flat(g.natives[0], constants_of(constants)), at), at))
+
+            return planned(layouts[0], single)
+        result = Parts.of(grid.dim, tuple(layouts))
+        along, count = grid.dim.name, len(layouts)
+        readers = [_constants_reader(entry) for entry in self.blocks]
+
+        def each(g: Tensor, coordinates: Tensor, *constants: Any) -> Tensor:
+            at = locator(take(coordinates))
+            columns = [entries_of(c, along, count) for c in constants]
+            natives: tuple[Native, ...] = ()
+            for i, (part, (values, corners, ending)) in enumerate(zip(g.parts(), steps, strict=True)):
+                flat = values.flat(part.block().natives[0], readers[i]([column[i] for column in columns]))
+                natives += ending(corners.look_up(flat, at), at)
+            return Tensor(result, natives)
+
+        return planned(result, each)
+
+    def _value(self, corners: Corners, layout: Dense) -> tuple[Layout, Callable[[list[Native], Located], tuple[Native, ...]]]:
+        return layout, lambda values, at: (corners.blend(corners.signed(values, at), at),)
+
+    def _bounds(self, corners: Corners, layout: Dense) -> tuple[Layout, Callable[[list[Native], Located], tuple[Native, ...]]]:
+        def ending(values: list[Native], at: Located) -> tuple[Native, ...]:
+            values = corners.signed(values, at)
+            return corners.blend(values, at), *corners.bounds(values)
+
+        return Parts.of(channel(bound=3).dim, (layout,) * 3), ending
+
+    def _corners(self, corners: Corners, layout: Dense) -> tuple[Layout, Callable[[list[Native], Located], tuple[Native, ...]]]:
+        names, split = self.request.names, self.locator.split
+        order: list[int] = []
+        for places in product((0, 1), repeat=len(names)):
+            upper = dict(zip(names, places, strict=True))
+            order.append(sum(upper[name] << (len(split) - 1 - i) for i, name in enumerate(split)))
+        nested: Layout = layout
+        for name in reversed(names):
+            nested = Parts.of(channel(**{f"{self.request.prefix}{name}": 2}).dim, (nested, nested))
+
+        def ending(values: list[Native], at: Located) -> tuple[Native, ...]:
+            values = corners.signed(values, at)
+            return tuple(values[i] for i in order)
+
+        return nested, ending
+
+
+def _constants_reader(constants: Sequence[Layout]) -> Callable[[Sequence[Any]], Sequence[Any]]:
+    """Function from constant operands to natives and numbers."""
+    if not constants:
+        return lambda operands: ()
+    numbers = [isinstance(c, Scalar) for c in constants]
+    return lambda operands: [x if n else x.block().natives[0] for x, n in zip(operands, numbers, strict=True)]

@@ -1,0 +1,331 @@
+"""Interpolation in native arrays: coordinates become a flat index and weights, corner values are looked up and blended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import product
+from typing import Any, NamedTuple, cast
+
+from phi_tensor._dim import Dim
+from phi_tensor._dtype import INT64, DType
+from phi_tensor._errors import IncompatibleShapes, Unsupported
+from phi_tensor._extrapolation import Side, Sides
+from phi_tensor._padding import Kind, clamp
+from phi_tensor.backends._backend import Backend, Native
+from phi_tensor.layouts._dense_steps import align_step, cast_step, chain, convert_step, merged_order, permute_step
+from phi_tensor.layouts._layout import Dense, Layout
+from phi_tensor.ops._dense_padding import DensePadder, Widths
+
+
+class Axis(NamedTuple):
+    """One sampled dim.
+
+    Attributes:
+        name: Its name.
+        size: Number of samples [-].
+        pair: Rules below and above.
+        low: Layers below that the grid gets.
+        up: Layers above.
+    """
+
+    name: str
+    size: int
+    pair: tuple[Side, Side]
+    low: int
+    up: int
+
+    @property
+    def padded(self) -> int:
+        """Number of samples with layers [-]."""
+        return self.low + self.size + self.up
+
+
+def sampled_axes(layout: Dense, names: Sequence[str], sides: Sides) -> tuple[Axis, ...]:
+    """The dims that interpolation must look at: those that are stored, or whose boundary brings in other values."""
+    axes: list[Axis] = []
+    for name, pair in zip(names, sides, strict=True):
+        if name not in layout.axes and all(isinstance(side, Kind) and side.pointwise for side in pair):
+            continue
+        size = cast("int", layout.shape.get_size(name))
+        if size == 0:
+            raise IncompatibleShapes(f"`grid_sample` needs at least one sample per dim, but found {layout.shape}.")
+        low, up = (side.layers[i] if isinstance(side, Kind) else 1 for i, side in enumerate(pair))
+        axes.append(Axis(name, size, pair, low, up))
+    return tuple(axes)
+
+
+# --- grid values as one flat axis
+
+
+class FlatGrid:
+    """Grid values with the layers of the boundary, flattened to one axis for look-up and one for everything else.
+
+    Attributes:
+        shared: Stored dims that the coordinates have, too; they are part of the look-up axis.
+        rest: Stored dims that only the grid has.
+        leading: True if the look-up axis is the last one.
+        order: Names of the sampled dims in the order of storage.
+        flat: `(native, constants) -> flat native`.
+    """
+
+    def __init__(
+        self, layout: Dense, constants: Sequence[Layout], axes: tuple[Axis, ...], present: set[str], dtype: DType, backend: Backend
+    ) -> None:
+        widths: Widths = tuple((axis.name, axis.low, axis.up) for axis in axes)
+        padder = DensePadder(layout, constants, widths, tuple(axis.pair for axis in axes), dtype, backend, store=True)
+        stored, sampled = padder.stored, {axis.name for axis in axes}
+        self.order = tuple(dim.name for dim in stored if dim.name in sampled)
+        self.shared = tuple(dim for dim in stored if dim.name in present and dim.name not in sampled)
+        self.rest = tuple(dim for dim in stored if dim.name not in sampled and dim not in self.shared)
+        padded = {axis.name: axis.padded for axis in axes}
+        look_up = (*self.shared, *(dim for dim in stored if dim.name in sampled))
+        self.leading = [*self.rest, *look_up] == list(stored)
+        target = (*self.rest, *look_up) if self.leading else (*look_up, *self.rest)
+        permute = permute_step([stored.index(dim) for dim in target], backend)
+        count, others = 1, 1
+        for dim in look_up:
+            count *= padded.get(dim.name, cast("int", dim.size))
+        for dim in self.rest:
+            others *= cast("int", dim.size)
+        sizes = (count,) if not self.rest else (others, count) if self.leading else (count, others)
+        reshape, apply = backend.ops["reshape"], padder.apply
+        if permute is None:
+            self.flat: Callable[[Native, Sequence[Any]], Native] = lambda x, c: reshape(apply(x, c), sizes)
+        else:
+            self.flat = lambda x, c: reshape(permute(apply(x, c)), sizes)
+
+    @property
+    def signature(self) -> tuple[Any, ...]:
+        """Equal where one flat index serves several grids."""
+        return self.shared, self.order
+
+
+# --- coordinates as flat index and weights
+
+
+class Located(NamedTuple):
+    """Where points are.
+
+    Attributes:
+        index: Flat index of the lowest corner, 1-D.
+        weights: Weight of the upper corner per sampled dim that has two, aligned with the result.
+        negative: Where the sign changes, or None.
+        fixed: Where the lower and the upper corner along each such dim are constants, which keep their sign.
+    """
+
+    index: Native
+    weights: list[Native]
+    negative: Native | None
+    fixed: list[tuple[Native, Native] | None]
+
+
+class Locator:
+    """Turns coordinates into a flat index and weights. Made once per plan.
+
+    Attributes:
+        dims: Stored dims of the points.
+        strides: Distance of the two corners along each dim that has two, in the order of the weights.
+        split: Names of these dims.
+    """
+
+    def __init__(
+        self, axes: tuple[Axis, ...], grid: FlatGrid, components: Sequence[Dense], dims: tuple[Dim, ...], dtype: DType, backend: Backend
+    ) -> None:
+        self.dims, self.backend = dims, backend
+        by_name = dict(zip((axis.name for axis in axes), zip(axes, components, strict=True), strict=True))
+        stride = 1
+        self.axes: list[tuple[int, Callable[[Native], tuple[Native, Native | None, Native | None]], int]] = []
+        strides: dict[str, int] = {}
+        for name in reversed(grid.order):
+            axis, component = by_name[name]
+            locate = _located(axis, component, dims, dtype, backend)
+            self.axes.append((axes.index(axis), locate, stride))
+            if axis.padded > 1:
+                strides[name] = stride
+            stride *= axis.padded
+        signs = any(isinstance(side, Kind) and not side.pointwise for axis in axes for side in axis.pair)
+        self.constant = [_constant_corners(axes[position], backend) if signs else None for position, _, _ in self.axes]
+        self.split, self.strides = tuple(reversed(strides)), tuple(reversed(strides.values()))
+        self.shared: list[tuple[int, tuple[int, ...]]] = []
+        for dim in reversed(grid.shared):
+            self.shared.append((stride, tuple(cast("int", d.size) if d is dim else 1 for d in dims[dims.index(dim) :])))
+            stride *= cast("int", dim.size)
+        self.sizes = tuple(cast("int", dim.size) for dim in dims)
+
+    def __call__(self, components: Sequence[Native]) -> Located:
+        """Flat index and weights of points given by their components, one per sampled axis."""
+        ops = self.backend.ops
+        add, multiply = ops["add"], ops["multiply"]
+        total: Native | None = None
+        negative: Native | None = None
+        weights: list[Native] = []
+        fixed: list[tuple[Native, Native] | None] = []
+        for (position, locate, stride), constant in zip(self.axes, self.constant, strict=True):
+            cell, weight, flipped = locate(components[position])
+            if weight is not None:
+                weights.append(weight)
+                fixed.append(constant(cell) if constant else None)
+                part = cell if stride == 1 else multiply(cell, stride)
+                total = part if total is None else add(total, part)
+            if flipped is not None:
+                negative = flipped if negative is None else ops["logical_xor"](negative, flipped)
+        for stride, sizes in self.shared:
+            offset = ops["arange"](0, stride * max(sizes), stride, INT64, self.backend.device(components[0]))
+            offset = ops["reshape"](offset, sizes)
+            total = offset if total is None else add(total, offset)
+        if total is None:
+            total = self._first(components[0])
+        if self.backend.shape(total) != self.sizes:
+            total = ops["broadcast_to"](total, self.sizes)
+        return Located(ops["reshape"](total, (-1,)), weights[::-1], negative, fixed[::-1])
+
+    def _first(self, component: Native) -> Native:
+        """Index 0 for grids of one sample."""
+        return self.backend.ops["reshape"](self.backend.ops["arange"](0, 1, 1, INT64, self.backend.device(component)), (1,) * len(self.dims))
+
+
+def _located(
+    axis: Axis, component: Dense, dims: tuple[Dim, ...], dtype: DType, backend: Backend
+) -> Callable[[Native], tuple[Native, Native | None, Native | None]]:
+    """Function from one coordinate to `(cell, weight of the upper sample, where the sign changes)`."""
+    ops, count = backend.ops, axis.padded
+    prepare = chain([convert_step(component, backend), cast_step(component.dtype, dtype, backend), align_step(component.stored, dims, backend)])
+    mapped = _coordinate_map(axis, backend)
+    add, subtract, cast_to, minimum, maximum = (ops[name] for name in ("add", "subtract", "cast", "minimum", "maximum"))
+
+    def locate(c: Native) -> tuple[Native, Native | None, Native | None]:
+        if prepare is not None:
+            c = prepare(c)
+        c, flipped = mapped(c)
+        if count == 1:
+            return None, None, flipped
+        if axis.low:
+            c = add(c, axis.low)
+        cell = maximum(minimum(cast_to(c, INT64), count - 2), 0)  # the lower bound is for NaN, which then spreads by its weight
+        return cell, subtract(c, cast_to(cell, dtype)), flipped
+
+    return locate
+
+
+def _constant_corners(axis: Axis, backend: Backend) -> Callable[[Native], tuple[Native, Native]] | None:
+    """Function from cells to where their lower and their upper corner lie in a layer of constants; None without such layers."""
+    if all(isinstance(side, Kind) for side in axis.pair):
+        return None
+    equal = backend.ops["equal"]
+    lowest, highest = (-1 if isinstance(side, Kind) else cell for side, cell in zip(axis.pair, (0, axis.padded - 2), strict=True))
+    return lambda cell: (equal(cell, lowest), equal(cell, highest))
+
+
+def _coordinate_map(axis: Axis, backend: Backend) -> Callable[[Native], tuple[Native, Native | None]]:
+    """Function that brings coordinates between the layers that exist."""
+    maps = [_side_map(axis, side, backend) for side in axis.pair]
+    if axis.pair[0] is axis.pair[1] or not any(isinstance(side, Kind) for side in axis.pair):
+        return maps[0]
+    below, above = maps
+    limited = clamp(backend, -axis.low, axis.size - 1 + axis.up)
+    where, less, both, negate = (backend.ops[name] for name in ("where", "less", "logical_and", "logical_not"))
+
+    def mapped(c: Native) -> tuple[Native, Native | None]:
+        under = less(c, 0)
+        (low, low_sign), (high, high_sign) = below(c), above(c)
+        if low_sign is not None:
+            low_sign = both(under, low_sign)
+        if high_sign is not None:
+            high_sign = both(negate(under), high_sign)
+            low_sign = high_sign if low_sign is None else backend.ops["logical_or"](low_sign, high_sign)
+        return limited(where(under, low, high)), low_sign
+
+    return mapped
+
+
+def _side_map(axis: Axis, side: Side, backend: Backend) -> Callable[[Native], tuple[Native, Native | None]]:
+    if not isinstance(side, Kind):
+        limited = clamp(backend, -axis.low, axis.size - 1 + axis.up)
+        return lambda c: (limited(c), None)
+    if side.coordinates is None or (axis.size == 1 and not side.pointwise and side.rank > 2):
+        raise Unsupported(f"`grid_sample` cannot continue a grid as `{side}` along `{axis.name}`. Pad the grid with it before sampling.")
+    return side.coordinates(backend, axis.size)
+
+
+# --- corner values
+
+
+class Corners:
+    """Looks up and blends the values around points. Made once per grid and plan.
+
+    Attributes:
+        stored: Dims of the result's axes.
+    """
+
+    def __init__(self, grid: FlatGrid, locator: Locator, dtype: DType, backend: Backend) -> None:
+        self.backend, self.locator = backend, locator
+        self.stored = (*grid.rest, *locator.dims) if grid.leading else (*locator.dims, *grid.rest)
+        rest = tuple(cast("int", dim.size) for dim in grid.rest)
+        self.sizes = (*rest, *locator.sizes) if grid.leading else (*locator.sizes, *rest)
+        self.axis = 1 if grid.leading and grid.rest else 0
+        self.behind = 0 if grid.leading else len(rest)
+        self.offsets = [
+            sum(stride for stride, upper in zip(locator.strides, corner, strict=True) if upper)
+            for corner in product((False, True), repeat=len(locator.strides))
+        ]
+        self.views = "reverse" not in backend.supports  # a shifted view of the array is cheaper than a shifted index
+        self.dtype = dtype
+
+    def look_up(self, flat: Native, at: Located) -> list[Native]:
+        """Values at all corners, the last dim fastest."""
+        ops = self.backend.ops
+        take, reshape = ops["take"], ops["reshape"]
+        if self.views:
+            before = (slice(None),) * self.axis
+            found = [take(flat[(*before, slice(o, None))] if o else flat, at.index, self.axis) for o in self.offsets]
+        else:
+            add = ops["add"]
+            found = [take(flat, add(at.index, o) if o else at.index, self.axis) for o in self.offsets]
+        return [reshape(value, self.sizes) for value in found]
+
+    def signed(self, values: list[Native], at: Located) -> list[Native]:
+        """Values with the signs that mirrored points have."""
+        if at.negative is None:
+            return values
+        where, negative = self.backend.ops["where"], self.backend.ops["negative"]
+        places = product((0, 1), repeat=len(at.weights))
+        masks = [self._behind(self._negative(at, place)) for place in places]
+        return [where(mask, negative(value), value) for mask, value in zip(masks, values, strict=True)]
+
+    def _negative(self, at: Located, place: tuple[int, ...]) -> Native:
+        mask, both, negate = at.negative, self.backend.ops["logical_and"], self.backend.ops["logical_not"]
+        for upper, fixed in zip(place, at.fixed, strict=True):
+            if fixed is not None:
+                mask = both(mask, negate(fixed[upper]))
+        return mask
+
+    def blend(self, values: list[Native], at: Located) -> Native:
+        """The interpolated value."""
+        add, subtract, multiply = (self.backend.ops[name] for name in ("add", "subtract", "multiply"))
+        for weight in reversed(at.weights):
+            w = self._behind(weight)
+            if self.dtype.kind is complex:
+                w = self.backend.ops["cast"](w, self.dtype)
+            values = [add(low, multiply(w, subtract(high, low))) for low, high in zip(values[::2], values[1::2], strict=True)]
+        return values[0]
+
+    def bounds(self, values: list[Native]) -> tuple[Native, Native]:
+        """Smallest and largest of the values."""
+        minimum, maximum = self.backend.ops["minimum"], self.backend.ops["maximum"]
+        low = high = values[0]
+        for value in values[1:]:
+            low, high = minimum(low, value), maximum(high, value)
+        return low, high
+
+    def _behind(self, native: Native) -> Native:
+        """Aligned with the result, whose other dims may come last."""
+        if not self.behind:
+            return native
+        return self.backend.ops["reshape"](native, (*self.backend.shape(native), *[1] * self.behind))
+
+
+def points_dims(components: Sequence[Dense]) -> tuple[Dim, ...]:
+    """Stored dims of points with these components."""
+    return merged_order([component.stored for component in components]) if components else ()
+
+
