@@ -17,6 +17,14 @@ from phi_tensor._errors import Unsupported
 from phi_tensor.backends import _torch_compile as adapter
 from phi_tensor.backends._backend import Native, Natives
 
+_TENSOR: Any = torch.Tensor
+_UNWATCHED = frozenset(
+    [
+        torch.autograd.grad,  # the arguments carry their graph
+        *(getattr(_TENSOR, name).__get__ for name in ("shape", "dtype", "device", "ndim", "requires_grad")),
+        *(getattr(_TENSOR, name) for name in ("is_floating_point", "is_complex", "numel", "element_size", "size")),
+    ]
+)
 _WATCHERS: list[Watcher] = []
 
 
@@ -50,7 +58,7 @@ class Watcher(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        if _WATCHERS[-1] is self and func is not torch.autograd.grad:  # whose arguments carry their graph
+        if _WATCHERS[-1] is self and func not in _UNWATCHED:
             args, kwargs = tree_map_only(torch.Tensor, self.inside, (args, kwargs))
         return func(*args, **(kwargs or {}))
 

@@ -286,7 +286,7 @@ def _lift_constants(graph: Any, mode: Any) -> list[Native]:
                 raise Unsupported(_FOREIGN)
             last[0].meta["val"] = fake_like(value, mode)
             hidden[node.target] = last[0]
-            constants.append(value.detach().clone(memory_format=torch.contiguous_format))
+            constants.append(value)
         node.replace_all_uses_with(hidden[node.target])
         graph.graph.erase_node(node)
     for node in list(graph.graph.nodes):
@@ -340,7 +340,7 @@ def compile_flat(f: Flat, examples: Natives) -> Flat:
             run = build(traced)
         finally:
             _SESSIONS.pop()
-    constants = traced.constants
+    constants = [constant.detach().clone(memory_format=torch.contiguous_format) for constant in traced.constants]
 
     def compiled(*natives: Native) -> Natives:
         return tuple(run([*natives, *constants]))
