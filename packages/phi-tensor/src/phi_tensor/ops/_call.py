@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from phi_tensor._create import wrap
@@ -26,11 +27,35 @@ def is_container(x: Any) -> bool:
     return attributes_of(x, "value") is not None
 
 
+def mapped(function: Any, *operands: Any) -> Any:
+    """Result of operands that say themselves what a function applied point by point does to them, else `NotImplemented`.
+
+    Such objects (fields, whose boundary follows the operation) have `__elementwise__(function, *operands)` and, for reductions,
+    `__reduction__(function, dim)`; `function` takes tensors and numbers.
+    """
+    for x in operands:
+        hook = getattr(type(x), "__elementwise__", None)
+        if hook is not None:
+            return hook(x, function, *operands)
+    return NotImplemented
+
+
+@lru_cache(1024)
+def _function_of(row: Row, parameters: tuple[tuple[str, Any], ...]) -> Any:
+    """The public function of a row, the same object each time."""
+    if parameters or row.options.get("arity") == 1:
+        return lambda x: unary(row, x, **dict(parameters))
+    return lambda x, y: binary(row, x, y)
+
+
 def unary(row: Row, x: Any, **parameters: Any) -> Any:
     """Result of a row with one operand for a tensor, a number, an array or a tree."""
     if isinstance(x, Tensor):
         return row(x, **parameters)
     if is_container(x):
+        found = mapped(_function_of(row, tuple(parameters.items())), x)
+        if found is not NotImplemented:
+            return found
         return tree_map(lambda leaf: row(leaf, **parameters), x)
     return row(wrap(x), **parameters)
 
@@ -38,6 +63,9 @@ def unary(row: Row, x: Any, **parameters: Any) -> Any:
 def binary(row: Row, x: Any, y: Any) -> Any:
     """Result of a row with two operands; trees meet trees of the same structure or single operands."""
     if is_container(x) or is_container(y):
+        found = mapped(_function_of(row, ()), x, y)
+        if found is not NotImplemented:
+            return found
         if is_container(x) and is_container(y):
             return tree_map(lambda a, b: row(a, b), x, y)
         return tree_map(lambda a: row(a, y), x) if is_container(x) else tree_map(lambda b: row(x, b), y)

@@ -13,7 +13,7 @@ from phi_tensor._dtype import COMPLEX64, FLOAT32, INT32, INT64, DType, DTypeLike
 from phi_tensor._tensor import Tensor
 from phi_tensor._trees import tree_map
 from phi_tensor.ops import _table as table
-from phi_tensor.ops._call import as_tensor, binary, is_container, operand, unary
+from phi_tensor.ops._call import as_tensor, binary, is_container, mapped, operand, unary
 
 
 def abs_(x: Any) -> Any:
@@ -245,6 +245,9 @@ def where(condition: Any, value_true: Any, value_false: Any) -> Any:
     >>> where(wrap([True, False]), 1, 0)
     (1, 0) along (vector:c=2) int32
     """
+    found = mapped(where, condition, value_true, value_false)
+    if found is not NotImplemented:
+        return found
     if is_container(value_true) or is_container(value_false):
         if is_container(value_true) and is_container(value_false):
             return tree_map(lambda a, b: where(condition, a, b), value_true, value_false)
@@ -258,6 +261,9 @@ def where(condition: Any, value_true: Any, value_false: Any) -> Any:
 def clip(x: Any, lower_limit: Any = 0, upper_limit: Any = 1) -> Any:
     """x limited to the interval from `lower_limit` to `upper_limit`, which may be tensors."""
     if is_container(x):
+        found = mapped(clip, x, lower_limit, upper_limit)
+        if found is not NotImplemented:
+            return found
         return tree_map(lambda leaf: clip(leaf, lower_limit, upper_limit), x)
     value = as_tensor(x)
     return table.CLIP(value, operand(lower_limit, value), operand(upper_limit, value))

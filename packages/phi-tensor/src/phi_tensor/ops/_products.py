@@ -125,6 +125,8 @@ def dot(x: Any, x_dims: Any, y: Any, y_dims: Any) -> Tensor:
 
 def squared_norm(vec: Any, vec_dim: Any = channel) -> Any:
     """Squared Euclidean length Σ|x|² over the component dims."""
+    if hasattr(type(vec), "__reduction__"):
+        return vec.__reduction__(lambda v: squared_norm(v, vec_dim), vec_dim)
     value = as_tensor(vec)
     square = table.SQUARE(value) if value.dtype.kind is not complex else table.SQUARE(value.real) + table.SQUARE(value.imag)
     return sum_(square, _components(value, vec_dim))
@@ -138,6 +140,8 @@ def norm(vec: Any, vec_dim: Any = channel, eps: float | None = None) -> Any:
         vec_dim: Component dims.
         eps: Smallest length that is returned, √max(Σ|x|², eps²): keeps the derivative finite (0) at zero length.
     """
+    if hasattr(type(vec), "__reduction__"):
+        return vec.__reduction__(lambda v: norm(v, vec_dim, eps), vec_dim)
     squared = squared_norm(vec, vec_dim)
     if eps is not None:
         return table.SQRT(table.MAXIMUM(squared, eps * eps))

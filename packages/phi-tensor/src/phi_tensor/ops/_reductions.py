@@ -58,6 +58,9 @@ def _reduce_slowly(row: Row, value: Any, dim: Any) -> Any:
         values = [as_tensor(v) for v in value]  # pyright: ignore[reportUnknownVariableType]
         return _reduce(row, stack(values, _ENTRIES.with_size(len(values)), expand_values=True), _ENTRIES.name)
     if is_container(value):
+        hook = getattr(type(value), "__reduction__", None)
+        if hook is not None:
+            return hook(value, lambda leaf: _reduce(row, leaf, dim), dim)
         return tree_map(lambda leaf: _reduce(row, leaf, dim), value)
     return _reduce(row, as_tensor(value), dim)
 
