@@ -33,6 +33,11 @@ def _follow_kept(function: Callable[..., Any], rules: tuple[Any, ...]) -> Extrap
     return _simplified(derived(function, *rules))
 
 
+def follow_each(function: Callable[[Extrapolation], Any], boundary: Extrapolation) -> Extrapolation:
+    """Boundary with `function` applied to each single rule."""
+    return _simplified(map_rules(function, boundary))
+
+
 def _simplified(boundary: Extrapolation) -> Extrapolation:
     """Constants that are single numbers as Python numbers, which are no data of the field."""
     return map_rules(_as_number, boundary)

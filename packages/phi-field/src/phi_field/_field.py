@@ -13,8 +13,8 @@ import numpy as np
 import phi_tensor as math
 from phi_geom import Box, Geometry
 from phi_tensor import BoundDim, IncompatibleShapes, Shape, Tensor, channel, slicing_dict, wrap
-from phi_tensor.extrapolation import Extrapolation
-from phi_field._boundary import as_boundary, follow, with_arrays
+from phi_tensor.extrapolation import ConstantExtrapolation, Extrapolation
+from phi_field._boundary import as_boundary, follow, follow_each, with_arrays
 from phi_field.sampling._sampling import Sampling
 from phi_field.sampling._site import Site
 
@@ -203,20 +203,16 @@ class Field:
     def __elementwise__(self, function: Callable[..., Any], *operands: Any) -> Field:
         return elementwise(function, *operands)
 
-    def __reduction__(self, function: Callable[[Tensor], Any]) -> Any:
-        return function(self.values)
+    def __reduction__(self, function: Callable[[Tensor], Any], dim: Any) -> Any:
+        return reduced(self, function, dim)
 
     @staticmethod
     def __stack__(fields: list[Field], dim: Shape) -> Field:
-        first = fields[0]
-        values = math.stack([field.values for field in _alike(fields, "stack")], dim)
-        return Field(first.sampling, values, first.site, first.boundary)
+        return _joined(fields, lambda values: math.stack(values, dim))
 
     @staticmethod
     def __concat__(fields: list[Field], dim: str) -> Field:
-        first = fields[0]
-        values = math.concat([field.values for field in _alike(fields, "concat")], dim)
-        return Field(first.sampling, values, first.site, first.boundary)
+        return _joined(fields, lambda values: math.concat(values, dim))
 
     def __expand__(self, dims: Shape) -> Field:
         return self.with_values(math.expand(self.values, dims))
@@ -281,7 +277,7 @@ class Field:
         return elementwise(operator.invert, self)
 
     def __neg__(self) -> Field:
-        return elementwise(operator.neg, self)
+        return elementwise(operator.mul, self, -1)
 
     def __abs__(self) -> Field:
         return elementwise(operator.abs, self)
@@ -302,15 +298,19 @@ def _field_shape(values: Shape, cells: Shape) -> Shape:
     return rest.non_channel & cells & rest.channel
 
 
-def _alike(fields: list[Field], function: str) -> list[Field]:
+def _joined(fields: list[Field], join: Callable[[list[Any]], Any]) -> Field:
+    """Fields of one sampling and site side by side; constants outside that differ are joined as the values are."""
     first = fields[0]
+    boundary = first.boundary
     for field in fields[1:]:
-        if field.sampling != first.sampling or field.site is not first.site or field.boundary != first.boundary:
+        if field.sampling != first.sampling or field.site is not first.site:
             raise IncompatibleShapes(
-                f"`{function}` joins fields of one sampling, site and boundary, but found {first.site.value} with boundary "
-                f"{first.boundary!r} and {field.site.value} with boundary {field.boundary!r}. Use `field.at(other)` and `with_boundary`."
+                f"Fields are joined on one sampling and site, but found {first.site.value}s of {first.sampling!r} and {field.site.value}s of "
+                f"{field.sampling!r}. Use `field.at(other)` first."
             )
-    return fields
+    if any(field.boundary != boundary for field in fields):
+        boundary = follow(lambda *constants: join([wrap(constant) for constant in constants]), [field.boundary for field in fields])
+    return Field(first.sampling, join([_values(field, boundary) for field in fields]), first.site, boundary)
 
 
 def _equal(a: Field, b: Field) -> bool:
@@ -334,6 +334,21 @@ def elementwise(function: Callable[..., Any], *operands: Any) -> Field:
     boundary = with_arrays(first.boundary) if arrays else follow(function, rules)
     values = [_values(x, boundary) if isinstance(x, Field) else x for x in same]
     return Field(first.sampling, function(*values), first.site, boundary)
+
+
+def reduced(field: Field, function: Callable[[Tensor], Any], dim: Any) -> Any:
+    """Result of a reduction: a tensor over space, a field at the centers over components."""
+    if set(field.shape.selected_names(dim)) & set(field.sampling.axes):
+        return function(field.values)
+    centered = field.at_centers()
+    gone = centered.values.shape.only(dim)
+
+    def outside(rule: Extrapolation) -> Any:
+        constant = isinstance(rule, ConstantExtrapolation)
+        return function(math.expand(wrap(rule.value), gone)) if constant else rule  # pyright: ignore[reportAttributeAccessIssue] a constant
+
+    boundary = with_arrays(centered.boundary) if centered.boundary.differs_by_component else follow_each(outside, centered.boundary)
+    return Field(field.sampling, function(centered.values), Site.CENTER, boundary)
 
 
 def _operand(x: Any, first: Field) -> Any:
