@@ -246,6 +246,8 @@ class Grid(Sampling):
         for axis in have:
             if axis not in want:
                 values = self.to_cells(values, axis, _mean, boundary)
+            else:
+                values = _padded(values, axis, _missing(_outer(boundary, axis), _outer(target, axis)), boundary)
         for axis in want:
             if axis not in have:
                 values = self.to_faces(values, axis, _mean, boundary, target)
