@@ -59,7 +59,8 @@ def _power(backend: Backend, exponent: float) -> NativeFunction | None:
     if doubled != int(doubled) or abs(exponent) > 8:
         return None
     whole, half = divmod(int(abs(doubled)), 2)
-    multiply, sqrt, reciprocal = (backend.ops[name] for name in ("multiply", "sqrt", "reciprocal"))
+    multiply, reciprocal = backend.ops["multiply"], backend.ops["reciprocal"]
+    sqrt = backend.ops["sqrt"] if whole == 0 or "reverse" not in backend.supports else _root_flat_at_zero(backend)
     ones = backend.ops["pow"]
 
     def power(x: Any, y: Any) -> Any:
@@ -71,6 +72,17 @@ def _power(backend: Backend, exponent: float) -> NativeFunction | None:
         return reciprocal(result) if exponent < 0 else result
 
     return power
+
+
+def _root_flat_at_zero(backend: Backend) -> NativeFunction:
+    """√x whose derivative is 0 at 0: in products such as x·√x the derivative is then exact, where 0·∞ would be NaN."""
+    where, equal, sqrt = (backend.ops[name] for name in ("where", "equal", "sqrt"))
+
+    def root(x: Any) -> Any:
+        zero = equal(x, 0)
+        return where(zero, 0, sqrt(where(zero, 1, x)))
+
+    return root
 
 
 def _repeated(multiply: NativeFunction, x: Any, count: int) -> Any:
