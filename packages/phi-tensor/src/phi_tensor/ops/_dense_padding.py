@@ -57,6 +57,10 @@ class DensePadder:
             self._grow_rank(rank, stored)
         self.apply = self._call()
 
+    def grown_size(self, name: str) -> int:
+        """Size of a stored dim after padding [-]."""
+        return self.sizes[self.axes[name]]
+
     def _crop(self, widths: Widths) -> Step | None:
         index: list[slice] = [slice(None)] * len(self.stored)
         for name, low, up in widths:

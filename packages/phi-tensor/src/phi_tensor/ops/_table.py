@@ -141,6 +141,11 @@ ROLL = Row("roll", "roll", "same", "jointly")
 PAD = Row("pad", "pad", "same", "jointly")  # constants are operands
 LAYOUT = Row("layout", "layout", "same", "jointly")
 
+# --- neighbours in grids: values, cell size, constants outside
+
+DIFFERENCE = Row("difference", "stencil", "float", "first")
+LAPLACE = Row("laplace", "stencil", "float", "first")
+
 # --- look-up
 
 TAKE = Row("take", "take", "same", "first")

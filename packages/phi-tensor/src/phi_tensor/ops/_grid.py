@@ -1,0 +1,335 @@
+"""Operations on neighbours in regular grids: shifts, finite differences, means. One padding per dim, then slices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, cast
+
+from phi_tensor._dim import Dim
+from phi_tensor._dim_types import channel, spatial
+from phi_tensor._errors import IncompatibleShapes
+from phi_tensor._extrapolation import Extrapolation, PerComponent, Sides
+from phi_tensor._extrapolation_sides import Chosen, as_extrapolation
+from phi_tensor._padding import ABSENT
+from phi_tensor._plan import PlanCall, Row, planned, rule
+from phi_tensor._shape import Shape
+from phi_tensor._spec import parse_shape_spec
+from phi_tensor._tensor import Tensor
+from phi_tensor._trees import tree_map
+from phi_tensor.backends._backend import Backend, Native
+from phi_tensor.layouts._elementwise import elementwise
+from phi_tensor.layouts._layout import Dense, Layout, Parts, Ragged, Scalar, entry_layout
+from phi_tensor.layouts._reduction import reduction
+from phi_tensor.layouts._structure import layout_of
+from phi_tensor.ops import _table as table
+from phi_tensor.ops._call import as_tensor, is_container
+from phi_tensor.ops._dense_padding import DensePadder, Widths
+from phi_tensor.ops._dtype_rules import result_types
+from phi_tensor.ops._padding import backend_for, joined_layout, pad, part_by_part
+from phi_tensor.ops._structure import stack
+
+_GRADIENT = channel("gradient")
+_SHIFT = channel("shift")
+_LAPLACE = channel("_laplace")
+_TERMS = channel("_terms").dim
+_OFFSETS = {"central": (-1, 1), "forward": (0, 1), "backward": (-1, 0)}
+_DEFAULT = as_extrapolation("zero-gradient")
+
+
+def shift(
+    x: Any,
+    offsets: Sequence[int],
+    dims: Any = spatial,
+    padding: Any = _DEFAULT,
+    stack_dim: Shape | str | None = _SHIFT,
+    extend_bounds: int | tuple[int, int] = 0,
+    padding_kwargs: object = None,
+) -> list[Any]:
+    """Copies of `x` moved along dims, one list entry per offset.
+
+    Args:
+        x: Tensor or tree.
+        offsets: A positive offset looks at later entries.
+        dims: Along which dims to move.
+        padding: Rule for values that move in; None shortens the dims instead.
+        stack_dim: Each entry holds the copies for all dims along this dim; None for a single dim.
+        extend_bounds: Number of entries (lower, upper) that each copy gets beyond the bounds of `x`.
+        padding_kwargs: Ignored, for PhiFlow's callers.
+
+    >>> import phi_tensor as math
+    >>> shift(math.wrap([1, 2, 3], math.spatial("x")), (1,), padding=0, stack_dim=None)
+    [(2, 3, 0) along (x:s=3) int64]
+    """
+    if not isinstance(x, Tensor) and is_container(x):
+        return [tree_map(lambda leaf, i=i: shift(leaf, offsets, dims, padding, stack_dim, extend_bounds)[i], x) for i in range(len(offsets))]
+    value = as_tensor(x)
+    names = _stencil_dims(value, dims, stack_dim, "shift")
+    low, up = (extend_bounds, extend_bounds) if isinstance(extend_bounds, int) else extend_bounds
+    low, up = max(0, -min(offsets)) + low, max(0, max(offsets)) + up
+    grown: dict[str, Tensor] = {}
+    for name in names:
+        widths = {n: (low, up) if n == name else _extension(extend_bounds) for n in (names if extend_bounds else (name,))}
+        grown[name] = value if padding is None else pad(value, widths, padding)
+    first = max(0, -min(offsets))
+    result: list[Any] = []
+    for offset in offsets:
+        copies: list[Tensor] = []
+        for name in names:
+            size = cast("int", grown[name].shape.get_size(name)) - first - max(0, max(offsets))
+            copies.append(grown[name][{name: slice(first + offset, first + offset + size)}])
+        result.append(copies[0] if stack_dim is None else stack(copies, _labelled(stack_dim, names)))
+    return result
+
+
+def _extension(bounds: int | tuple[int, int]) -> tuple[int, int]:
+    return (bounds, bounds) if isinstance(bounds, int) else bounds
+
+
+def spatial_gradient(
+    grid: Any,
+    dx: Any = 1,
+    difference: Literal["central", "forward", "backward"] = "central",
+    padding: Any = _DEFAULT,
+    dims: Any = spatial,
+    stack_dim: Shape | str | None = _GRADIENT,
+    pad: int = 0,
+    padding_kwargs: object = None,
+) -> Any:
+    """Finite differences along each dim: ∂φ/∂x ≈ (φᵢ₊₁ − φᵢ₋₁) / 2Δx (central, second order) or one-sided (first order).
+
+    Args:
+        grid: Values `(…, spatial…)`, or a tree of them.
+        dx: Cell size [length]: number, or tensor with one component per dim.
+        difference: Which neighbours are subtracted.
+        padding: Rule for values outside; None shortens each dim by what is missing.
+        dims: Along which dims.
+        stack_dim: The components' dim; its labels are the names of `dims`. None for a single dim.
+        pad: How many entries the result has beyond `grid` on each side.
+        padding_kwargs: Ignored, for PhiFlow's callers.
+
+    Returns:
+        Gradient with components stored apart.
+
+    >>> import phi_tensor as math
+    >>> spatial_gradient(math.wrap([0.0, 1.0, 4.0], math.spatial("x")), stack_dim=None)
+    (0.5, 2.0, 1.5) along (x:s=3) float32
+    """
+    return _stencil(table.DIFFERENCE, grid, dx, padding, dims, stack_dim, _OFFSETS[difference], pad)
+
+
+def laplace(x: Any, dx: Any = 1, padding: Any = _DEFAULT, dims: Any = spatial, weights: Any = None, padding_kwargs: object = None) -> Any:
+    """Second-order Laplacian Σ (φᵢ₋₁ − 2φᵢ + φᵢ₊₁) / Δx² over `dims`.
+
+    Args:
+        x: Values `(…, spatial…)`, or a tree of them.
+        dx: Cell size [length]: number, or tensor with one component per dim.
+        padding: Rule for values outside; None shortens all dims by one entry on each side.
+        dims: Along which dims.
+        weights: Factors per dim, `(…, vector)` with the names of `dims` as labels.
+        padding_kwargs: Ignored, for PhiFlow's callers.
+    """
+    if not isinstance(x, Tensor) and is_container(x):
+        return tree_map(lambda leaf: laplace(leaf, dx, padding, dims, weights), x)
+    if weights is None and padding is not None:
+        return _stencil(table.LAPLACE, x, dx, padding, dims, _LAPLACE, (-1, 1), 0)
+    value = as_tensor(x)
+    names = value.shape.selected_names(dims)
+    total: Any = 0
+    for name in names:
+        inner = value if padding is not None else value[{n: slice(1, -1) for n in names if n != name}]
+        part = _stencil(table.LAPLACE, inner, _component(dx, name), padding, name, _LAPLACE, (-1, 1), 0)
+        total = total + (part if weights is None else part * _component(weights, name))
+    return total
+
+
+def neighbor_mean(grid: Any, dims: Any = spatial, padding: Any = None, extend_bounds: int = 0) -> Any:
+    """Mean of neighbours along all dims: from centres to corners; without `padding` each dim is one entry shorter.
+
+    Args:
+        grid: Values `(…, spatial…)`, or a tree of them.
+        dims: Along which dims.
+        padding: Rule for values outside, which makes the result as large as `grid`; None for inner neighbours only.
+        extend_bounds: Number of entries that `grid` gets on each side before.
+    """
+    if not isinstance(grid, Tensor) and is_container(grid):
+        return tree_map(lambda leaf: neighbor_mean(leaf, dims, padding, extend_bounds), grid)
+    value = as_tensor(grid)
+    for name in value.shape.selected_names(dims):
+        if padding is not None:
+            value = pad(value, {name: (extend_bounds, extend_bounds + 1)}, padding)
+        value = (value[{name: slice(1, None)}] + value[{name: slice(None, -1)}]) * 0.5
+    return value
+
+
+def _component(value: Any, name: str) -> Any:
+    from phi_tensor.ops._lookup import component_of  # noqa: PLC0415 look-up needs this package's rules
+
+    return component_of(value, name)
+
+
+def _labelled(dim: Shape | str, names: Sequence[str]) -> Shape:
+    new = (parse_shape_spec(dim) if isinstance(dim, str) else dim).dim
+    return Shape.of((new.with_size(len(names), tuple(names)),))
+
+
+def _stencil_dims(value: Tensor, dims: Any, stack_dim: Any, function: str) -> tuple[str, ...]:
+    names = value.shape.selected_names(dims)
+    if not names:
+        raise IncompatibleShapes(f"`{function}` found none of the dims {dims!r} in {value.shape}.")
+    if stack_dim is None and len(names) > 1:
+        raise IncompatibleShapes(f"`{function}` along {names} gives several components. Pass a `stack_dim` or one of `dims`.")
+    return names
+
+
+def _stencil(row: Row, grid: Any, dx: Any, padding: Any, dims: Any, stack_dim: Any, offsets: tuple[int, int], extra: int) -> Any:
+    if not isinstance(grid, Tensor) and is_container(grid):
+        return tree_map(lambda leaf: _stencil(row, leaf, dx, padding, dims, stack_dim, offsets, extra), grid)
+    value = as_tensor(grid)
+    names = _stencil_dims(value, dims, stack_dim, row.name)
+    dim = None if stack_dim is None else _labelled(stack_dim, names).dim
+    step = dx if type(dx) in (int, float) else as_tensor(dx)
+    if padding is None:
+        return row(value, step, names=names, sides=None, offsets=offsets, dim=dim)
+    extrapolation = as_extrapolation(padding)
+    if extra:
+        value = pad(value, dict.fromkeys(names, (extra, extra)), extrapolation)
+    if isinstance(extrapolation, Chosen):
+        return _chosen(row, value, step, extrapolation, names, dim, offsets)
+    sides, constants = extrapolation.resolved(names, value.shape)
+    return row(value, step, *constants, names=names, sides=sides, offsets=offsets, dim=dim)
+
+
+def _chosen(row: Row, value: Tensor, dx: Any, rules: Extrapolation, names: tuple[str, ...], dim: Dim | None, offsets: tuple[int, int]) -> Any:
+    """Stencil for rules that differ from place to place: padded first."""
+    low, up = -offsets[0], offsets[1]
+    parts = [
+        row(pad(value, {name: (low, up)}, rules), _component(dx, name), names=(name,), sides=None, offsets=offsets, dim=None) for name in names
+    ]
+    if row is table.LAPLACE:
+        return sum(parts[1:], parts[0])
+    return parts[0] if dim is None else stack(parts, Shape.of((dim,)))
+
+
+# --- plans
+
+
+@rule("stencil")
+def stencil_rule(
+    row: Row, layout: Layout, dx: Layout, *constants: Layout, names: tuple[str, ...], sides: Sides | PerComponent | None, offsets: tuple[int, int], dim: Dim | None
+) -> PlanCall:
+    """Plan of finite differences: linear in values and constants together."""
+    if isinstance(sides, PerComponent) and (not isinstance(layout, Parts) or layout.dim.name == sides.dim):
+        split, entries = sides
+        return part_by_part(
+            (layout, dx, *constants),
+            split,
+            lambda i, *e: stencil_rule(row, *e, names=names, sides=entries[i], offsets=offsets, dim=dim),
+            keep=(1,),
+        )
+    if isinstance(layout, Parts) and layout.dim.name in names:
+        if isinstance(layout, Ragged):
+            raise row.unsupported(layout, hint=f"Sizes vary along `{layout.dim.name}`.")
+        plan = stencil_rule(row, joined_layout(layout), dx, *constants, names=names, sides=sides, offsets=offsets, dim=dim)
+        return planned(layout_of(plan), lambda t, *rest: plan(t.block(), *rest))
+    if isinstance(layout, Parts):
+        return part_by_part(
+            (layout, dx, *constants),
+            layout.dim.name,
+            lambda i, *e: stencil_rule(row, *e, names=names, sides=sides, offsets=offsets, dim=dim),
+            keep=(1,),
+        )
+    assert isinstance(layout, Dense)
+    assert not isinstance(sides, PerComponent)
+    blocks = [joined_layout(c) if isinstance(c, Parts) else c for c in constants]
+    along = [_along(row, layout, blocks, name, sides[i] if sides else None, offsets) for i, name in enumerate(names)]
+    plan = _components(row, layout, dx, blocks, names, along, dim or _TERMS)
+    if row is table.LAPLACE:
+        total = reduction(table.SUM, layout_of(plan), names=((dim or _TERMS).name,))
+        return planned(layout_of(total), lambda *operands: total(plan(*operands)))
+    if dim is not None:
+        return plan
+    part = cast("Parts", layout_of(plan)).parts[0]
+    return planned(part, lambda *operands: Tensor(part, plan(*operands).natives))
+
+
+Difference = Callable[[Native, Sequence[Any]], Native]
+
+
+def _components(
+    row: Row, layout: Dense, dx: Layout, blocks: Sequence[Layout], names: Sequence[str], along: Sequence[tuple[Dense, Difference]], dim: Dim
+) -> PlanCall:
+    """Plan with one component per dim."""
+    backend = along[0][0].backend
+    multiply, power = backend.ops["multiply"], 2 if row is table.LAPLACE else 1
+    numbers = [isinstance(c, Scalar) for c in blocks]
+    differences = [difference for _, difference in along]
+    if isinstance(dx, Scalar):
+        result = Parts.of(dim.with_size(len(names), dim.labels), tuple(part for part, _ in along))
+
+        def call(t: Tensor, step: float, *constants: Any) -> Tensor:
+            x = t.natives[0]
+            c = [v if n else v.block().natives[0] for v, n in zip(constants, numbers, strict=True)] if constants else ()
+            if step == 1:
+                return Tensor(result, tuple([d(x, c) for d in differences]))
+            scale = 1 / step**power
+            return Tensor(result, tuple([multiply(d(x, c), scale) for d in differences]))
+
+        return planned(result, call)
+    split = next((d.name for d in dx.shape.channel.dims if d.labels and set(names) <= set(d.labels)), None)
+    steps = [dx if split is None else entry_layout(dx, split, (dx.shape.get_dim(split).labels or ()).index(name)) for name in names]
+    squares = [elementwise(table.SQUARE, s) if power == 2 else planned(s, lambda s: s) for s in steps]
+    divisions = [elementwise(table.DIVIDE, part, layout_of(s)) for (part, _), s in zip(along, squares, strict=True)]
+    divided = Parts.of(dim.with_size(len(names), dim.labels), tuple(layout_of(d) for d in divisions))
+
+    def call_by_tensor(t: Tensor, step: Tensor, *constants: Any) -> Tensor:
+        x = t.natives[0]
+        c = [v if n else v.block().natives[0] for v, n in zip(constants, numbers, strict=True)]
+        entries = (step,) * len(names) if split is None else [step[{split: name}] for name in names]
+        natives: tuple[Native, ...] = ()
+        for (part, difference), square, divide, entry in zip(along, squares, divisions, entries, strict=True):
+            natives += divide(Tensor(part, (difference(x, c),)), square(entry)).natives
+        return Tensor(divided, natives)
+
+    return planned(divided, call_by_tensor)
+
+
+def _along(
+    row: Row, layout: Dense, blocks: Sequence[Layout], name: str, pair: Any, offsets: tuple[int, int]
+) -> tuple[Dense, Difference]:
+    """Layout and function of the undivided difference along one dim."""
+    backend = backend_for((layout, *blocks))
+    dtype = result_types(table.MEAN, (layout, *blocks))[1]
+    low, up = -offsets[0], offsets[1]
+    size = cast("int", layout.shape.get_size(name))
+    widths: Widths = ((name, 0, 0),) if pair is None else ((name, low, up),)
+    pair = pair or (ABSENT, ABSENT)
+    padder = DensePadder(layout, blocks, widths, (pair,), dtype, backend, store=True)
+    size = padder.grown_size(name) - low - up
+    if size < 0:
+        raise IncompatibleShapes(f"Dim `{name}` of {layout.shape} is too short for this difference without padding.")
+    shape = Shape.of(tuple(d.with_size(size, d.labels if size == d.size else None) if d.name == name else d for d in layout.shape.dims))
+    shape = shape & Shape.of(tuple(d for d in padder.stored if d.name not in shape))
+    result = Dense.of(tuple(shape.get_dim(d.name) for d in padder.stored), shape, dtype, backend)
+    return result, _difference(row, backend, padder, padder.axes[name], low + up, size, offsets)
+
+
+def _difference(row: Row, backend: Backend, padder: DensePadder, axis: int, reach: int, size: int, offsets: tuple[int, int]) -> Difference:
+    before: tuple[slice, ...] = (slice(None),) * axis
+    first, middle, last = ((*before, slice(start, start + size)) for start in (0, 1, reach))
+    getitem, subtract, add, multiply = (backend.ops[k] for k in ("getitem", "subtract", "add", "multiply"))
+    apply = padder.apply
+    if row is table.LAPLACE:
+
+        def second(x: Native, c: Sequence[Any]) -> Native:
+            padded = apply(x, c)
+            return subtract(add(getitem(padded, first), getitem(padded, last)), multiply(getitem(padded, middle), 2))
+
+        return second
+
+    def difference(x: Native, c: Sequence[Any]) -> Native:
+        padded = apply(x, c)
+        return subtract(getitem(padded, last), getitem(padded, first))
+
+    if reach == 1:
+        return difference
+    return lambda x, c: multiply(difference(x, c), 1 / reach)
