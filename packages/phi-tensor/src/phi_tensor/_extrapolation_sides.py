@@ -253,14 +253,14 @@ def combine_by_direction(normal: Any, tangential: Any) -> Extrapolation:
 def get_normal(ext: Extrapolation) -> Extrapolation:
     """The part that acts on components normal to a side."""
     if isinstance(ext, SidesExtrapolation):
-        return _simplest(ext.sides, tuple(map(get_normal, ext.rules)), ext.rest and get_normal(ext.rest))
+        return _simplest(ext.sides, tuple(get_normal(rule) for rule in ext.rules), ext.rest and get_normal(ext.rest))
     return ext.normal if isinstance(ext, NormalTangential) else ext
 
 
 def get_tangential(ext: Extrapolation) -> Extrapolation:
     """The part that acts on components along a side."""
     if isinstance(ext, SidesExtrapolation):
-        return _simplest(ext.sides, tuple(map(get_tangential, ext.rules)), ext.rest and get_tangential(ext.rest))
+        return _simplest(ext.sides, tuple(get_tangential(rule) for rule in ext.rules), ext.rest and get_tangential(ext.rest))
     return ext.tangential if isinstance(ext, NormalTangential) else ext
 
 
