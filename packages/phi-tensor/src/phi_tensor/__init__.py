@@ -120,6 +120,7 @@ from phi_tensor.ops._elementwise import (
     trunc,
     where,
 )
+from phi_tensor.ops._padding import pad
 from phi_tensor.ops._reductions import (
     all_ as all,
     any_ as any,
