@@ -177,6 +177,15 @@ class Field:
         values = self.sampling.pull_back(self.values, self.site, self.boundary, points)
         return Field(self.sampling, values, self.site, self.boundary)
 
+    def pull_back_with_bounds(self, points: Tensor) -> tuple[Field, Tensor, Tensor]:
+        """`(φ∘p, lowest, highest)`: `pull_back`, and the range of the values that each of its values was interpolated between.
+
+        Args:
+            points: One point per site, with the dims of `self.points`.
+        """
+        values, lowest, highest = self.sampling.pull_back_with_bounds(self.values, self.site, self.boundary, points)
+        return Field(self.sampling, values, self.site, self.boundary), lowest, highest
+
     # --- dims
 
     def __getitem__(self, item: Any) -> Field:

@@ -306,13 +306,28 @@ class Grid(Sampling):
         """Values at points of which there is one per component along `~vector`: each component at its own points."""
         if "~vector" not in points.shape:
             return self.evaluate(values, site, boundary, points)
-        sources = self.unstack(values, site, boundary)
-        parts = [
-            self._lookup(v, b, axes, points.sliced((("~vector", component),)))
-            for component in self.axes
-            for v, b, axes in self._matching(sources, component)
-        ]
+        parts = [self._lookup(*source, own) for source, own in self._with_points(values, site, boundary, points)]
         return math.stack(parts, channel(vector=self.axes))
+
+    def pull_back_with_bounds(self, values: Tensor, site: Site, boundary: Extrapolation, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """`pull_back`, and the lowest and highest of the stored and outer values that each of its values was made of."""
+        found = [
+            math.grid_sample_with_bounds(v, self.indices(own, axes, b), b)
+            for (v, b, axes), own in self._with_points(values, site, boundary, points)
+        ]
+        if len(found) == 1 and None in site.staggered(self.axes):
+            return found[0]
+        value, lowest, highest = (math.stack(list(parts), channel(vector=self.axes)) for parts in zip(*found, strict=True))
+        return value, lowest, highest
+
+    def _with_points(self, values: Tensor, site: Site, boundary: Extrapolation, points: Tensor) -> list[tuple[Any, Tensor]]:
+        """Components `(values, boundary, staggered axes)` with the points at which each is wanted."""
+        sources = self.unstack(values, site, boundary)
+        if "~vector" not in points.shape:
+            return [(source, points) for source in sources]
+        return [
+            (source, points.sliced((("~vector", component),))) for component in self.axes for source in self._matching(sources, component)
+        ]
 
     def _lookup(self, values: Tensor, boundary: Extrapolation, staggered: tuple[str, ...], points: Tensor) -> Tensor:
         return math.grid_sample(values, self.indices(points, staggered, boundary), boundary)

@@ -105,5 +105,9 @@ class Sampling(ABC):
         """Values at one point per site: component by component where `points` has `~vector`."""
 
     @abstractmethod
+    def pull_back_with_bounds(self, values: Tensor, site: Site, boundary: Extrapolation, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """`pull_back`, and the lowest and highest of the values that each of its values was interpolated between."""
+
+    @abstractmethod
     def deposit(self, values: Tensor, points: Tensor, site: Site, boundary: Extrapolation) -> Tensor:
         """Transpose of `evaluate`: values at points summed into the sites around them, with the same weights."""
