@@ -57,4 +57,5 @@ class Animation:
         return f'<img src="data:image/gif;base64,{base64.b64encode(stream.getvalue()).decode()}">'
 
     def __repr__(self) -> str:
-        return f"Animation({len(self)} frames along `{self._drawing.scene.frames.name}`, {self.frame_time:g} ms each)"
+        dim = self._drawing.scene.frames.name
+        return f"Animation({len(self)} frames along `{dim}`, {self.frame_time:g} ms each)"

@@ -1,5 +1,8 @@
 """Files: pictures and animations, written beside their target and moved when complete."""
 
+# pyright: reportUnknownMemberType=false
+# Matplotlib's stubs leave keyword arguments untyped.
+
 from __future__ import annotations
 
 import os
@@ -47,7 +50,8 @@ def save_animation(path: Path, animation: Animation, dpi: float, fps: float | No
     )
     if suffix == "mp4" and not FFMpegWriter.isAvailable():
         raise Unsupported(
-            f"Writing {path.name} needs the program `ffmpeg`, which was not found. Install it, or write a GIF: {path.stem}.gif"
+            f"Writing {path.name} needs the program `ffmpeg`, which was not found. "
+            f"Install it, or write a GIF: {path.stem}.gif"
         )
     return _complete(
         path,
@@ -61,7 +65,8 @@ def _suffix(path: Path, known: tuple[str, ...], what: str, advice: str) -> str:
     suffix = path.suffix.lower().lstrip(".").replace("jpeg", "jpg")
     if suffix not in known:
         raise Unsupported(
-            f"{what} is written as {', '.join('.' + s for s in known)}, but found the path {str(path)!r}. {advice}"
+            f"{what} is written as {', '.join('.' + s for s in known)}, but found the path {str(path)!r}. "
+            f"{advice}"
         )
     return suffix
 
@@ -79,7 +84,7 @@ def _complete(path: Path, write: Callable[[Path], None]) -> Path:
 
 
 def write_gif(target: Path | IO[bytes], animation: Animation, dpi: float, fps: float | None) -> None:
-    """GIF with one palette for all frames, so that colours do not flicker; frames are drawn while it is written."""
+    """GIF with one palette for all frames, so that colours do not flicker; drawn while it is written."""
     count = len(animation)
     picked = sorted({round(i * (count - 1) / (PALETTE_FRAMES - 1)) for i in range(PALETTE_FRAMES)})
     palette = _palette([_picture(animation, i, dpi) for i in picked])
@@ -111,7 +116,7 @@ def _write_mp4(path: Path, animation: Animation, dpi: float, fps: float | None) 
     animation.figure.set_size_inches(
         *(2 * round(side * dpi / 2) / dpi for side in (width, height))
     )  # H.264 wants even sizes
-    writer = FFMpegWriter(fps=fps or 1000 / animation.frame_time)
+    writer = FFMpegWriter(fps=max(1, round(fps or 1000 / animation.frame_time)))
     with writer.saving(animation.figure, str(path), dpi):
         for i in range(len(animation)):
             animation.frame(i)

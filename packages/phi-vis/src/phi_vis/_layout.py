@@ -86,13 +86,15 @@ def arranged(fields: Sequence[Any], dims: Dims, error: Any = None, limit: int = 
     cells = _side_by_side(blocks)
     if not cells:
         raise IncompatibleShapes(
-            "`plot` needs something to draw, but found no fields. Pass tensors, fields, geometries or a dict of these."
+            "`plot` needs something to draw, but found no fields. Pass tensors, fields, geometries or a dict "
+            "of these."
         )
     if len(cells) > limit:
         shapes = ", ".join(str(block.shape) for block in blocks)
         raise IncompatibleShapes(
             f"`plot` would draw {len(cells)} subplots for {shapes}, more than `max_subfigures={limit}`. "
-            f"Slice a batch dim, show it as frames with `animate='name'` or as curves in one subplot with `overlay='name'`, or raise the limit."
+            f"Slice a batch dim, show it as frames with `animate='name'` or in one subplot "
+            f"with `overlay='name'`, or raise the limit."
         )
     return _wrapped(cells)
 

@@ -1,4 +1,4 @@
-"""Marks: what a picture consists of, as plain NumPy arrays in physical coordinates. No plotting library is involved.
+"""Marks: what a picture consists of, as plain NumPy arrays in physical coordinates, whatever draws them.
 
 A recipe turns data into marks, a drawer turns marks into a picture. x points to the right, y upwards.
 

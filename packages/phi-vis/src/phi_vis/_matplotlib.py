@@ -1,5 +1,8 @@
 """The Matplotlib drawer: panels into a `Figure` of its own, without pyplot, windows or global settings."""
 
+# pyright: reportUnknownMemberType=false
+# Matplotlib's stubs leave keyword arguments untyped.
+
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
@@ -76,7 +79,7 @@ class Look:
     size: tuple[float, float] | None = None
 
     @property
-    def style(self) -> dict[str, Any]:
+    def style(self) -> Any:
         """Settings for `rc_context`."""
         return {**STYLE, **self.settings}
 
@@ -133,7 +136,7 @@ class Drawing:
             self._write_titles(panels)
 
     def pixels(self, dpi: float) -> Array:
-        """The picture as `(height, width, rgba)` bytes. The layout of the first one is kept, so that frames do not jump."""
+        """The picture as `(height, width, rgba)` bytes. The layout of the first one is kept."""
         with mpl.rc_context(self.look.style):
             self.figure.set_dpi(dpi)
             canvas = cast("FigureCanvasAgg", self.figure.canvas)
@@ -240,7 +243,7 @@ def _band(axes: Axes, mark: Curve, color: str) -> Any:
 
 
 def _draw_bars(axes: Axes, mark: Bars, panel: Panel, look: Look) -> Update:
-    bars = axes.bar(range(len(mark.heights)), mark.heights, 0.7, color=look.color(0), alpha=look.alpha)
+    bars: Any = axes.bar(range(len(mark.heights)), mark.heights, 0.7, color=look.color(0), alpha=look.alpha)
     axes.set_xticks(range(len(mark.labels)), mark.labels)
     axes.axhline(0, color="#888888", linewidth=0.8)
 
@@ -269,7 +272,8 @@ def _draw_arrows(axes: Axes, mark: Arrows, panel: Panel, look: Look) -> Update:
     args = () if "color" in settings else (np.hypot(mark.u, mark.v),)
     quiver = axes.quiver(
         mark.x, mark.y, mark.u, mark.v, *args,
-        angles="xy", scale_units="xy", scale=fastest / mark.spacing, width=0.0045, headwidth=4, alpha=look.alpha, **settings,
+        angles="xy", scale_units="xy", scale=fastest / mark.spacing,
+        width=0.0045, headwidth=4, alpha=look.alpha, **settings,
     )  # fmt: skip
 
     def update(new: Arrows) -> None:
@@ -334,8 +338,8 @@ def _draw_region(axes: Axes, mark: Region, panel: Panel, look: Look) -> Update:
 def _region(axes: Axes, mark: Region, color: str) -> list[Any]:
     left, right, bottom, top = mark.extent
     height, width = mark.distance.shape
-    x = left + (np.arange(width) + 0.5) * ((right - left) / width)
-    y = bottom + (np.arange(height) + 0.5) * ((top - bottom) / height)
+    x = left + (np.arange(width, dtype=np.float64) + 0.5) * ((right - left) / width)
+    y = bottom + (np.arange(height, dtype=np.float64) + 0.5) * ((top - bottom) / height)
     if not (mark.distance.min() < 0 < mark.distance.max()):
         return []
     filled = axes.contourf(

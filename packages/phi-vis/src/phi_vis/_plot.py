@@ -41,12 +41,14 @@ def plot(
 ) -> Figure | Animation:
     """Figure (or animation) of tensors, fields and geometries; what is drawn follows from their dims.
 
-    One axis: curves, one per channel, with a legend. Two axes: a heat map, or arrows for vectors. Three: the middle plane. Unordered
-    points: a scatter plot. Geometries: their area. Numbers with only a batch dim: a curve along it. Other batch dims: subplots.
-    x points to the right and y upwards, in physical coordinates. Opens no window and changes no setting.
+    One axis: curves, one per channel, with a legend. Two axes: a heat map, or arrows for vectors. Three: the
+    middle plane. Unordered points: a scatter plot. Geometries: their area. Numbers with only a batch dim: a
+    curve along it. Other batch dims, and channels of images: subplots. x points to the right and y upwards,
+    in physical coordinates. Opens no window and changes no setting.
 
     Args:
-        *fields: Tensors, fields, geometries, `overlay(…)` of these: one subplot (or block of subplots) each. Dicts give titled ones.
+        *fields: Tensors, fields, geometries, `overlay(…)` of these: one subplot (or block of subplots) each.
+            Dicts give titled ones.
         lib: Plotting library: `matplotlib`.
         row_dims: Dims that become rows of subplots.
         col_dims: Dims that become columns of subplots.
@@ -107,14 +109,14 @@ def animate(field: Any, dim: str | Shape = "time", **options: Any) -> Animation:
         states = cast("Sequence[Any]", field)
         if not states:
             raise IncompatibleShapes(
-                "`animate` needs at least one frame, but found an empty list. Pass the states in order of time."
+                "`animate` needs at least one frame, but found an empty list. Pass the states in their order."
             )
         field = math.stack(states, batch(name))
     return cast("Animation", plot(field, animate=name, **options))
 
 
 def show(*fields: Any, **options: Any) -> Figure | Animation:
-    """Displays what `plot` draws in a notebook and returns it. Elsewhere nothing can be shown without opening a window: use `save`.
+    """What `plot` draws, displayed in a notebook. Elsewhere it warns, as no windows are opened: use `save`.
 
     Args:
         *fields: As in `plot`, or one figure or animation.
@@ -129,7 +131,7 @@ def show(*fields: Any, **options: Any) -> Figure | Animation:
     shell = notebook.get_ipython() if notebook is not None else None
     if shell is None:
         warnings.warn(
-            "`show` displays pictures in notebooks, and this is none. Write a file: `save('picture.png', figure)`.",
+            "`show` displays pictures in notebooks, and this is none. Write a file: `save('a.png', figure)`.",
             stacklevel=2,
         )
     else:
@@ -140,14 +142,15 @@ def show(*fields: Any, **options: Any) -> Figure | Animation:
 def save(
     path: str | Path, data: Any = None, dpi: float = 120, fps: float | None = None, **options: Any
 ) -> Path:
-    """Path of the file that was written: PNG, PDF, SVG or JPG for figures, GIF or (with `ffmpeg`) MP4 for animations.
+    """Path of the file written: PNG, PDF, SVG or JPG for figures, GIF or (with `ffmpeg`) MP4 for animations.
 
-    Missing folders are made; an existing file is replaced at once when the new one is complete. GIFs store frames that equal their
-    predecessor as a longer duration.
+    Missing folders are made; an existing file is replaced at once when the new one is complete. GIFs store
+    frames that equal their predecessor as a longer duration.
 
     Args:
         path: File name; its suffix decides the format.
-        data: Figure, animation, or anything that `plot` draws. For GIF and MP4 its dim `time` becomes time unless `animate` names another.
+        data: Figure, animation, or anything that `plot` draws. For GIF and MP4 its dim `time` becomes time
+            unless `animate` names another.
         dpi: Pixels per inch.
         fps: Frames per second of an animation [1/s], by default from its `frame_time`.
         **options: As in `plot`, if `data` is no figure yet.
@@ -155,7 +158,7 @@ def save(
     Raises:
         Unsupported: The format does not fit, or `ffmpeg` is missing.
     """
-    if not isinstance(path, (str, Path)):
+    if not isinstance(path, (str, Path)):  # pyright: ignore[reportUnnecessaryIsInstance] swapped arguments are a common slip
         raise TypeError(f"`save(path, figure)` needs the path first, but found `{type(path).__name__}`.")
     path = Path(path)
     if data is None:
@@ -175,7 +178,7 @@ def save(
 
 
 def close(figure: Figure | Animation | None = None) -> None:
-    """Frees what a figure holds. Figures are ordinary objects and vanish with their last reference, so this is rarely needed.
+    """Frees what a figure holds. Figures vanish with their last reference, so this is rarely needed.
 
     Args:
         figure: Figure or animation; without it, nothing is left to do, because nothing is kept.

@@ -81,12 +81,13 @@ def frame_dim(cells: Sequence[Cell], name: str | None) -> Shape:
     if not found:
         shapes = ", ".join(dict.fromkeys(str(layer.shape) for layer in layers))
         raise IncompatibleShapes(
-            f"There is no dim `{name}` to animate in {shapes}. Pass one of their dims as `animate=` or `dim=`."
+            f"There is no dim `{name}` to animate in {shapes}. Pass one of their dims as `animate` or `dim`."
         )
     sizes = sorted({cast("int", dim.size) for dim in found})
     if len(sizes) > 1:
         raise IncompatibleShapes(
-            f"All objects need the same number of frames, but `{name}` has the sizes {sizes}. Slice the longer ones."
+            f"All objects need the same number of frames, but `{name}` has the sizes {sizes}. "
+            f"Slice the longer ones."
         )
     return found[0]
 
@@ -105,7 +106,7 @@ def _at_frame(layer: Source, frames: Shape, frame: int) -> Source:
         return replace(layer[{name: frame}], axes=tuple(axis for axis in layer.axes if axis != name))
     dims = layer.values.shape.without(name) & layer.values.shape[name]
     numbers = layer.values.numpy(dims.names)
-    reached = np.arange(numbers.shape[-1]) <= frame
+    reached = np.less_equal(np.arange(cast("int", frames.size)), frame)
     return replace(layer, values=wrap(np.where(reached, numbers, np.nan), dims))
 
 

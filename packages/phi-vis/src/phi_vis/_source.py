@@ -87,7 +87,7 @@ class Source:
 
         def part(x: Any) -> Any:
             known = {name: i for name, i in selection.items() if x is not None and name in x.shape}
-            return x[known] if known else x
+            return x[known] if x is not None and known else x
 
         return replace(
             self,
@@ -141,7 +141,8 @@ def source(data: Any, name: str | None = None, error: Any = None) -> Source:
         found = Source(values=wrap(data))
     else:
         raise Unsupported(
-            f"`plot` draws tensors, fields, geometries, and dicts or lists of these, but found `{type(data).__name__}`. "
+            f"`plot` draws tensors, fields, geometries, and dicts or lists of these, but found "
+            f"`{type(data).__name__}`. "
             f"Name the axes of an array first, e.g. `wrap(array, spatial('x,y'))`."
         )
     if error is not None:
@@ -152,7 +153,8 @@ def source(data: Any, name: str | None = None, error: Any = None) -> Source:
 def _of_tensor(values: Tensor) -> Source:
     if values.shape.dual:
         raise Unsupported(
-            f"`plot` cannot draw the dual dims of {values.shape}. Make them spatial: `rename_dims(value, dual, spatial('column'))`."
+            f"`plot` cannot draw the dual dims of {values.shape}. Make them spatial: "
+            f"`rename_dims(value, dual, spatial('column'))`."
         )
     labels = values.shape.get_dim(VECTOR).labels if VECTOR in values.shape else None
     if labels and values.shape.instance and not values.shape.spatial:
@@ -182,10 +184,11 @@ def _of_field(field: FieldLike) -> Source:
 
 
 def _in_memory(x: Tensor) -> Tensor:
-    """Numbers as NumPy arrays: slicing them must neither compile nor move anything. Complex numbers by magnitude."""
+    """Numbers as NumPy arrays, which are sliced without compiling; complex numbers by magnitude."""
     if not x.available:
         raise Unsupported(
-            "Inside `jit_compile` or a derivative a tensor has no numbers that could be plotted. Return it and plot the result."
+            "Inside `jit_compile` or a derivative a tensor has no numbers that could be plotted. "
+            "Return it and plot the result."
         )
     if not x.shape.is_uniform:
         raise Unsupported(
@@ -198,7 +201,7 @@ def _in_memory(x: Tensor) -> Tensor:
 
 
 def as_series(found: Source, frame_dim: str | None) -> Source:
-    """Source whose time or parameter dim is an axis: numbers without any place get their batch dim as the horizontal axis."""
+    """Source whose last batch dim (such as time) is the horizontal axis, if it has no other."""
     if found.values is None or found.axes or found.points is not None:
         return found
     shape = found.values.shape
@@ -218,7 +221,7 @@ def as_series(found: Source, frame_dim: str | None) -> Source:
 
 
 def with_channels_as_batch(found: Source) -> Source:
-    """Source whose channels (other than components along the axes) become subplots where only one number per place can be drawn."""
+    """Source whose channels, except components along the axes, become subplots of a heat map."""
     if found.values is None or (len(found.axes) < 2 and found.points is None):
         return found
     extra = found.channel.without(VECTOR) if set(found.axes[:2]) <= set(found.labels) else found.channel

@@ -1,4 +1,4 @@
-"""Recipes: one file per kind of picture. The first one that applies to a source draws it; a new one is a file and a row here."""
+"""Recipes: one file per kind of picture. The first that applies draws; a new one is a file and a row here."""
 
 from phi_tensor import Unsupported
 from phi_vis._marks import Panel
@@ -29,13 +29,13 @@ def panel_of(source: Source) -> Panel:
     )
     if left:
         raise Unsupported(
-            f"`plot` has no place for the dims {left} beside the axes {source.axes}. Slice or reduce them, or make them batch dims "
-            f"for subplots: `rename_dims(value, '{','.join(left.names)}', batch)`."
+            f"`plot` has no place for the dims {left} beside the axes {source.axes}. Slice or reduce them, "
+            f"or make them batch dims for subplots: `rename_dims(value, '{','.join(left.names)}', batch)`."
         )
     for recipe in RECIPES:
         if recipe.applies(source):
             return recipe.panel(source)
     raise Unsupported(
-        f"There is no recipe for {source.shape} over the axes {source.axes}. Known: {', '.join(r.name for r in RECIPES)}. "
-        f"Reduce or slice dims first."
+        f"There is no recipe for {source.shape} over the axes {source.axes}, only for "
+        f"{', '.join(recipe.name for recipe in RECIPES)}. Reduce or slice dims first."
     )

@@ -1,4 +1,4 @@
-"""Vectors on a plane: arrows, thinned out so that they can be told apart. In more than two dimensions: on the middle plane."""
+"""Vectors on a plane: arrows, thinned out. In more than two dimensions: on the middle plane."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Geometries: the area where the signed distance is negative, whatever the shape. In three dimensions: on the middle plane."""
+"""Geometries: the area where the signed distance is negative. In three dimensions: on the middle plane."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ def panel(source: Source) -> Panel:
     low, high = (corner.numpy(("vector",)).astype(np.float64) for corner in (box.lower, box.upper))
     if not np.all(np.isfinite([low, high])):
         raise IncompatibleShapes(
-            f"`plot` needs finite bounds, but `{type(geometry).__name__}` reaches from {low} to {high}. Intersect it with a `Box` first."
+            f"`plot` needs finite bounds, but `{type(geometry).__name__}` reaches from {low} to {high}. "
+            f"Intersect it with a `Box` first."
         )
     margin = 0.1 * float((high - low).max())
     sides = [(float(a - margin), float(b + margin)) for a, b in zip(low[:2], high[:2], strict=True)]
