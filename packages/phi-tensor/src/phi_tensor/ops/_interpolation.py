@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import product
+from math import prod
 from typing import Any, NamedTuple, cast
 
 from phi_tensor._dim import Dim
@@ -177,7 +178,7 @@ class Locator:
             total = self._first(components[0])
         if self.backend.shape(total) != self.sizes:
             total = ops["broadcast_to"](total, self.sizes)
-        return Located(ops["reshape"](total, (-1,)), weights[::-1], negative, fixed[::-1])
+        return Located(ops["reshape"](total, (prod(self.sizes),)), weights[::-1], negative, fixed[::-1])
 
     def _first(self, component: Native) -> Native:
         """Index 0 for grids of one sample."""
