@@ -1,0 +1,17 @@
+"""Loads every planning rule, so that the table of operations is complete as soon as the package is imported."""
+
+from phi_tensor.layouts import _elementwise, _reduction, _structure
+from phi_tensor.ops import _grid, _grid_sample, _lookup, _padding, _products, _slicing
+
+RULE_MODULES = (
+    _elementwise,
+    _reduction,
+    _structure,
+    _grid,
+    _grid_sample,
+    _lookup,
+    _padding,
+    _products,
+    _slicing,
+)
+"""The modules that register rules."""
