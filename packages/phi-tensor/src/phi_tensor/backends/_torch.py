@@ -23,6 +23,7 @@ import torch
 from phi_tensor._dtype import COMPLEX64, DType
 from phi_tensor._errors import Unsupported
 from phi_tensor.backends import _torch_compile as adapter
+from phi_tensor.backends import _torch_jit as jit
 from phi_tensor.backends import _torch_loops as loops
 from phi_tensor.backends import _torch_rules as rules
 from phi_tensor.backends import _torch_transforms as transforms
@@ -381,7 +382,7 @@ class TorchBackend(Backend):
             torch.cuda.synchronize(ref)
 
     def compile(self, f: Flat, examples: Natives) -> Flat:
-        return adapter.compile_flat(f, examples)
+        return jit.compile_flat(f, examples)
 
     def vjp(
         self, f: Callable[..., tuple[Natives, Natives]], primals: Natives
@@ -404,7 +405,7 @@ class TorchBackend(Backend):
         count: int,
         checkpoint: int | None = None,
     ) -> tuple[Natives, Natives]:
-        if adapter.compiling() and count:
+        if jit.compiling() and count:
             return loops.scan(step, state, count, checkpoint)
         return super().scan(step, state, count, checkpoint)
 
@@ -415,7 +416,7 @@ class TorchBackend(Backend):
         state: Natives,
         limit: int | None = None,
     ) -> Natives:
-        if adapter.compiling():
+        if jit.compiling():
             return loops.while_loop(condition, step, state, limit)
         count = 0
         while (limit is None or count < limit) and adapter.number(condition(state)):

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from phi_tensor.backends import _torch_compile as adapter
+from phi_tensor.backends import _torch_jit as jit
 from phi_tensor.backends import _torch_transforms as transforms
 from phi_tensor.backends._backend import Native, Natives
 from phi_tensor.backends._torch_closure import Watcher, captured
@@ -42,7 +43,7 @@ class Body:
         self._derived: dict[Any, Body] = {}
         traced = adapter.trace(self._flat, self._like)
         self.hidden = traced.constants
-        self.handle = adapter.register(traced, self.state)
+        self.handle = jit.register(traced, self.state)
         self.next_state, self.outputs = traced.outputs[: self.state], traced.outputs[self.state :]
 
     @staticmethod

@@ -22,7 +22,10 @@ _UNWATCHED = frozenset(
     [
         torch.autograd.grad,  # the arguments carry their graph
         *(getattr(_TENSOR, name).__get__ for name in ("shape", "dtype", "device", "ndim", "requires_grad")),
-        *(getattr(_TENSOR, name) for name in ("is_floating_point", "is_complex", "numel", "element_size", "size")),
+        *(
+            getattr(_TENSOR, name)
+            for name in ("is_floating_point", "is_complex", "numel", "element_size", "size")
+        ),
     ]
 )
 _WATCHERS: list[Watcher] = []
@@ -33,6 +36,12 @@ def inside(natives: Sequence[Native]) -> Natives:
     return tuple(_WATCHERS[-1].inside(native) for native in natives) if _WATCHERS else tuple(natives)
 
 
+_CHANGING = (
+    "A step of a compiled loop uses other traced arrays from outside each time it is called. Take them as part of the "
+    "state, or compute them before the loop."
+)
+
+
 @final
 class Watcher(TorchFunctionMode):
     """Context that replaces foreign arrays: by `replacements`, or by new fake arrays of `fakes` if given.
@@ -40,8 +49,15 @@ class Watcher(TorchFunctionMode):
     It sees the arguments of every call into the library; only the innermost one is active.
     """
 
-    def __init__(self, outside: Sequence[Native], replacements: Sequence[Native], fakes: Any = None) -> None:
+    def __init__(
+        self,
+        outside: Sequence[Native] = (),
+        replacements: Sequence[Native] = (),
+        fakes: Any = None,
+        message: str = _CHANGING,
+    ) -> None:
         super().__init__()
+        self._message = message
         self.outside = list(outside)
         self._by_id = {id(native): new for native, new in zip(outside, replacements, strict=True)}
         self._fakes = fakes
@@ -69,10 +85,7 @@ class Watcher(TorchFunctionMode):
         if not adapter.is_foreign(native):
             return native
         if self._fakes is None:
-            raise Unsupported(
-                "A step of a compiled loop uses other traced arrays from outside each time it is called. Take them as "
-                "part of the state, or compute them before the loop."
-            )
+            raise Unsupported(self._message)
         self.outside.append(native)
         self._by_id[id(native)] = adapter.fake_like(native, self._fakes)
         return self._by_id[id(native)]
@@ -92,7 +105,7 @@ class Captured(NamedTuple):
 
 def captured(f: Callable[..., Sequence[Native]], arguments: Sequence[Native]) -> Captured:
     """Foreign arrays that `f(*arguments)` uses. Calls `f` once, on fake arrays."""
-    with adapter.faking() as fakes, Watcher((), (), fakes) as watcher:
+    with adapter.faking() as fakes, Watcher(fakes=fakes) as watcher:
         for output in f(*(adapter.fake_like(argument, fakes) for argument in arguments)):
             watcher.inside(output)
     return Captured(watcher.outside, list(inside(watcher.outside)))

@@ -9,14 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
-import itertools
 import logging
 import operator
-import threading
 import traceback
 import warnings
-import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +37,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils._python_dispatch import _disable_current_modes
 
 from phi_tensor._errors import Unsupported
-from phi_tensor.backends._backend import Flat, Native, Natives
+from phi_tensor.backends._backend import Flat, Native
 
 _EAGER = (torch.Tensor, torch.nn.Parameter)
 _OURS = str(Path(__file__).parents[1])
@@ -283,7 +279,7 @@ def _lift_constants(graph: Any, mode: Any) -> list[Native]:
             with point:
                 last = [graph.graph.placeholder(f"hidden{len(constants)}")]
             if is_traced(value):
-                raise Unsupported(_FOREIGN)
+                raise Unsupported(FOREIGN)
             last[0].meta["val"] = fake_like(value, mode)
             hidden[node.target] = last[0]
             constants.append(value)
@@ -297,7 +293,7 @@ def _lift_constants(graph: Any, mode: Any) -> list[Native]:
     return constants
 
 
-_FOREIGN = (
+FOREIGN = (
     "A function that is compiled with torch uses an array of an enclosing derivative or trace. Pass it as an argument: "
     "what a compiled function takes from outside is a constant and has no derivative."
 )
@@ -306,7 +302,7 @@ _FOREIGN = (
 def _explain(error: Exception) -> None:
     """Raise `Unsupported` where `error` says that `f` asked a traced array for its numbers."""
     reads = isinstance(error, (DataDependentOutputException, DynamicOutputShapeException))
-    if reads or (isinstance(error, RuntimeError) and "meta tensors" in str(error)):
+    if reads or (isinstance(error, RuntimeError) and ".numpy() is not supported" in str(error)):
         frames = traceback.extract_tb(error.__traceback__)
         users = [frame for frame in frames if not frame.filename.startswith((_OURS, _THEIRS))]
         line = f" at {users[-1].filename}:{users[-1].lineno} (`{users[-1].line}`)" if users else ""
@@ -318,35 +314,8 @@ def _explain(error: Exception) -> None:
 
 # --- compiling
 
-_LOCK = threading.RLock()
-_SESSIONS: list[list[LoopBody]] = []
-"""Bodies of loops that were traced for each compilation under way."""
-
-
-def compiling() -> bool:
-    """True while a function is traced for compilation."""
-    return bool(_SESSIONS)
-
-
-def compile_flat(f: Flat, examples: Natives) -> Flat:
-    """Compiled `f`, see `Backend.compile`."""
-    if compiling() or any(is_traced(example) for example in examples):
-        return f  # part of an enclosing trace
-    with _LOCK:
-        _SESSIONS.append([])
-        try:
-            traced = trace(f, examples)
-            bodies = prepare_loops(traced.graph)
-            run = build(traced)
-        finally:
-            _SESSIONS.pop()
-    constants = [constant.detach().clone(memory_format=torch.contiguous_format) for constant in traced.constants]
-
-    def compiled(*natives: Native) -> Natives:
-        return tuple(run([*natives, *constants]))
-
-    compiled.bodies = bodies  # pyright: ignore[reportFunctionMemberAccess] keeps alive what the loop nodes only number
-    return compiled
+OPAQUE: set[Any] = set()
+"""Nodes that run code of ours; a graph of nothing else needs no compiler."""
 
 
 def build(traced: Traced) -> Callable[[list[Native]], Sequence[Native]]:
@@ -376,31 +345,37 @@ _REQUIRES_GRAD = (
 def _inductor(traced: Traced) -> Callable[[list[Native]], Sequence[Native]]:
     graph = traced.graph
     targets = {node.target for node in graph.graph.nodes if node.op == "call_function"}
-    if targets <= {operator.getitem, _loop_op()}:
+    if targets <= {operator.getitem, *OPAQUE}:
         return lambda natives: graph(*natives)  # nothing to fuse
     with _known_warnings():
         from torch._inductor.compile_fx import compile_fx_inner
         from torch._inductor.decomposition import select_decomp_table
-        from torch._inductor.exc import CppCompileError, InvalidCxxCompiler
+        from torch._inductor.exc import CppCompileError, InductorError, InvalidCxxCompiler
         from torch._inductor.fx_passes.joint_graph import joint_graph_passes
 
         with suspended(), tracing(TracingContext(traced.mode)), traced.mode, torch.no_grad():
-            functional = torch.func.functionalize(
-                lambda *natives: graph(*natives), remove="mutations_and_views"
-            )
-            lowered = make_fx(functional, decomposition_table=select_decomp_table())(*traced.inputs)
+            lowered = make_fx(functional(traced), decomposition_table=select_decomp_table())(*traced.inputs)
             lowered.graph.eliminate_dead_code()
             joint_graph_passes(lowered)
             try:
                 return compile_fx_inner(lowered, traced.inputs)  # pyright: ignore[reportReturnType] no ahead-of-time code here
-            except (InvalidCxxCompiler, CppCompileError):
-                _warn_slow()
-            except Exception as error:
-                if not isinstance(
-                    error.__cause__, InvalidCxxCompiler | CppCompileError
-                ) and "CxxCompiler" not in str(error):
+            except (InductorError, InvalidCxxCompiler, CppCompileError) as error:
+                reason = error.inner_exception if isinstance(error, InductorError) else error
+                if not isinstance(reason, (InvalidCxxCompiler, CppCompileError)):
                     raise
                 _warn_slow()
+    return interpreted(traced)
+
+
+def functional(traced: Traced) -> Callable[..., Any]:
+    """The graph as a function without writing operations (which derivatives of the library contain)."""
+    return torch.func.functionalize(lambda *natives: traced.graph(*natives), remove="mutations_and_views")
+
+
+def interpreted(traced: Traced) -> Callable[[list[Native]], Sequence[Native]]:
+    """The graph, operation by operation."""
+    with suspended(), traced.mode, torch.no_grad():
+        graph = make_fx(functional(traced))(*traced.inputs)
     return lambda natives: graph(*natives)
 
 
@@ -433,154 +408,3 @@ def _known_warnings() -> Iterator[None]:
 
 def _not_complex(record: logging.LogRecord) -> bool:
     return "complex operators" not in record.getMessage()
-
-
-# --- loops
-
-
-class LoopBody:
-    """Traced step of a loop, compiled when first needed."""
-
-    def __init__(self, traced: Traced, state: int) -> None:
-        self.traced = traced
-        self.state = state
-        self.hidden = len(traced.constants)
-        self.outputs = traced.outputs[state:]
-
-    @functools.cached_property
-    def run(self) -> Callable[[list[Native]], Sequence[Native]]:
-        """Compiled step: constants, state, inputs, hidden constants → next state, outputs."""
-        return build(self.traced)
-
-    @functools.cached_property
-    def bodies(self) -> list[LoopBody]:
-        """Compiled bodies of the loops inside."""
-        return prepare_loops(self.traced.graph)
-
-
-_BODIES: weakref.WeakValueDictionary[int, LoopBody] = weakref.WeakValueDictionary()
-
-
-def register(traced: Traced, state: int) -> int:
-    """Number by which loop nodes of this compilation know a step. It follows from the graph, as do Inductor's caches."""
-    like = [(tuple(native.shape), str(native.dtype), str(native.device)) for native in traced.inputs]
-    digest = hashlib.sha256(f"{traced.graph.code}{like}{state}".encode()).digest()
-    handle = int.from_bytes(digest[:7], "little") + 1
-    _SESSIONS[-1].append(_BODIES.setdefault(handle, LoopBody(traced, state)))
-    return handle
-
-
-def prepare_loops(graph: Any) -> list[LoopBody]:
-    """Compile the bodies of all loops in `graph`; returns them."""
-    nodes = [node for node in graph.graph.nodes if node.target is _loop_op()]
-    bodies = [_BODIES[handle] for node in nodes for handle in node.args[:2] if handle]
-    for body in bodies:
-        _ = body.bodies, body.run
-    return bodies
-
-
-def loop_node(*arguments: Any) -> list[Native]:
-    """Opaque call of a loop, see `_run_loop` for the arguments."""
-    return list(_loop_op()(*arguments))
-
-
-@functools.cache
-def _loop_op() -> Any:
-    library = torch.library.Library("phi_tensor", "DEF")
-    _LIBRARIES.append(library)
-    library.define(
-        "loop(int body, int condition, int[] sizes, int count, bool reverse, bool keeps, Tensor[] operands) -> Tensor[]"
-    )
-    library.impl("loop", _run_loop, "CompositeExplicitAutograd")
-    torch.library.register_fake("phi_tensor::loop", _fake_loop, lib=library)
-    return torch.ops.phi_tensor.loop.default
-
-
-_LIBRARIES: list[Any] = []
-
-
-def _fake_loop(
-    body: int,
-    condition: int,
-    sizes: list[int],
-    count: int,
-    reverse: bool,
-    keeps: bool,
-    operands: list[Native],
-) -> list[Native]:
-    step = _BODIES[body]
-    start = sum(sizes[:3])
-    state = operands[start : start + sizes[3]]
-    outputs = [torch.empty(native.shape, dtype=native.dtype, device=native.device) for native in state]
-    stacked = [*step.outputs, *(state if keeps else ())]
-    outputs += [
-        torch.empty((count, *native.shape), dtype=native.dtype, device=native.device) for native in stacked
-    ]
-    return [*outputs, torch.empty((), dtype=torch.int64)] if condition else outputs
-
-
-def _run_loop(
-    body: int,
-    condition: int,
-    sizes: list[int],
-    count: int,
-    reverse: bool,
-    keeps: bool,
-    operands: list[Native],
-) -> list[Native]:
-    """Run the steps of a loop.
-
-    Args:
-        body: Number of the step.
-        condition: Number of the condition, 0 if there is none.
-        sizes: How many operands are the length, constants of the condition, constants, state; inputs are the rest.
-        count: Largest number of steps, -1 if unlimited.
-        reverse: Whether inputs are taken and outputs written from the end.
-        keeps: Whether the states before each step are results.
-        operands: All arrays.
-    """
-    step, test = _BODIES[body], _BODIES.get(condition)
-    length, tested, constants, state, inputs = _parts(operands, sizes)
-    constants, hidden = constants[: len(constants) - step.hidden], constants[len(constants) - step.hidden :]
-    rows = [native.unbind(0) for native in inputs]
-    buffers = [
-        torch.zeros((max(count, 0), *native.shape), dtype=native.dtype, device=native.device)
-        for native in (*step.outputs, *(state if keeps else ()))
-    ]
-    targets = [buffer.unbind(0) for buffer in buffers]
-    steps = int(length[0]) if length else count
-    order = range(steps - 1, -1, -1) if reverse else itertools.count() if steps < 0 else range(steps)
-    done = 0
-    for index in order:
-        if test is not None and not _holds(test, tested, state):
-            break
-        after = step.run([*constants, *state, *(row[index] for row in rows), *hidden])
-        for target, native in zip(targets, (*after[step.state :], *(state if keeps else ())), strict=True):
-            target[index].copy_(native)
-        state = list(after[: step.state])
-        done += 1
-    results = [*_unshared(state, operands), *buffers]
-    return [*results, torch.tensor(done)] if test is not None else results
-
-
-def _parts(natives: list[Native], sizes: list[int]) -> list[list[Native]]:
-    ends = [0, *itertools.accumulate(sizes), len(natives)]
-    return [natives[start:end] for start, end in itertools.pairwise(ends)]
-
-
-def _holds(test: LoopBody, constants: list[Native], state: list[Native]) -> bool:
-    split = len(constants) - test.hidden
-    return bool(test.run([*constants[:split], *state[: test.state], *constants[split:]])[test.state])
-
-
-def _unshared(natives: Sequence[Native], others: Sequence[Native]) -> list[Native]:
-    """`natives`, copied where they share memory with `others` or each other (what compiled code may reuse)."""
-    seen = {native.untyped_storage().data_ptr() for native in others}
-    results: list[Native] = []
-    for native in natives:
-        address = native.untyped_storage().data_ptr()
-        results.append(
-            native.clone(memory_format=torch.contiguous_format) if address in seen else native.contiguous()
-        )
-        seen.add(address)
-    return results

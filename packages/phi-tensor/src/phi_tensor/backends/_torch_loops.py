@@ -15,6 +15,7 @@ import torch
 
 from phi_tensor._errors import IncompatibleShapes, Unsupported
 from phi_tensor.backends import _torch_compile as adapter
+from phi_tensor.backends import _torch_jit as jit
 from phi_tensor.backends import _torch_transforms as transforms
 from phi_tensor.backends._backend import Native, Natives
 from phi_tensor.backends._torch_body import Body, Mask, take
@@ -59,7 +60,7 @@ class Loop(Rule):
         tested = [*tested, *(self.condition.hidden if self.condition else ())]
         constants = [*constants, *self.body.hidden]
         sizes = [len(length), len(tested), len(constants), len(state)]
-        return adapter.loop_node(
+        return jit.loop_node(
             self.body.handle,
             self.condition.handle if self.condition else 0,
             sizes,
