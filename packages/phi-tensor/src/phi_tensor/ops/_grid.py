@@ -25,7 +25,8 @@ from phi_tensor.ops import _table as table
 from phi_tensor.ops._call import as_tensor, is_container
 from phi_tensor.ops._dense_padding import DensePadder, Widths
 from phi_tensor.ops._dtype_rules import result_types
-from phi_tensor.ops._padding import backend_for, joined_layout, pad, part_by_part
+from phi_tensor.ops._padding import pad
+from phi_tensor.ops._parts import backend_for, joined_layout, part_by_part
 from phi_tensor.ops._structure import stack
 
 _GRADIENT = channel("gradient")

@@ -29,7 +29,7 @@ from phi_tensor.ops._call import as_tensor, is_container
 from phi_tensor.ops._dtype_rules import result_types
 from phi_tensor.ops._interpolation import Corners, FlatGrid, Located, Locator, points_dims, sampled_axes
 from phi_tensor.ops._lookup import index_dim_of
-from phi_tensor.ops._padding import backend_for, joined_layout, part_by_part
+from phi_tensor.ops._parts import at_points, backend_for, components_of, joined_layout, part_by_part
 
 Give = Literal["value", "corners", "bounds"]
 
@@ -127,23 +127,9 @@ def _planned(row: Row, layouts: tuple[Layout, ...], request: Request) -> PlanCal
     if isinstance(request.sides, PerComponent) and (not isinstance(grid, Parts) or grid.dim.name == request.sides.dim):
         dim, entries = request.sides
         return _apart(row, layouts, dim, lambda i: request._replace(sides=entries[i]))
-    if isinstance(grid, Parts) and grid.dim.name in request.names:
-        if isinstance(grid, Ragged):
-            raise row.unsupported(*layouts, hint=f"Sizes vary along the sampled dim `{grid.dim.name}`. Sample the parts one by one.")
-        plan = _planned(row, (joined_layout(grid), *layouts[1:]), request)
-        return planned(layout_of(plan), lambda g, *rest: plan(g.block(), *rest))
-    split = _split_of(coordinates, request.index)
-    if split is not None:
-        if split in grid.shape and split not in request.names:
-            return _apart(row, layouts, split, lambda i: request)
-        return _swapped(
-            part_by_part(
-                (coordinates, grid, *constants),
-                split,
-                lambda i, c, g, *k: _swapped(_planned(row, (g, c, *k), request)),
-                keep=range(1, 2 + len(constants)),  # an equal name there is another dim, which is sampled
-            )
-        )
+    apart = at_points(row, layouts, request.names, request.index, lambda *entries: _planned(row, entries, request))
+    if apart is not None:
+        return apart
     if isinstance(grid, Parts):
         if not isinstance(grid, Ragged) and grid.dim.name not in coordinates.shape.without(request.index):
             parts = tuple(layout_of(join(table.JOIN, part)) if isinstance(part, Parts) else part for part in grid.parts)
@@ -153,44 +139,12 @@ def _planned(row: Row, layouts: tuple[Layout, ...], request: Request) -> PlanCal
     return dense_sampled(row, grid, coordinates, constants, request)
 
 
-def _split_of(coordinates: Layout, index: str) -> str | None:
-    """Dim along which coordinates are stored apart: the parts' dim, or that of ragged components."""
-    if not isinstance(coordinates, Parts):
-        return None
-    if coordinates.dim.name != index:
-        return coordinates.dim.name
-    return next((part.dim.name for part in coordinates.parts if isinstance(part, Ragged)), None)
-
-
-def _swapped(plan: PlanCall) -> PlanCall:
-    return planned(layout_of(plan), lambda a, b, *rest: plan(b, a, *rest))
-
-
 def _apart(row: Row, layouts: tuple[Layout, ...], along: str, request_of: Callable[[int], Request]) -> PlanCall:
-    keep = (1,) if any(along == request_of(i).index for i in (0,)) else ()
+    keep = (1,) if along == request_of(0).index else ()
     return part_by_part(layouts, along, lambda i, *entries: _planned(row, entries, request_of(i)), keep)
 
 
 # --- dense grids
-
-
-def components_of(coordinates: Layout, index: str, wanted: Sequence[int], backend: Backend) -> tuple[list[Dense], Callable[[Tensor], list[Native]]]:
-    """Layouts of the wanted components, and the function that takes them from a tensor without joining anything."""
-    if isinstance(coordinates, Parts):
-        parts = cast("list[Dense]", [layout_of(join(table.JOIN, coordinates.parts[i])) for i in wanted])
-        if all(isinstance(coordinates.parts[i], Dense) for i in wanted):
-            starts = [coordinates.offsets[i] for i in wanted]
-            return parts, lambda t: [t.natives[i] for i in starts]
-        return parts, lambda t: [part.block().natives[0] for part in (t.parts()[i] for i in wanted)]
-    assert isinstance(coordinates, Dense)
-    if index not in coordinates.shape:
-        return [coordinates for _ in wanted], lambda t: [t.natives[0] for _ in wanted]
-    entries = [cast("Dense", entry_layout(coordinates, index, i)) for i in wanted]
-    axis, getitem = coordinates.axes.get(index), coordinates.backend.ops["getitem"]
-    if axis is None:
-        return entries, lambda t: [t.natives[0] for _ in wanted]
-    items = [(*[slice(None)] * axis, i) for i in wanted]
-    return entries, lambda t: [getitem(t.natives[0], item) for item in items]
 
 
 def dense_sampled(row: Row, grid: Dense, coordinates: Layout, constants: Sequence[Layout], request: Request) -> PlanCall:

@@ -147,10 +147,7 @@ class Locator:
         signs = any(isinstance(side, Kind) and not side.pointwise for axis in axes for side in axis.pair)
         self.constant = [_constant_corners(axes[position], backend) if signs else None for position, _, _ in self.axes]
         self.split, self.strides = tuple(reversed(strides)), tuple(reversed(strides.values()))
-        self.shared: list[tuple[int, tuple[int, ...]]] = []
-        for dim in reversed(grid.shared):
-            self.shared.append((stride, tuple(cast("int", d.size) if d is dim else 1 for d in dims[dims.index(dim) :])))
-            stride *= cast("int", dim.size)
+        self.flat = flattener(grid.shared, dims, stride, backend)
         self.sizes = tuple(cast("int", dim.size) for dim in dims)
 
     def __call__(self, components: Sequence[Native]) -> Located:
@@ -180,9 +177,35 @@ class Locator:
             total = ops["broadcast_to"](total, self.sizes)
         return Located(ops["reshape"](total, (prod(self.sizes),)), weights[::-1], negative, fixed[::-1])
 
-    def _first(self, component: Native) -> Native:
-        """Index 0 for grids of one sample."""
-        return self.backend.ops["reshape"](self.backend.ops["arange"](0, 1, 1, INT64, self.backend.device(component)), (1,) * len(self.dims))
+
+def flattener(shared: Sequence[Dim], dims: Sequence[Dim], stride: int, backend: Backend) -> Callable[[Native | None, Native], Native]:
+    """Function that completes flat indices (None for 0): adds the offsets of shared dims and makes them 1-D.
+
+    Args:
+        shared: Dims that values and points have in common, slowest first.
+        dims: Dims of the points.
+        stride: Number of values per entry of the shared dims.
+        backend: Library.
+    """
+    ops, sizes = backend.ops, tuple(cast("int", dim.size) for dim in dims)
+    count = (prod(sizes),)
+    offsets: list[tuple[int, int, tuple[int, ...]]] = []
+    for dim in reversed(shared):
+        size = cast("int", dim.size)
+        offsets.append((stride, stride * size, tuple(size if d is dim else 1 for d in dims[list(dims).index(dim) :])))
+        stride *= size
+
+    def flat(total: Native | None, like: Native) -> Native:
+        for step, stop, aligned in offsets:
+            offset = ops["reshape"](ops["arange"](0, stop, step, INT64, backend.device(like)), aligned)
+            total = offset if total is None else ops["add"](total, offset)
+        if total is None:
+            total = ops["reshape"](ops["arange"](0, 1, 1, INT64, backend.device(like)), (1,) * len(dims))
+        if backend.shape(total) != sizes:
+            total = ops["broadcast_to"](total, sizes)
+        return ops["reshape"](total, count)
+
+    return flat
 
 
 def _located(

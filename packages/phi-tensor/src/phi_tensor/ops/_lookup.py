@@ -1,13 +1,33 @@
-"""Look-up by index: gather, scatter, masks."""
+"""Look-up by index vectors and masks: gather, boolean masks, flat indices. Writing is in `_scatter.py`."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
 
 from phi_tensor._dim import Dim
-from phi_tensor._errors import IncompatibleShapes
-from phi_tensor._shape import Shape
+from phi_tensor._dim_types import channel, instance
+from phi_tensor._dtype import INT64
+from phi_tensor._errors import IncompatibleShapes, Unsupported
+from phi_tensor._hidden import report
+from phi_tensor._padding import ABSENT
+from phi_tensor._plan import PlanCall, Row, planned, rule
+from phi_tensor._shape import Shape, merge_shapes
+from phi_tensor._spec import parse_shape_spec
 from phi_tensor._tensor import Tensor
+from phi_tensor._trees import tree_map
+from phi_tensor.layouts._dense_steps import align_step, cast_step, chain, convert_step
+from phi_tensor.layouts._layout import Dense, Layout, Parts
+from phi_tensor.ops import _table as table
+from phi_tensor.ops._call import as_tensor, is_container
+from phi_tensor.ops._interpolation import Axis, FlatGrid, flattener, points_dims
+from phi_tensor.ops._parts import at_points, backend_for, components_of, part_by_part
+from phi_tensor.ops._structure import expand, pack_dims, stack
+
+NO_INDEX = ""
+"""In place of the index dim where indices count along a single dim."""
 
 
 def index_dim_of(indices: Shape, values: Shape | None) -> Dim:
@@ -17,7 +37,8 @@ def index_dim_of(indices: Shape, values: Shape | None) -> Dim:
     fitting = labelled or [d for d in channels if d.labels is None or values is None]
     if not fitting:
         raise IncompatibleShapes(
-            f"Index vectors need a channel dim whose labels name dims of {values}, but have shape {indices}. Label it, e.g. `vec(x=…, y=…)`."
+            f"Index vectors need a channel dim whose labels name dims of {values}, but have shape {indices}. "
+            f"Label it, e.g. `vec(x=…, y=…)`."
         )
     return next((d for d in fitting if d.name == "vector"), fitting[0])
 
@@ -30,9 +51,223 @@ def component_of(value: Any, label: str) -> Any:
     return value if dim is None else value[{dim.name: label}]
 
 
-def gather(values: Any, indices: Any, dims: Any = None) -> Any:
-    raise NotImplementedError
+def gather(values: Any, indices: Any, dims: Any = None, pref_index_dim: str = "index") -> Any:
+    """Values at integer index vectors.
+
+    Args:
+        values: Tensor or tree.
+        indices: Ints `(…, vector)`; labels of the vector dim name dims of `values`. Other dims that both have are matched.
+        dims: Dims that are indexed, in the order of the components; default: the labels, else all spatial, else all instance dims.
+            For one dim, `indices` may be plain positions without a vector dim.
+        pref_index_dim: Name of the vector dim among several channel dims.
+
+    Returns:
+        Values with the dims of `indices` (without the vector dim) and the remaining ones of `values`.
+
+    Raises:
+        IndexError: An index is outside (found out as late as `check` says, see `checked`).
+
+    >>> import phi_tensor as math
+    >>> gather(math.wrap([[1, 2], [3, 4]], math.spatial("x,y")), math.vec(x=1, y=0))
+    3
+    """
+    if not isinstance(values, Tensor) and is_container(values):
+        return tree_map(lambda leaf: gather(leaf, indices, dims, pref_index_dim), values)
+    x, at = as_tensor(values), as_tensor(indices)
+    if at.dtype.kind is not int:
+        raise IncompatibleShapes(f"`gather` needs int indices, but found {at.dtype}. Use `to_int64` or interpolate with `grid_sample`.")
+    names, index = indexed_dims(x.shape, at.shape, dims, pref_index_dim)
+    check_inside(at, names, index, x.shape, "gather")
+    return table.GATHER(x, at, names=names, index=index)
 
 
-def boolean_mask(x: Any, dim: Any, mask: Any) -> Any:
-    raise NotImplementedError
+def indexed_dims(values: Shape, indices: Shape, dims: Any, preferred: str = "index") -> tuple[tuple[str, ...], str]:
+    """`(names of the indexed dims in the order of components, name of the index dim or NO_INDEX)`."""
+    wanted = None if dims is None else values.selected_names(dims)
+    if wanted is not None and len(wanted) == 1:
+        fitting = [d for d in indices.channel.dims if d.size == 1 and (d.labels == wanted or d.name in (preferred, "vector"))]
+        return wanted, fitting[0].name if fitting else NO_INDEX
+    if preferred in indices:
+        index = indices.get_dim(preferred)
+    elif wanted is None and not indices.channel_rank and (values.spatial_rank or values.instance_rank) == 1:
+        return (values.spatial or values.instance).names, NO_INDEX
+    else:
+        index = index_dim_of(indices, values)
+    names = wanted or index.labels or values.spatial.names or values.instance.names
+    if index.labels and set(index.labels) == set(names):
+        names = index.labels
+    if index.size != len(names):
+        raise IncompatibleShapes(f"Index vectors along `{index.name}` have {index.size} components, but {names} of {values} are indexed.")
+    return tuple(names), index.name
+
+
+def check_inside(indices: Tensor, names: Sequence[str], index: str, values: Shape, function: str) -> None:
+    """Report indices outside of the dims `names`; on the CPU or in compiled code, where that costs little."""
+    if indices.available and indices.device.device_type != "CPU":
+        return
+    outside: Any = False
+    for i, name in enumerate(names):
+        entry = indices if index == NO_INDEX else indices[{index: i}]
+        wrong = (entry < 0) | (entry >= cast("int", values.get_size(name)))
+        outside = wrong if outside is False else outside | wrong
+    if outside is not False:
+        sizes = {name: values.get_size(name) for name in names}
+        any_outside = table.ANY(outside, names=outside.shape.names) if outside.rank else outside
+        report(any_outside, lambda _: IndexError(f"`{function}` met indices outside of {sizes}. Clip or mask them first."))
+
+
+@rule("gather")
+def gather_rule(row: Row, values: Layout, indices: Layout, names: tuple[str, ...], index: str) -> PlanCall:
+    """Plan of looking up: one flat index, one native look-up."""
+    apart = at_points(row, (values, indices), names, index, lambda v, i: gather_rule(row, v, i, names=names, index=index))
+    if apart is not None:
+        return apart
+    if isinstance(values, Parts):
+        keep = (1,) if values.dim.name == index else ()
+        return part_by_part((values, indices), values.dim.name, lambda k, v, i: gather_rule(row, v, i, names=names, index=index), keep)
+    assert isinstance(values, Dense)
+    backend = backend_for((values, indices))
+    stored = [name for name in names if name in values.axes]
+    components, take_components = components_of(indices, index, [names.index(name) for name in stored], backend)
+    dims = points_dims(components)
+    axes = tuple(Axis(name, cast("int", values.shape.get_size(name)), (ABSENT, ABSENT), 0, 0) for name in stored)
+    grid = FlatGrid(values, (), axes, {dim.name for dim in dims}, values.dtype, backend)
+    shape = merge_shapes(indices.shape.without(index) if index else indices.shape, values.shape.without(names))
+    axes_of_result = (*grid.rest, *dims) if grid.leading else (*dims, *grid.rest)
+    result = Dense.of(tuple(shape.get_dim(dim.name) for dim in axes_of_result), shape, values.dtype, backend)
+    if not stored:
+        return planned(result, lambda v, i: Tensor(result, v.natives))
+    strides = flat_strides([(name, cast("int", values.shape.get_size(name))) for name in grid.order])
+    parts = [(aligned_ints(components[stored.index(name)], dims, backend), stored.index(name), strides[name]) for name in grid.order]
+    complete = flattener(grid.shared, dims, int(np.prod([axis.size for axis in axes])), backend)
+    take, reshape, sizes = backend.ops["take"], backend.ops["reshape"], result.sizes
+    axis = 1 if grid.leading and grid.rest else 0
+
+    def call(v: Tensor, i: Tensor) -> Tensor:
+        natives = take_components(i)
+        at = complete(flat_index(natives, parts, backend), natives[0])
+        return Tensor(result, (reshape(take(grid.flat(v.natives[0], ()), at, axis), sizes),))
+
+    return planned(result, call)
+
+
+@rule("take")
+def take_rule(row: Row, values: Layout, indices: Layout, name: str) -> PlanCall:
+    """Plan of looking up positions along one dim."""
+    return gather_rule(row, values, indices, names=(name,), index=NO_INDEX)
+
+
+def flat_strides(sizes: Sequence[tuple[str, int]]) -> dict[str, int]:
+    """Distance in the flat array per dim; the last is the fastest."""
+    strides: dict[str, int] = {}
+    stride = 1
+    for name, size in reversed(sizes):
+        strides[name] = stride
+        stride *= size
+    return strides
+
+
+def aligned_ints(component: Dense, dims: Sequence[Dim], backend: Any) -> Any:
+    """Step that brings indices to 64-bit ints, aligned with `dims`."""
+    return chain([convert_step(component, backend), cast_step(component.dtype, INT64, backend), align_step(component.stored, dims, backend)])
+
+
+def flat_index(natives: Sequence[Any], parts: Sequence[tuple[Any, int, int]], backend: Any) -> Any:
+    """Σ index · stride over `(step, position in natives, stride)`."""
+    add, multiply = backend.ops["add"], backend.ops["multiply"]
+    total = None
+    for step, position, stride in parts:
+        part = natives[position] if step is None else step(natives[position])
+        part = part if stride == 1 else multiply(part, stride)
+        total = part if total is None else add(total, part)
+    return total
+
+
+# --- masks
+
+
+def boolean_mask(x: Any, dim: Any, mask: Any, preserve_names: bool = False) -> Any:
+    """Entries of `x` along `dim` where `mask` is true.
+
+    Args:
+        x: Tensor or tree.
+        dim: The masked dim; several are packed into one instance dim first.
+        mask: Bools along `dim`; with further dims, the number of entries varies along them and the result is ragged.
+        preserve_names: Keep the labels of the entries.
+
+    Raises:
+        Unsupported: The mask is not known yet (inside `jit_compile`), so the size of the result is not either.
+    """
+    if not isinstance(x, Tensor) and is_container(x):
+        return tree_map(lambda leaf: boolean_mask(leaf, dim, mask, preserve_names), x)
+    value, chosen = as_tensor(x), as_tensor(mask)
+    if not chosen.available:
+        raise Unsupported("The size of a masked tensor is unknown until the mask is. Inside `jit_compile` use `where(mask, value, 0)`.")
+    names = chosen.shape.selected_names(dim)
+    if len(names) > 1:
+        packed = instance("entries")
+        entries = merge_shapes(value.shape, chosen.shape).only(names)
+        return boolean_mask(pack_dims(expand(value, entries), names, packed), packed, pack_dims(chosen, names, packed))
+    if not names:
+        raise IncompatibleShapes(f"The mask {chosen.shape} has no dim {dim!r}. Masks vary along the dim that they select from.")
+    name = names[0]
+    others = chosen.shape.without(name)
+    if others:
+        along = others[0]
+        size = range(cast("int", along.size))
+        parts = [boolean_mask(value[{along.name: i}], name, chosen[{along.name: i}], preserve_names) for i in size]
+        return stack(parts, along)
+    selected = np.flatnonzero(chosen.numpy(name))
+    return _selected(value, chosen.shape.get_dim(name), selected, preserve_names)
+
+
+def _selected(value: Tensor, dim: Dim, selected: Any, preserve_names: bool) -> Tensor:
+    labels = value.shape.get_dim(dim.name).labels if dim.name in value.shape else None
+    new = dim.with_size(len(selected))
+    if preserve_names and labels:
+        new = dim.with_size(len(selected), tuple(labels[i] for i in selected))
+    if dim.name not in value.shape:
+        return expand(value, Shape.of((new,)))
+    if isinstance(value.layout, Parts) and value.layout.dim.name == dim.name and len(selected):
+        return value[{dim.name: [int(i) for i in selected]}]
+    size = value.shape.get_size(dim.name)
+    if size != dim.size:
+        raise IncompatibleShapes(f"The mask has {dim.size} entries along `{dim.name}`, but the value has {size}.")
+    native = value.backend.as_native(selected.astype(np.int64), value.device)
+    at = Tensor(Dense.of((new,), Shape.of((new,)), INT64, value.backend), (native,))
+    return table.TAKE(value, at, name=dim.name)
+
+
+# --- flat indices
+
+
+def ravel_index(index: Tensor, resolution: Shape, dim: Any = channel, mode: str = "undefined") -> Tensor:
+    """Row-major flat index of index vectors in an array of the sizes `resolution`.
+
+    Args:
+        index: Int vectors `(…, vector)`.
+        resolution: Dims and sizes, in the order of the components (or named by the labels).
+        dim: The vector dim.
+        mode: Outside of the array: `undefined`, `clamp`, or `periodic`.
+    """
+    vector = index.shape.only(dim).dim
+    names = vector.labels if vector.labels and set(vector.labels) == set(resolution.names) else resolution.names
+    total: Any = 0
+    for name in resolution.names:
+        part = index[{vector.name: names.index(name)}]
+        size = cast("int", resolution.get_size(name))
+        if mode == "clamp":
+            part = table.CLIP(part, 0, size - 1)
+        total = total * size + (part % size if mode == "periodic" else part)
+    return total
+
+
+def unravel_index(index: Tensor, resolution: Shape, index_dim: Shape | str = "index:c") -> Tensor:
+    """Index vectors of row-major flat indices in an array of the sizes `resolution`."""
+    parts: list[Tensor] = []
+    for dim in reversed(resolution.dims):
+        parts.append(index % cast("int", dim.size))
+        index = index // cast("int", dim.size)
+    new = parse_shape_spec(index_dim) if isinstance(index_dim, str) else index_dim
+    return stack(parts[::-1], Shape.of((new.dim.with_size(resolution.rank, resolution.names),)))
+

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 from phi_tensor._errors import IncompatibleShapes
@@ -13,15 +13,13 @@ from phi_tensor._plan import PlanCall, Row, planned, rule
 from phi_tensor._shape import Shape, merge_shapes
 from phi_tensor._tensor import Tensor
 from phi_tensor._trees import tree_map
-from phi_tensor.backends._backend import Backend
-from phi_tensor.backends._registry import common_backend
-from phi_tensor.layouts._elementwise import entries_of
-from phi_tensor.layouts._layout import Dense, Layout, Parts, Ragged, Scalar, entry_layout
-from phi_tensor.layouts._structure import join, layout_of
+from phi_tensor.layouts._layout import Dense, Layout, Parts, Ragged, Scalar
+from phi_tensor.layouts._structure import layout_of
 from phi_tensor.ops import _table as table
 from phi_tensor.ops._call import as_tensor, is_container
 from phi_tensor.ops._dense_padding import DensePadder, Widths
 from phi_tensor.ops._dtype_rules import result_types
+from phi_tensor.ops._parts import backend_for, joined_layout, part_by_part
 
 
 def pad(value: Any, widths: Any, mode: Any = 0, **kwargs: object) -> Any:
@@ -94,39 +92,6 @@ def pad_rule(row: Row, layout: Layout, *constants: Layout, widths: Widths, sides
     return _dense(row, layout, constants, *_without_absent(widths, sides))
 
 
-def joined_layout(layout: Layout) -> Dense:
-    """Layout of `tensor.block()`."""
-    return cast("Dense", layout_of(join(table.JOIN, layout)))
-
-
-def part_by_part(layouts: Sequence[Layout], along: str, plan_of: Callable[..., PlanCall], keep: Sequence[int] = ()) -> PlanCall:
-    """Plan that applies `plan_of(i, *entries)` to each entry along a dim and keeps the results apart.
-
-    Args:
-        layouts: Layouts of the operands; the first has the dim.
-        along: Name of the dim.
-        plan_of: Makes the plan of one entry.
-        keep: Positions of operands that are not taken apart.
-    """
-    dim = layouts[0].shape.get_dim(along)
-    assert isinstance(dim.size, int)
-    whole = [i in keep or isinstance(layout, Scalar) for i, layout in enumerate(layouts)]
-    plans = [
-        plan_of(i, *(x if w else entry_layout(x, along, i) for x, w in zip(layouts, whole, strict=True))) for i in range(dim.size)
-    ]
-    result = Parts.of(dim, tuple(layout_of(plan) for plan in plans))
-    count = len(plans)
-
-    def call(*operands: Any) -> Tensor:
-        columns = [(x,) * count if w else entries_of(x, along, count) for x, w in zip(operands, whole, strict=True)]
-        natives: tuple[Any, ...] = ()
-        for plan, *xs in zip(plans, *columns, strict=True):
-            natives += plan(*xs).natives
-        return Tensor(result, natives)
-
-    return planned(result, call)
-
-
 def _without_absent(widths: Widths, sides: Sides) -> tuple[Widths, Sides]:
     """Sides without a rule are only cropped."""
     kept = [
@@ -153,11 +118,6 @@ def _dense(row: Row, layout: Dense, constants: tuple[Layout, ...], widths: Width
             result, (apply(t.natives[0], [x if n else x.block().natives[0] for x, n in zip(c, numbers, strict=True)]),)
         ),
     )
-
-
-def backend_for(layouts: Sequence[Layout]) -> Backend:
-    """Library for all operands that are tensors."""
-    return common_backend(tuple(layout.backend for layout in layouts if not isinstance(layout, Scalar)))
 
 
 def _dtype(row: Row, layout: Dense, constants: Sequence[Layout]) -> Any:
