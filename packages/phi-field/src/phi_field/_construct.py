@@ -119,7 +119,7 @@ def _of_vector(function: Callable[..., Any], axes: tuple[str, ...]) -> Callable[
         names = tuple(inspect.signature(function).parameters)
     except (TypeError, ValueError):
         return function
-    if set(names) <= set(axes) and names and (len(axes) > 1 or len(names) == len(axes)):
+    if sorted(names) == sorted(axes):
         return lambda points: function(**{name: points.vector[name] for name in names})
     return function
 

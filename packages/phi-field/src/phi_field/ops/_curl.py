@@ -7,7 +7,7 @@ from typing import Any
 
 import phi_tensor as math
 from phi_tensor import IncompatibleShapes, Tensor, channel
-from phi_tensor.extrapolation import NONE, PERIODIC, Extrapolation, get_normal
+from phi_tensor.extrapolation import NONE, PERIODIC, ZERO, Extrapolation, Undefined, get_normal
 from phi_tensor.extrapolation import map as map_rules
 from phi_field._boundary import as_boundary
 from phi_field._field import Field
@@ -20,8 +20,11 @@ Term = tuple[str | None, str, int]
 
 
 def _stored(boundary: Extrapolation) -> Extrapolation:
-    """Boundary of values that are stored at all outer sites, except periodic ones: one derivative of two is unknown outside."""
-    return map_rules(lambda rule: rule if rule == PERIODIC else NONE, get_normal(boundary))
+    """Boundary of values that are stored at all outer sites that can be known: one derivative of two is unknown outside."""
+    normal = get_normal(boundary)
+    if normal == NONE or isinstance(normal, Undefined):
+        return Undefined(ZERO)
+    return map_rules(lambda rule: rule if rule == PERIODIC else NONE, normal)
 
 
 def _derivative(boundary: Extrapolation) -> Extrapolation:

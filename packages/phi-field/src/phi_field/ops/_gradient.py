@@ -36,9 +36,9 @@ def spatial_gradient(field: Field, boundary: Any = None, at: str = "center", dim
         raise IncompatibleShapes(f"The field has a dim `{dim.name}` already: {field.shape}. Name another one, `stack_dim=channel('gradient')`.")
     if site is Site.FACE and axes != field.sampling.axes:
         raise IncompatibleShapes(f"At faces there is one derivative per axis {field.sampling.axes}, but `dims` selects {axes}. Use `at='center'`.")
-    target = rule if site is Site.FACE else None
-    slopes = field.sampling.difference(field.values, field.site, field.boundary, target, axes)
-    if site is not Site.FACE:
-        slopes = field.sampling.centered(slopes, axes)
-    values = math.rename_dims(slopes, "~vector", dim.with_size(axes))
+    if site is Site.CENTER:
+        values = field.sampling.central_difference(field.values, field.boundary, axes, dim)
+    else:
+        slopes = field.sampling.difference(field.values, field.site, field.boundary, rule, axes)
+        values = math.rename_dims(slopes, "~vector", dim.with_size(axes))
     return Field(field.sampling, values, site, rule)

@@ -22,4 +22,5 @@ def laplace(u: Field, axes: Any = spatial) -> Field:
     Returns:
         Field with the sampling and site of `u`; its boundary is 0 where `u` is constant outside, else the rule of `u`.
     """
-    return Field(u.sampling, u.sampling.laplace(u.values, u.site, u.boundary, u.sampling.shape.only(axes).names), u.site, second_derivative(u.boundary))
+    names = u.sampling.shape.only(axes).names
+    return Field(u.sampling, u.sampling.laplace(u.values, u.boundary, names), u.site, second_derivative(u.boundary))

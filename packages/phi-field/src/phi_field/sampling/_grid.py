@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import lru_cache, reduce
 from operator import add
 from typing import Any, cast
 
@@ -18,12 +18,12 @@ import numpy as np
 import phi_tensor as math
 from phi_geom import Box, UniformGrid
 from phi_tensor import IncompatibleShapes, Shape, Tensor, channel, dual, wrap
-from phi_tensor.extrapolation import NONE, Extrapolation
+from phi_tensor.extrapolation import CopyExtrapolation, Extrapolation
 from phi_field.sampling._sampling import Sampling
 from phi_field.sampling._site import Site
 
-Kernel = Callable[[Tensor, Tensor], Tensor]
-"""Combines the upper and the lower one of two neighbours."""
+Pairing = Callable[[Tensor, str], Tensor]
+"""Combines each two neighbours along an axis; the result has one entry less."""
 
 Component = tuple[Tensor, Extrapolation, tuple[str, ...]]
 """Values and boundary of one component, and the axes along which it is staggered."""
@@ -69,9 +69,29 @@ class Grid(Sampling):
         """Side lengths of a cell `(…, vector)`."""
         return self.cells.dx
 
-    def spacing(self, axis: str) -> Tensor:
-        """Side length of a cell along one axis."""
-        return self._kept(("spacing", axis, math.get_precision()), lambda: self.cells.dx.vector[axis])
+    def spacing(self, axis: str) -> Tensor | float:
+        """Side length of a cell along one axis: a Python number where it is known and the same for all batch entries."""
+        kept = self.__dict__.get(axis)
+        if kept is not None:
+            return kept
+        with math.precision(64):
+            dx = self.cells.dx.vector[axis]
+        if dx.rank or not dx.available:
+            return dx
+        number = self.__dict__[axis] = float(dx)
+        return number
+
+    @property
+    def step(self) -> Tensor | float:
+        """Cell size as one number where all sides are equal and known, else `(vector)`."""
+        kept = self.__dict__.get("step")
+        if kept is None:
+            sizes = {self.spacing(axis) for axis in self.axes}
+            (first, *rest) = sizes
+            kept = self.dx if rest or isinstance(first, Tensor) else first
+            if isinstance(kept, float):
+                self.__dict__["step"] = kept
+        return kept
 
     def resolution(self, staggered: Sequence[str], boundary: Extrapolation | None) -> Shape:
         """Number of stored values along each axis for a component that is staggered along some axes."""
@@ -107,8 +127,8 @@ class Grid(Sampling):
             dx = self.cells.dx
             shift = [(0.5 - _outer(boundary, axis)[0] if axis in staggered else 0.0) for axis in self.axes]
             sizes = self.resolution(staggered, boundary)
-            lower = self.bounds.lower + dx * wrap(np.asarray(shift), channel(vector=self.axes))
-            upper = lower + dx * wrap(np.asarray(sizes.sizes, np.float64), channel(vector=self.axes))
+            lower = self.bounds.lower + dx * wrap(np.asarray(shift), _axes_dim(self.axes, False))
+            upper = lower + dx * wrap(np.asarray(sizes.sizes, np.float64), _axes_dim(self.axes, False))
             return UniformGrid(sizes, Box(lower, upper))
 
     def measure(self, site: Site) -> Tensor:
@@ -122,16 +142,15 @@ class Grid(Sampling):
 
     def unstack(self, values: Tensor, site: Site, boundary: Extrapolation) -> list[Component]:
         """`(values, boundary, staggered axes)` of each component of a site."""
+        if site is Site.CENTER:
+            return [(values, boundary, ())]
         staggered = site.staggered(self.axes)
         if None in staggered:
             return [(values, boundary, staggered[None])]
         dim = face_dim(values)
-        if dim not in values.shape:
-            raise IncompatibleShapes(f"Values at {site.value}s need one entry per axis along `vector`, but have {values.shape}.")
-        return [
-            (values.sliced(((dim, cast("str", c)),)), part(boundary, c) if dim == "vector" else boundary, axes)
-            for c, axes in staggered.items()
-        ]
+        if dim == "vector":
+            return [(values.sliced((("vector", c),)), part(boundary, c), axes) for c, axes in staggered.items()]
+        return [(values.sliced((("~vector", c),)), boundary, axes) for c, axes in staggered.items()]
 
     def one(self, values: Tensor, site: Site, boundary: Extrapolation, component: str | None) -> Component:
         """One component; of vectors where a site holds whole ones."""
@@ -142,28 +161,25 @@ class Grid(Sampling):
 
     def stack(self, parts: list[Tensor], site: Site, dim: str) -> Tensor:
         """Components of a site as one tensor."""
-        staggered = site.staggered(self.axes)
-        if None in staggered:
+        if site is Site.CENTER or site is Site.VERTEX:
             return parts[0]
-        labels = cast("tuple[str, ...]", tuple(staggered))
-        new = dual(vector=labels) if dim == "~vector" or any("vector" in p.shape for p in parts) else channel(vector=labels)
-        return math.stack(parts, new, expand_values=True)
+        apart = dim == "~vector" or any("vector" in p.shape.names for p in parts)
+        return math.stack(parts, _axes_dim(self.axes, apart), expand_values=True)
 
     # --- steps along one axis
 
-    def to_faces(self, values: Tensor, axis: str, kernel: Kernel, boundary: Extrapolation, target: Extrapolation | None) -> Tensor:
+    def to_faces(self, values: Tensor, axis: str, pair: Pairing, boundary: Extrapolation, target: Extrapolation | None) -> Tensor:
         """Cell → face: neighbours combined at the faces that `target` stores (all of them for None)."""
-        return _paired(_padded(values, axis, _outer(target, axis), boundary), axis, kernel)
+        return pair(_padded(values, axis, _outer(target, axis), boundary), axis)
 
-    def to_cells(self, values: Tensor, axis: str, kernel: Kernel, boundary: Extrapolation) -> Tensor:
+    def to_cells(self, values: Tensor, axis: str, pair: Pairing, boundary: Extrapolation) -> Tensor:
         """Face → cell: the two faces of each cell combined; those that are not stored come from the boundary."""
         lower, upper = _outer(boundary, axis)
-        return _paired(_padded(values, axis, (not lower, not upper), boundary), axis, kernel)
+        return pair(_padded(values, axis, (not lower, not upper), boundary), axis)
 
-    def slope(self, axis: str) -> Kernel:
-        """Kernel of the derivative along an axis."""
-        dx = self.spacing(axis)
-        return lambda upper, lower: (upper - lower) / dx
+    def slope(self, values: Tensor, axis: str) -> Tensor:
+        """Difference of neighbours over their distance."""
+        return (values.sliced(((axis, _REST),)) - values.sliced(((axis, _FIRST),))) / self.spacing(axis)
 
     # --- primitives
 
@@ -172,31 +188,23 @@ class Grid(Sampling):
         parts = [
             self.stack([self._dual_slope(v, axis, b, target) for v, b, _ in self.unstack(values, site, boundary)], site, "vector") for axis in axes
         ]
-        return math.stack(parts, dual(vector=axes), expand_values=True)
+        return math.stack(parts, _axes_dim(axes, True), expand_values=True)
 
     def _dual_slope(self, values: Tensor, axis: str, boundary: Extrapolation, target: Extrapolation | None) -> Tensor:
-        return self.to_faces(values, axis, self.slope(axis), boundary, target)
+        return self.to_faces(values, axis, self.slope, boundary, target)
 
     def collect(self, flux: Tensor, axes: tuple[str, ...]) -> Tensor:
         """Net outflow per volume."""
         dim = face_dim(flux)
-        return reduce(add, [_paired(flux.sliced(((dim, axis),)), axis, self.slope(axis)) for axis in axes])
+        return reduce(add, [self.slope(flux.sliced(((dim, axis),)), axis) for axis in axes])
 
-    def centered(self, faces: Tensor, axes: tuple[str, ...]) -> Tensor:
-        """Mean of the two faces of each cell for values at all faces along `~vector` (face → cell)."""
-        parts = [_paired(faces.sliced((("~vector", axis),)), axis, _mean) for axis in axes]
-        return math.stack(parts, dual(vector=axes))
+    def central_difference(self, values: Tensor, boundary: Extrapolation, axes: tuple[str, ...], dim: Shape) -> Tensor:
+        """Mean of the differences at both faces of each cell, (φᵢ₊₁ − φᵢ₋₁)/2dx, along `dim` (cell → cell)."""
+        return math.spatial_gradient(values, self.step, "central", boundary, axes, dim)
 
-    def laplace(self, values: Tensor, site: Site, boundary: Extrapolation, axes: tuple[str, ...]) -> Tensor:
-        """Sum of second differences along each axis: `collect` of `difference`, for every component at its own sites."""
-        parts = [
-            reduce(add, [self._second_slope(v, axis, b) for axis in axes]) for v, b, _ in self.unstack(values, site, boundary)
-        ]
-        return self.stack(parts, site, "vector")
-
-    def _second_slope(self, values: Tensor, axis: str, boundary: Extrapolation) -> Tensor:
-        slope = self.slope(axis)
-        return _paired(self.to_faces(values, axis, slope, boundary, None), axis, slope)
+    def laplace(self, values: Tensor, boundary: Extrapolation, axes: tuple[str, ...]) -> Tensor:
+        """`collect` of `difference`, for every component at its own sites: (φᵢ₊₁ − 2φᵢ + φᵢ₋₁)/dx² summed over axes."""
+        return math.laplace(values, self.step, boundary, axes)
 
     def slope_at(
         self, values: Tensor, site: Site, boundary: Extrapolation, component: str | None, axis: str, target: Site, target_boundary: Extrapolation
@@ -207,16 +215,16 @@ class Grid(Sampling):
             if other != axis:
                 v = _padded(v, other, _missing(_outer(b, other), _outer(target_boundary, other)), b)
         if axis in have:
-            return self.to_cells(v, axis, self.slope(axis), b)
+            return self.to_cells(v, axis, self.slope, b)
         if target is site:
-            return _paired(self.to_faces(v, axis, self.slope(axis), b, None), axis, _mean)
-        return self.to_faces(v, axis, self.slope(axis), b, target_boundary)
+            return _mean(self.to_faces(v, axis, self.slope, b, None), axis)
+        return self.to_faces(v, axis, self.slope, b, target_boundary)
 
     def interpolate(self, values: Tensor, site: Site, boundary: Extrapolation, target: Site, target_boundary: Extrapolation | None) -> Tensor:
         """Values at other sites, the mean of neighbours along each axis in turn; vectors by component."""
         sources = self.unstack(values, site, boundary)
         parts = [
-            self._joined([self._moved(*source, wanted, part(target_boundary, c)) for source in self._matching(sources, c)])
+            self._gathered(site if c is None else Site.CENTER, self._matching(sources, site, c), wanted, part(target_boundary, c))
             for c, wanted in target.staggered(self.axes).items()
         ]
         return self.stack(parts, target, "vector")
@@ -225,22 +233,22 @@ class Grid(Sampling):
         """Whole values at each site, along `~vector` where sites have several components."""
         sources = self.unstack(values, site, boundary)
         parts = [
-            self._joined([self._moved(*source, wanted, part(target_boundary, c)) for source in sources])
-            for c, wanted in target.staggered(self.axes).items()
+            self._gathered(site, sources, wanted, part(target_boundary, c)) for c, wanted in target.staggered(self.axes).items()
         ]
         return self.stack(parts, target, "~vector")
 
-    def _matching(self, sources: list[Component], component: str | None) -> list[Component]:
+    def _gathered(self, site: Site, sources: list[Component], wanted: tuple[str, ...], target: Extrapolation | None) -> Tensor:
+        """All components of a site moved to the same place, as a vector where the site holds one component each."""
+        return self.stack([self._moved(*source, wanted, target) for source in sources], site, "vector")
+
+    def _matching(self, sources: list[Component], site: Site, component: str | None) -> list[Component]:
         """What makes one component of the target: that component of a vector; all of them where a site holds whole vectors."""
         if component is None:
             return sources
-        if len(sources) == len(self.axes) and sources[0][2]:
+        if None not in site.staggered(self.axes):
             return [sources[self.axes.index(component)]]
         values, boundary, staggered = sources[0]
         return [(component_of(values, component, self.axes), part(boundary, component), staggered)]
-
-    def _joined(self, parts: list[Tensor]) -> Tensor:
-        return parts[0] if len(parts) == 1 else math.stack(parts, channel(vector=self.axes))
 
     def _moved(self, values: Tensor, boundary: Extrapolation, have: tuple[str, ...], want: tuple[str, ...], target: Extrapolation | None) -> Tensor:
         for axis in have:
@@ -255,6 +263,9 @@ class Grid(Sampling):
 
     def with_faces(self, values: Tensor, site: Site, boundary: Extrapolation, target: Extrapolation) -> Tensor:
         """Values with the outer sites that `target` stores: missing ones come from `boundary`, others are dropped."""
+        staggered = site.staggered(self.axes)
+        if all(_outer(part(boundary, c), axis) == _outer(part(target, c), axis) for c, axes in staggered.items() for axis in axes):
+            return values
         parts: list[Tensor] = []
         for (v, b, axes), component in zip(self.unstack(values, site, boundary), site.staggered(self.axes), strict=True):
             for axis in axes:
@@ -300,24 +311,24 @@ class Grid(Sampling):
     def evaluate(self, values: Tensor, site: Site, boundary: Extrapolation, points: Tensor) -> Tensor:
         """Values at any points, each component between its own sites."""
         parts = [self._lookup(v, b, axes, points) for v, b, axes in self.unstack(values, site, boundary)]
-        return parts[0] if None in site.staggered(self.axes) else math.stack(parts, channel(vector=self.axes))
+        return parts[0] if None in site.staggered(self.axes) else math.stack(parts, _axes_dim(self.axes, False))
 
     def pull_back(self, values: Tensor, site: Site, boundary: Extrapolation, points: Tensor) -> Tensor:
         """Values at points of which there is one per component along `~vector`: each component at its own points."""
         if "~vector" not in points.shape:
             return self.evaluate(values, site, boundary, points)
         parts = [self._lookup(*source, own) for source, own in self._with_points(values, site, boundary, points)]
-        return math.stack(parts, channel(vector=self.axes))
+        return math.stack(parts, _axes_dim(self.axes, False))
 
     def pull_back_with_bounds(self, values: Tensor, site: Site, boundary: Extrapolation, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """`pull_back`, and the lowest and highest of the stored and outer values that each of its values was made of."""
         found = [
-            math.grid_sample_with_bounds(v, self.indices(own, axes, b), b)
+            math.grid_sample_with_bounds(*self._located(v, b, axes, own), b)
             for (v, b, axes), own in self._with_points(values, site, boundary, points)
         ]
         if len(found) == 1 and None in site.staggered(self.axes):
             return found[0]
-        value, lowest, highest = (math.stack(list(parts), channel(vector=self.axes)) for parts in zip(*found, strict=True))
+        value, lowest, highest = (math.stack(list(parts), _axes_dim(self.axes, False)) for parts in zip(*found, strict=True))
         return value, lowest, highest
 
     def _with_points(self, values: Tensor, site: Site, boundary: Extrapolation, points: Tensor) -> list[tuple[Any, Tensor]]:
@@ -326,13 +337,20 @@ class Grid(Sampling):
         if "~vector" not in points.shape:
             return [(source, points) for source in sources]
         return [
-            (source, points.sliced((("~vector", component),))) for component in self.axes for source in self._matching(sources, component)
+            (source, points.sliced((("~vector", component),))) for component in self.axes for source in self._matching(sources, site, component)
         ]
 
     def _lookup(self, values: Tensor, boundary: Extrapolation, staggered: tuple[str, ...], points: Tensor) -> Tensor:
-        return math.grid_sample(values, self.indices(points, staggered, boundary), boundary)
+        return math.grid_sample(*self._located(values, boundary, staggered, points), boundary)
 
-    def indices(self, points: Tensor, staggered: tuple[str, ...], boundary: Extrapolation) -> Tensor:
+    def _located(self, values: Tensor, boundary: Extrapolation, staggered: tuple[str, ...], points: Tensor) -> tuple[Tensor, Tensor]:
+        """Values with at least one sample per axis, and the points as indices into them."""
+        empty = [axis for axis in staggered if values.shape.get_size(axis) == 0]
+        for axis in empty:  # one cell between two walls: both faces come from the boundary
+            values = _padded(values, axis, (1, 1), boundary)
+        return values, self.indices(points, staggered, None if empty else boundary)
+
+    def indices(self, points: Tensor, staggered: tuple[str, ...], boundary: Extrapolation | None) -> Tensor:
         """Positions in units of cells, 0 at the first stored value of a component that is staggered along some axes [-]."""
         offsets = tuple(1.0 - _outer(boundary, axis)[0] if axis in staggered else 0.5 for axis in self.axes)
         origin, scale = self._kept(("indices", offsets, math.get_precision()), lambda: self._index_map(offsets))
@@ -341,7 +359,7 @@ class Grid(Sampling):
     def _index_map(self, offsets: tuple[float, ...]) -> tuple[Tensor, Tensor]:
         with math.precision(64):
             scale = 1 / self.cells.dx
-            origin = -self.bounds.lower * scale - wrap(np.asarray(offsets), channel(vector=self.axes))
+            origin = -self.bounds.lower * scale - wrap(np.asarray(offsets), _axes_dim(self.axes, False))
         return math.to_float(origin), math.to_float(scale)
 
     def deposit(self, values: Tensor, points: Tensor, site: Site, boundary: Extrapolation) -> Tensor:
@@ -381,12 +399,25 @@ class Grid(Sampling):
 
 def face_dim(values: Tensor) -> str:
     """Dim that lists the axes of faces: the components normal to them, or a dim of its own beside whole vectors."""
-    return "~vector" if "~vector" in values.shape else "vector"
+    names = values.shape.names
+    if "~vector" in names:
+        return "~vector"
+    if "vector" not in names:
+        raise IncompatibleShapes(f"Values at faces or edges need one entry per axis along `vector`, but have {values.shape}.")
+    return "vector"
 
 
 def part(boundary: Any, component: str | None) -> Any:
     """Boundary of one component."""
-    return boundary if component is None or boundary is None else boundary[{"vector": component}]
+    if component is None or type(boundary) is CopyExtrapolation or boundary is None:
+        return boundary
+    return boundary[{"vector": component}]
+
+
+@lru_cache(64)
+def _axes_dim(axes: tuple[str, ...], apart: bool) -> Shape:
+    """Dim that lists the axes: `vector`, or apart from it `~vector`."""
+    return (dual if apart else channel)(vector=axes)
 
 
 def component_of(values: Tensor, component: str, axes: tuple[str, ...]) -> Tensor:
@@ -397,7 +428,13 @@ def component_of(values: Tensor, component: str, axes: tuple[str, ...]) -> Tenso
 
 def _outer(boundary: Extrapolation | None, axis: str) -> tuple[bool, bool]:
     """Whether the lowest and the highest face along an axis are stored."""
-    return (True, True) if boundary is None else boundary.valid_outer_faces(axis)
+    if boundary is None:
+        return True, True
+    kept: dict[Any, tuple[bool, bool]] = boundary.__dict__.setdefault("_outer", {})  # with the boundary, whose lifetime it shares
+    found = kept.get(axis)
+    if found is None:
+        found = kept[axis] = boundary.valid_outer_faces(axis)
+    return found
 
 
 def _missing(have: tuple[bool, bool], want: tuple[bool, bool]) -> tuple[int, int]:
@@ -415,13 +452,6 @@ def _padded(values: Tensor, axis: str, widths: tuple[int, int], boundary: Extrap
     return math.pad(values, {axis: padded}, boundary) if any(padded) else values
 
 
-def _paired(values: Tensor, axis: str, kernel: Kernel) -> Tensor:
-    return kernel(values.sliced(((axis, _REST),)), values.sliced(((axis, _FIRST),)))
-
-
-def _mean(upper: Tensor, lower: Tensor) -> Tensor:
-    return (upper + lower) * 0.5
-
-
-ALL = NONE
-"""Boundary of values that are stored at every site, outer ones included."""
+def _mean(values: Tensor, axis: str) -> Tensor:
+    """Mean of neighbours."""
+    return (values.sliced(((axis, _REST),)) + values.sliced(((axis, _FIRST),))) * 0.5

@@ -69,6 +69,21 @@ class Sampling(ABC):
         """
 
     @abstractmethod
+    def central_difference(self, values: Tensor, boundary: Extrapolation, axes: tuple[str, ...], dim: Shape) -> Tensor:
+        """Mean of `difference` over the faces of each cell: derivative at the cells themselves, along `dim` (cell → cell).
+
+        Args:
+            values: Values at centers.
+            boundary: Values outside.
+            axes: Axes to differentiate along.
+            dim: Dim of the result that lists the axes.
+        """
+
+    @abstractmethod
+    def laplace(self, values: Tensor, boundary: Extrapolation, axes: tuple[str, ...]) -> Tensor:
+        """`collect` of `difference` in one step, for every component at its own sites."""
+
+    @abstractmethod
     def interpolate(self, values: Tensor, site: Site, boundary: Extrapolation, target: Site, target_boundary: Extrapolation | None) -> Tensor:
         """Values at other sites of the same cells, linear in between (site → site).
 

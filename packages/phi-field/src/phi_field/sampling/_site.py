@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from functools import lru_cache
 
 from phi_tensor import Unsupported
 
@@ -28,12 +29,17 @@ class Site(str, Enum):
 
     def staggered(self, axes: tuple[str, ...]) -> dict[str | None, tuple[str, ...]]:
         """Staggered axes by component; the key is None where there is one component only."""
-        return {
-            Site.CENTER: {None: ()},
-            Site.FACE: {axis: (axis,) for axis in axes},
-            Site.EDGE: {axis: tuple(other for other in axes if other != axis) for axis in axes},
-            Site.VERTEX: {None: axes},
-        }[self]
+        return _staggered(self.value, axes)
 
     def __repr__(self) -> str:
         return self.value
+
+
+@lru_cache(256)
+def _staggered(site: str, axes: tuple[str, ...]) -> dict[str | None, tuple[str, ...]]:
+    return {
+        "center": {None: ()},
+        "face": {axis: (axis,) for axis in axes},
+        "edge": {axis: tuple(other for other in axes if other != axis) for axis in axes},
+        "vertex": {None: axes},
+    }[site]
