@@ -289,3 +289,23 @@ def test_constant_and_empty_ranges_do_not_warn():
         pixels_of(
             vis.plot(ramp() * 0, ramp() * np.nan, wrap([np.nan, np.nan], spatial("x")), same_scale=False)
         )
+
+
+def test_frames_drawn_over_a_kept_background_equal_whole_drawings():
+    velocity = math.stack({"x": moving(), "y": 2 * moving()}, channel("vector"))
+    series = math.stack(
+        {"a": math.mean(moving()), "b": wrap([0.0, 0.3, 0.1, 0.2], batch("time"))}, channel("q")
+    )
+    animation = vis.plot({"smoke": moving(), "v": velocity, "mean": series}, animate="time")
+    for i in (0, 3):
+        animation.frame(i)
+        quick = animation.current_pixels(60).astype(int)
+        whole = pixels_of(animation.figure).astype(int)
+        differing = np.abs(quick - whole).max(-1) > 24
+        assert differing.mean() < 1e-3, "edges of lines may be blended twice"
+
+
+def test_paper_of_a_gif_is_white(tmp_path):
+    vis.save(tmp_path / "a.gif", vis.animate(moving(3)), dpi=40)
+    with Image.open(tmp_path / "a.gif") as gif:
+        assert gif.convert("RGB").getpixel((1, 1)) == (255, 255, 255)

@@ -5,6 +5,7 @@ import pytest
 
 import phi_tensor as math
 import phi_vis as vis
+from phi_field import CenteredGrid, StaggeredGrid
 from phi_geom import Box, Sphere, UniformGrid
 from phi_tensor import IncompatibleShapes, Unsupported, batch, channel, instance, spatial, vec, wrap
 from phi_tensor.testing import assert_close
@@ -289,3 +290,18 @@ def test_scale_is_kept_in_64_bit():
     with math.precision(64):
         values = 1e8 + wrap(np.arange(4.0).reshape(2, 2), spatial("x,y"))
     assert_close(wrap(mark(values).values, spatial("y,x")), values)
+
+
+def test_staggered_grids_are_shown_at_the_centres():
+    field = StaggeredGrid(lambda p: 2 * p, "periodic", Box(x=(1, 4), y=(-1, 1)), x=6, y=4)
+    arrows, expected = mark(field), field.at_centers().values
+    np.testing.assert_allclose(arrows.u.reshape(4, 6), expected.vector["x"].numpy("y,x"), rtol=1e-6)
+    np.testing.assert_allclose(arrows.v.reshape(4, 6), expected.vector["y"].numpy("y,x"), rtol=1e-6)
+    np.testing.assert_allclose(np.unique(arrows.x), [1.25, 1.75, 2.25, 2.75, 3.25, 3.75])
+
+
+def test_centered_grids_have_their_bounds(backend):
+    field = CenteredGrid(Sphere(x=2, y=0, radius=0.6), 0, Box(x=(1, 4), y=(-1, 1)), x=6, y=4)
+    image = mark(field)
+    assert image.extent == (1, 4, -1, 1)
+    np.testing.assert_array_equal(image.values, field.values.numpy("y,x"))

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from PIL import Image as Picture
 
 from phi_tensor import Unsupported
+from phi_vis._marks import Array
 
 if TYPE_CHECKING:
     from phi_vis._animation import Animation
@@ -30,6 +31,10 @@ STILL: dict[str, dict[str, Any]] = {
 MOVING = ("gif", "mp4")
 PALETTE_FRAMES = 5
 """Frames whose colours are considered for the palette of a GIF [-]."""
+EXACT_COLORS = 16
+"""Colours of a GIF that are not mixed [-]."""
+TOO_CLOSE = 6
+"""Largest difference of colours that count as equal to an exact one, of 255 [-]."""
 
 
 def save_figure(path: Path, figure: Figure, dpi: float) -> Path:
@@ -106,9 +111,20 @@ def _picture(animation: Animation, frame: int, dpi: float) -> Picture.Image:
 
 
 def _palette(pictures: list[Picture.Image]) -> Picture.Image:
-    return Picture.fromarray(np.concatenate([np.asarray(p) for p in pictures])).quantize(
-        256, method=Picture.Quantize.MEDIANCUT
-    )
+    """256 colours that fit all pictures; the most frequent ones (paper, background) exactly."""
+    pixels = np.concatenate([np.asarray(p).reshape(-1, 3) for p in pictures])
+    codes, counts = np.unique(pixels.astype(np.int64) @ (65536, 256, 1), return_counts=True)
+    frequent = codes[np.argsort(-counts, kind="stable")[:EXACT_COLORS]]
+    mixed = Picture.fromarray(pixels[None]).quantize(256 - EXACT_COLORS, method=Picture.Quantize.MEDIANCUT)
+    mixed_colors = np.array(mixed.getpalette() or [], np.int64).reshape(-1, 3)
+    colors: list[Array] = []
+    for color in (*np.stack([frequent >> 16, frequent >> 8 & 255, frequent & 255], -1), *mixed_colors):
+        # Pillow may take either of two colours this close, and so miss the exact one.
+        if all(np.abs(color - exact).max() > TOO_CLOSE for exact in colors[:EXACT_COLORS]):
+            colors.append(color)
+    palette = Picture.new("P", (1, 1))
+    palette.putpalette([int(byte) for color in colors for byte in color])
+    return palette
 
 
 def _write_mp4(path: Path, animation: Animation, dpi: float, fps: float | None) -> None:
@@ -116,9 +132,10 @@ def _write_mp4(path: Path, animation: Animation, dpi: float, fps: float | None) 
     animation.figure.set_size_inches(
         *(2 * round(side * dpi / 2) / dpi for side in (width, height))
     )  # H.264 wants even sizes
+    animation.frame(0)
+    animation.current_pixels(dpi)
     writer = FFMpegWriter(fps=max(1, round(fps or 1000 / animation.frame_time)))
     with writer.saving(animation.figure, str(path), dpi):
         for i in range(len(animation)):
             animation.frame(i)
-            animation.current_pixels(dpi)
             writer.grab_frame()

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
@@ -110,6 +111,8 @@ class Drawing:
         self.scene = scene
         self.look = look
         self.frame = 0
+        self._heading: Artist | None = None
+        self._drawn: tuple[Any, Any] | None = None
         panels = scene.panels(0)
         with mpl.rc_context(look.style):
             columns, rows, size = _table(scene, panels)
@@ -138,11 +141,37 @@ class Drawing:
     def pixels(self, dpi: float) -> Array:
         """The picture as `(height, width, rgba)` bytes. The layout of the first one is kept."""
         with mpl.rc_context(self.look.style):
-            self.figure.set_dpi(dpi)
             canvas = cast("FigureCanvasAgg", self.figure.canvas)
+            canvas.restore_region(self._background(canvas, dpi))
+            for artist in self._moving_artists():
+                artist.draw(canvas.get_renderer())
+            return np.asarray(canvas.buffer_rgba())
+
+    def _background(self, canvas: FigureCanvasAgg, dpi: float) -> Any:
+        """What all frames have in common; axes and their labels are what takes long to draw."""
+        key = (dpi, *self.figure.get_size_inches())
+        if self._drawn is None or self._drawn[0] != key:
+            self.figure.set_dpi(dpi)
             canvas.draw()
             self.figure.set_layout_engine("none")
-            return np.asarray(canvas.buffer_rgba())
+            moving = self._moving_artists()
+            for artist in moving:
+                artist.set_visible(False)
+            canvas.draw()
+            for artist in moving:
+                artist.set_visible(True)
+            self._drawn = key, canvas.copy_from_bbox(self.figure.bbox)
+        return self._drawn[1]
+
+    def _moving_artists(self) -> list[Artist]:
+        """Artists that differ from frame to frame, and those on top of them, from back to front."""
+        found: list[Artist] = [] if self._heading is None else [self._heading]
+        for axes in self.axes:
+            marks = [*axes.images, *axes.collections, *axes.patches, *axes.lines]
+            legend = axes.get_legend()
+            found += sorted(marks, key=Artist.get_zorder)
+            found += [*axes.spines.values(), *([] if legend is None else [legend])]
+        return [artist for artist in found if artist.get_visible()]
 
     def _write_titles(self, panels: Sequence[Panel]) -> None:
         title, text = self.look.title, self.scene.frame_text(self.frame)
@@ -154,7 +183,7 @@ class Drawing:
             lines = [own[i] if i < len(own) else panel.title, panel.note]
             axes.set_title("\n".join(filter(None, lines)))
         if above or text:
-            self.figure.suptitle("   ".join(filter(None, (above, text))))
+            self._heading = self.figure.suptitle("   ".join(filter(None, (above, text))))
 
 
 # --- size and place
@@ -170,10 +199,11 @@ def _table(scene: Scene, panels: Sequence[Panel]) -> tuple[list[float], list[flo
         rows[cell.row] = max(rows[cell.row], 3.0 / ratio**0.5)
     shrink = min(1.0, 14.0 / sum(columns), 10.0 / sum(rows))
     columns, rows = [w * shrink for w in columns], [h * shrink for h in rows]
+    texts = 0.5 + 0.2 * any(panel.title or panel.note for panel in panels)
     return (
         columns,
         rows,
-        (sum(columns) + 1.0 * len(columns), sum(rows) + 0.75 * len(rows) + (0.3 if scene.frames else 0.0)),
+        (sum(columns) + len(columns), sum(rows) + texts * len(rows) + 0.2 * bool(scene.frames)),
     )
 
 
@@ -200,6 +230,7 @@ def _draw_panel(axes: Axes, panel: Panel, look: Look) -> list[Update]:
     axes.set_xlabel(panel.x.label)
     axes.set_ylabel(panel.y.label)
     axes.set_axisbelow(True)
+    _fix_tick_size(axes)
     if panel.is_space:
         axes.set_aspect("equal")
         axes.locator_params(nbins=6)
@@ -425,7 +456,13 @@ def _color_bar(axes: Axes, norm: Normalize, color_map: Colormap, panel: Panel) -
     width = 0.05 / max(ratio**0.5, ratio**0.5 if ratio > 1 else ratio)
     place = axes.inset_axes((1 + 0.6 * width, 0.0, width, 1.0))
     bar = axes.figure.colorbar(ScalarMappable(norm, color_map), cax=place)
+    _fix_tick_size(place)
     bar.outline.set_linewidth(0.6)
+
+
+def _fix_tick_size(axes: Axes) -> None:
+    """Ticks are placed by the size of their labels, so that must not depend on later settings."""
+    axes.tick_params(labelsize=cast("float", mpl.rcParams["font.size"]))
 
 
 def checked_library(lib: str | None) -> None:

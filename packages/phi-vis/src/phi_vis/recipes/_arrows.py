@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 import numpy as np
 
 from phi_vis._marks import Arrows, Axis, Panel, finite_range
@@ -9,7 +11,7 @@ from phi_vis._source import VECTOR, Source
 from phi_vis.recipes._recipe import Recipe, middle_plane
 
 ARROWS = 24
-"""Number of arrows along the longer side [-]."""
+"""Largest number of arrows along the longer side [-]."""
 
 
 def applies(source: Source) -> bool:
@@ -28,9 +30,8 @@ def panel(source: Source) -> Panel:
     at_x, at_y = np.meshgrid(source.coordinates(x)[picked[x]], source.coordinates(y)[picked[y]])
     vectors = [source.values[{VECTOR: source.labels.index(axis)}].numpy((y, x)) for axis in (x, y)]
     u, v = (component[picked[y], picked[x]].ravel() for component in vectors)
-    cells = [source.coordinates(axis) for axis in source.axes]
-    distance = max([spacing, *(float(c[1] - c[0]) for c in cells if len(c) > 1)])
-    arrows = Arrows(at_x.ravel(), at_y.ravel(), u, v, distance)
+    gaps = [float(c[1] - c[0]) for c in (at_x[0], at_y[:, 0]) if len(c) > 1]
+    arrows = Arrows(at_x.ravel(), at_y.ravel(), u, v, max(gaps, default=spacing))
     speed = finite_range(np.hypot(*vectors))
     return Panel((arrows,), Axis(x, sides[0]), Axis(y, sides[1]), lengths=speed, is_space=True, note=note)
 
@@ -38,7 +39,7 @@ def panel(source: Source) -> Panel:
 def _every(coordinates: np.ndarray[tuple[int], np.dtype[np.float64]], spacing: float) -> slice:
     if len(coordinates) < 2:
         return slice(None)
-    step = max(1, round(spacing / float(coordinates[1] - coordinates[0])))
+    step = max(1, ceil(spacing / float(coordinates[1] - coordinates[0]) - 1e-6))
     return slice((len(coordinates) - 1) % step // 2, None, step)
 
 
