@@ -15,7 +15,8 @@ from phi_tensor import IncompatibleShapes, Shape, Tensor, Unsupported, batch
 from phi_vis import _files
 from phi_vis._animation import Animation
 from phi_vis._layout import Dims, arranged
-from phi_vis._matplotlib import Drawing, Look, checked_library
+from phi_vis._look import Look
+from phi_vis._matplotlib import Drawing, checked_library
 from phi_vis._scene import frame_dim, scene
 
 
