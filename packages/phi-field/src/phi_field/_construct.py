@@ -15,7 +15,7 @@ from phi_tensor.extrapolation import Extrapolation
 from phi_field._boundary import as_boundary
 from phi_field._field import Field
 from phi_field._resample import resample
-from phi_field.sampling._grid import Grid
+from phi_field.sampling._grid import grid_on
 from phi_field.sampling._sampling import Sampling
 from phi_field.sampling._site import Site
 
@@ -87,7 +87,7 @@ def _grid_of(values: Any, bounds: Any, resolution: Shape | int | None, sizes: di
         resolution = spatial(**dict.fromkeys(bounds.axes, resolution))
     if resolution is None and not sizes and isinstance(values, Tensor) and values.shape.is_uniform:
         resolution = values.shape.spatial
-    return Grid(UniformGrid(resolution, bounds, **sizes))
+    return grid_on(UniformGrid(resolution, bounds, **sizes))
 
 
 def sampled_values(values: Any, sampling: Sampling, site: Site, boundary: Extrapolation) -> Tensor:

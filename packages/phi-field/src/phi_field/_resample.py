@@ -8,7 +8,7 @@ from phi_geom import Geometry, UniformGrid
 from phi_tensor import Tensor
 from phi_field._boundary import as_boundary
 from phi_field._field import Field
-from phi_field.sampling._grid import Grid
+from phi_field.sampling._grid import grid_on
 from phi_field.sampling._sampling import Sampling
 from phi_field.sampling._site import Site
 
@@ -70,7 +70,7 @@ def sampling_of(geometry: Any) -> Sampling:
     if isinstance(geometry, Sampling):
         return geometry
     if isinstance(geometry, UniformGrid):
-        return Grid(geometry)
+        return grid_on(geometry)
     kind = type(geometry).__name__
     hint = "Sample its centers: `sample(field, geometry.center)`." if isinstance(geometry, Geometry) else "Pass a field or a geometry."
     raise TypeError(f"No field can be sampled on a {kind}. {hint}")

@@ -7,7 +7,7 @@ from typing import Any
 from phi_tensor import IncompatibleShapes
 from phi_geom import UniformGrid
 from phi_field._field import Field
-from phi_field.sampling._grid import Grid, part
+from phi_field.sampling._grid import Grid, grid_on, part
 from phi_field.sampling._site import Site
 
 
@@ -43,7 +43,7 @@ def component(field: Field, axis: str) -> Field:
     rule = part(field.boundary, axis)
     staggered = field.site.staggered(grid.axes)[axis]
     cells = grid.staggered_cells(staggered, rule)
-    return Field(Grid(cells), field.values.vector[axis], Site.CENTER, rule)
+    return Field(grid_on(cells), field.values.vector[axis], Site.CENTER, rule)
 
 
 def cropped(field: Field, axes: dict[str, Any]) -> Field:
@@ -56,4 +56,4 @@ def cropped(field: Field, axes: dict[str, Any]) -> Field:
     removed = [axis for axis, where in axes.items() if isinstance(where, int)]
     if removed:
         part_ = UniformGrid(part_.resolution.without(removed), part_.bounds.without(removed))
-    return Field(Grid(part_), field.values[axes], Site.CENTER, field.boundary)
+    return Field(grid_on(part_), field.values[axes], Site.CENTER, field.boundary)

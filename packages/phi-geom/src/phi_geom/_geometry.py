@@ -190,12 +190,14 @@ def _reduced(reduce: Callable[..., Tensor], values: Tensor) -> Tensor:
     return reduce(values, members) if members else values
 
 
-def _equal_trees(a: Any, b: Any) -> bool:
+def _equal_trees(a: Geometry, b: Geometry) -> bool:
+    if a.shape != b.shape:
+        return False
     mine: list[Tensor] = []
     other: list[Tensor] = []
     math.tree_map(lambda x: mine.append(x) or x, a, attributes="all")
     math.tree_map(lambda x: other.append(x) or x, b, attributes="all")
-    return len(mine) == len(other) and a.shape == b.shape and all(map(_close, mine, other))
+    return len(mine) == len(other) and all(map(_close, mine, other))
 
 
 def _close(a: Tensor, b: Tensor) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache, reduce
 from operator import add
 from typing import Any, cast
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -405,6 +406,21 @@ def face_dim(values: Tensor) -> str:
     if "vector" not in names:
         raise IncompatibleShapes(f"Values at faces or edges need one entry per axis along `vector`, but have {values.shape}.")
     return "vector"
+
+
+def grid_on(cells: UniformGrid) -> Grid:
+    """The grid with these cells: the same object for the same numbers, so that fields find by identity that they share it."""
+    lower, upper = cells.bounds.lower, cells.bounds.upper
+    if lower.rank != 1 or upper.rank != 1 or not lower.available or not upper.available:
+        return Grid(cells)
+    key = (cells.resolution.dims, tuple(lower.numpy().tolist()), tuple(upper.numpy().tolist()))
+    found = _GRIDS.get(key)
+    if found is None:
+        found = _GRIDS[key] = Grid(cells)
+    return found
+
+
+_GRIDS: WeakValueDictionary[Any, Grid] = WeakValueDictionary()
 
 
 def part(boundary: Any, component: str | None) -> Any:
