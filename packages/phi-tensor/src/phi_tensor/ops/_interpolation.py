@@ -167,15 +167,7 @@ class Locator:
                 total = part if total is None else add(total, part)
             if flipped is not None:
                 negative = flipped if negative is None else ops["logical_xor"](negative, flipped)
-        for stride, sizes in self.shared:
-            offset = ops["arange"](0, stride * max(sizes), stride, INT64, self.backend.device(components[0]))
-            offset = ops["reshape"](offset, sizes)
-            total = offset if total is None else add(total, offset)
-        if total is None:
-            total = self._first(components[0])
-        if self.backend.shape(total) != self.sizes:
-            total = ops["broadcast_to"](total, self.sizes)
-        return Located(ops["reshape"](total, (prod(self.sizes),)), weights[::-1], negative, fixed[::-1])
+        return Located(self.flat(total, components[0]), weights[::-1], negative, fixed[::-1])
 
 
 def flattener(shared: Sequence[Dim], dims: Sequence[Dim], stride: int, backend: Backend) -> Callable[[Native | None, Native], Native]:
