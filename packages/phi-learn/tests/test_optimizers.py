@@ -1,6 +1,7 @@
 import numpy as np
-import phi_tensor as math
 import pytest
+
+import phi_tensor as math
 from phi_learn import Adam, GradientDescent, adam, gradient_descent, sgd, update_weights
 from phi_tensor import batch, channel, spatial, tensor, vec
 from phi_tensor.testing import assert_close

@@ -1,10 +1,14 @@
-"""Derivatives against finite differences and exact solutions: every nesting of forward and reverse, eager and compiled."""
+"""Derivatives against finite differences and exact solutions.
+
+Every nesting of forward and reverse, eager and compiled.
+"""
 
 import itertools
 
 import numpy as np
-import phi_tensor as math
 import pytest
+
+import phi_tensor as math
 from phi_tensor import batch, channel, spatial, tensor, vec
 from phi_tensor.testing import assert_close
 
@@ -57,7 +61,13 @@ def with_rule(x):
     return math.sum(square(x) * x)
 
 
-FUNCTIONS = {"smooth": smooth, "iterate": looped, "fft": transformed, "vectors": vectors, "custom_gradient": with_rule}
+FUNCTIONS = {
+    "smooth": smooth,
+    "iterate": looped,
+    "fft": transformed,
+    "vectors": vectors,
+    "custom_gradient": with_rule,
+}
 MODES = {"forward": forward, "reverse": reverse}
 
 
@@ -67,7 +77,9 @@ def derivative_along(f, x, directions, step=1e-3):
         return float(f(x))
     v, *rest = directions
     weights = {1: 8, -1: -8, 2: -1, -2: 1}
-    return sum(w * derivative_along(f, x + (k * step) * v, rest, step) for k, w in weights.items()) / (12 * step)
+    return sum(w * derivative_along(f, x + (k * step) * v, rest, step) for k, w in weights.items()) / (
+        12 * step
+    )
 
 
 @pytest.mark.parametrize("execution", EXECUTIONS)
@@ -94,7 +106,12 @@ def test_first_and_second_derivatives_in_every_nesting(name, execution, differen
 def test_numpy_says_that_it_has_no_derivatives(backend):  # SEM 168
     if "reverse" in backend.supports:
         return
-    for transform in (math.gradient(smooth), math.jacobian(smooth), math.hessian(smooth), lambda x: math.vjp(smooth, x)):
+    for transform in (
+        math.gradient(smooth),
+        math.jacobian(smooth),
+        math.hessian(smooth),
+        lambda x: math.vjp(smooth, x),
+    ):
         with pytest.raises(math.Unsupported, match="jax"):
             transform(tensor([1.0], spatial("x")))
 
@@ -124,7 +141,9 @@ def test_each_example_gets_its_own_gradient(differentiable, rng):  # SEM 54
 
 def test_ints_and_constants_count_as_full_floats(differentiable):  # SEM 167
     assert float(math.gradient(math.l2_loss, get_output=False)(3)) == 3
-    slope = math.gradient(lambda x: math.sum(x * tensor([1.0, 2.0], spatial("x"))), get_output=False)(math.ones(spatial(x=2)))
+    slope = math.gradient(lambda x: math.sum(x * tensor([1.0, 2.0], spatial("x"))), get_output=False)(
+        math.ones(spatial(x=2))
+    )
     assert_close(slope, tensor([1.0, 2.0], spatial("x")))
 
 

@@ -1,6 +1,7 @@
 import numpy as np
-import phi_tensor as math
 import pytest
+
+import phi_tensor as math
 from phi_tensor import batch, channel, instance, spatial, tensor, vec, wrap
 from phi_tensor.testing import assert_close
 
@@ -66,7 +67,13 @@ def test_other_values_never_retrace(compiler):
 def test_dtypes_sizes_names_and_labels_retrace(compiler):  # WEAKNESSES A26
     f, runs = counted(lambda x: x + x)
     ones = math.ones(spatial(x=2))
-    for x in (ones, math.to_int32(ones), math.ones(spatial(x=3)), math.ones(spatial(y=2)), math.ones(channel(x="a,b"))):
+    for x in (
+        ones,
+        math.to_int32(ones),
+        math.ones(spatial(x=3)),
+        math.ones(spatial(y=2)),
+        math.ones(channel(x="a,b")),
+    ):
         f(x)
         f(x)
     assert len(runs) == 5

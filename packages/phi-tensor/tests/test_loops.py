@@ -1,5 +1,6 @@
-import phi_tensor as math
 import pytest
+
+import phi_tensor as math
 from phi_tensor import batch, channel, spatial, tensor, vec, wrap
 from phi_tensor.testing import assert_close
 
@@ -52,7 +53,11 @@ def test_steps_must_keep_the_state(backend):
 def test_eager_loops_take_a_range_and_a_clock(backend):
     seen, clock = [], iter(range(100))
     states, durations = math.iterate(
-        lambda x: x + 1, batch(t=2), wrap(0.0), range=lambda n: (seen.append(i) or i for i in range(n)), measure=lambda: float(next(clock))
+        lambda x: x + 1,
+        batch(t=2),
+        wrap(0.0),
+        range=lambda n: (seen.append(i) or i for i in range(n)),
+        measure=lambda: float(next(clock)),
     )
     assert seen == [0, 1]
     assert_close(durations, tensor([1.0, 1.0], batch("t")))
@@ -61,7 +66,9 @@ def test_eager_loops_take_a_range_and_a_clock(backend):
 
 @pytest.mark.parametrize("execution", EXECUTIONS)
 def test_substeps_and_keywords(execution, backend):
-    run = executed(lambda x: math.iterate(lambda x, factor: factor * x, batch(t=2), x, substeps=3, factor=2.0), execution)
+    run = executed(
+        lambda x: math.iterate(lambda x, factor: factor * x, batch(t=2), x, substeps=3, factor=2.0), execution
+    )
     assert_close(run(wrap(1.0)), tensor([1.0, 8.0, 64.0], batch("t")))
 
 
@@ -77,7 +84,9 @@ def test_time_to_first_result_does_not_depend_on_the_number_of_steps(backend):
             runs[count] += 1
             return x + 0.01 * math.sin(x)
 
-        value, slope = math.jit_compile(math.gradient(lambda x, n=count, f=step: math.sum(math.iterate(f, n, x))))(math.ones(spatial(x=3)))
+        value, slope = math.jit_compile(
+            math.gradient(lambda x, n=count, f=step: math.sum(math.iterate(f, n, x)))
+        )(math.ones(spatial(x=3)))
         assert bool(math.all(math.is_finite(slope)))
     assert runs[8] == runs[64] <= 4
 
@@ -95,7 +104,9 @@ def test_checkpoints_do_not_change_the_gradient(checkpoint, backend):
 
         x = tensor([0.1, 0.5, 2.0], spatial("x"))
         eager = math.gradient(loss, "x,factor", get_output=False)(x, factor)
-        compiled = math.jit_compile(math.gradient(loss, "x,factor", get_output=False), auxiliary_args="checkpoint")(x, factor, checkpoint=checkpoint)
+        compiled = math.jit_compile(
+            math.gradient(loss, "x,factor", get_output=False), auxiliary_args="checkpoint"
+        )(x, factor, checkpoint=checkpoint)
         assert_close(compiled[0], eager[0], rtol=1e-10)
         assert_close(compiled[1], eager[1], rtol=1e-10, because="captured tensors are differentiated, too")
 
@@ -103,7 +114,12 @@ def test_checkpoints_do_not_change_the_gradient(checkpoint, backend):
 @pytest.mark.parametrize("execution", EXECUTIONS)
 def test_while_loop_stops_at_its_condition_or_limit(execution, backend):
     def double_until(limit):
-        return executed(lambda x: math.while_loop(lambda x, n: x < 100, lambda x, n: (2 * x, n + 1), x, wrap(0), limit=limit), execution)
+        return executed(
+            lambda x: math.while_loop(
+                lambda x, n: x < 100, lambda x, n: (2 * x, n + 1), x, wrap(0), limit=limit
+            ),
+            execution,
+        )
 
     x, n = double_until(None)(wrap(1.0))
     assert (float(x), int(n)) == (128, 7)
@@ -144,7 +160,10 @@ def test_vector_states_of_several_tensors(execution, backend):
         return {"x": state["x"] + 0.1 * state["v"], "v": -state["x"]}
 
     run = executed(lambda s: math.iterate(step, 4, s), execution)
-    start = {"x": math.ones(spatial(p=2), channel(vector="x,y")), "v": math.zeros(spatial(p=2), channel(vector="x,y"))}
+    start = {
+        "x": math.ones(spatial(p=2), channel(vector="x,y")),
+        "v": math.zeros(spatial(p=2), channel(vector="x,y")),
+    }
     x, v = 1.0, 0.0
     for _ in range(4):
         x, v = x + 0.1 * v, -x

@@ -1,10 +1,14 @@
-"""The listings of figures 3.5 and 3.6 of the thesis, imports changed, and table 3.1: porting them changes no simulation line."""
+"""The listings of figures 3.5 and 3.6 of the thesis, imports changed, and table 3.1.
+
+Porting them changes no simulation line.
+"""
 
 import inspect
 
 import numpy as np
-import phi_tensor as math
 import pytest
+
+import phi_tensor as math
 from phi_tensor import batch, channel, extrapolation, instance, tensor, vec
 from phi_tensor.testing import assert_close
 
@@ -47,7 +51,11 @@ def bubbles_by_hand(x, radii, size, periodic):
 
 
 def bodies(rng, axes, count=5):
-    return rng.uniform(-1, 1, (count, len(axes))), rng.uniform(-1, 1, (count, len(axes))), rng.uniform(0.5, 1, count)
+    return (
+        rng.uniform(-1, 1, (count, len(axes))),
+        rng.uniform(-1, 1, (count, len(axes))),
+        rng.uniform(0.5, 1, count),
+    )
 
 
 CELLS = {
@@ -60,7 +68,23 @@ CELLS = {
 }
 
 
-NAMES_OF_CELLS = ("torch", "jax", "tensorflow", "numpy", "CPU", "GPU", "runs", "batch", "'x'", '"x"', "x,y", "precision", "float", "PERIODIC", "jit")
+NAMES_OF_CELLS = (
+    "torch",
+    "jax",
+    "tensorflow",
+    "numpy",
+    "CPU",
+    "GPU",
+    "runs",
+    "batch",
+    "'x'",
+    '"x"',
+    "x,y",
+    "precision",
+    "float",
+    "PERIODIC",
+    "jit",
+)
 
 
 @pytest.mark.parametrize("simulation", [galaxy_step, bubble_energy])
@@ -75,7 +99,10 @@ def test_galaxy_runs_unchanged_in_every_cell(cell, backend, rng, monkeypatch):
     vector = channel(vector=",".join(setting["axes"]))
     runs = [bodies(rng, setting["axes"]) for _ in range(setting["runs"])]
     with math.precision(setting["bits"]):
-        x, v = (math.stack([tensor(run[i], instance("bodies"), vector) for run in runs], batch("runs")) for i in (0, 1))
+        x, v = (
+            math.stack([tensor(run[i], instance("bodies"), vector) for run in runs], batch("runs"))
+            for i in (0, 1)
+        )
         masses = math.stack([tensor(run[2], instance("bodies")) for run in runs], batch("runs"))
         if setting["device"]:
             x, v, masses = (math.to_device(value, setting["device"]) for value in (x, v, masses))
@@ -84,8 +111,16 @@ def test_galaxy_runs_unchanged_in_every_cell(cell, backend, rng, monkeypatch):
         new_x, new_v = step(x, v, 0.1)
         for i, run in enumerate(runs):
             hand_x, hand_v = galaxy_by_hand(*run, 0.1)
-            assert_close(new_x.runs[i], tensor(hand_x, instance("bodies"), vector), rtol=1e-4 if setting["bits"] == 32 else 1e-12)
-            assert_close(new_v.runs[i], tensor(hand_v, instance("bodies"), vector), rtol=1e-4 if setting["bits"] == 32 else 1e-12)
+            assert_close(
+                new_x.runs[i],
+                tensor(hand_x, instance("bodies"), vector),
+                rtol=1e-4 if setting["bits"] == 32 else 1e-12,
+            )
+            assert_close(
+                new_v.runs[i],
+                tensor(hand_v, instance("bodies"), vector),
+                rtol=1e-4 if setting["bits"] == 32 else 1e-12,
+            )
 
 
 @pytest.mark.parametrize("periodic", [True, False], ids=["periodic", "open"])
@@ -111,13 +146,17 @@ def test_bubbles_run_unchanged_in_every_cell(cell, periodic, backend, rng):
         assert_close(value, tensor(hand, batch("runs")), rtol=1e-4 if setting["bits"] == 32 else 1e-12)
 
 
-@pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=pytest.mark.compiled)], ids=["eager", "jit"])
+@pytest.mark.parametrize(
+    "compiled", [False, pytest.param(True, marks=pytest.mark.compiled)], ids=["eager", "jit"]
+)
 def test_forces_on_bubbles_are_finite_and_sum_to_zero(compiled, backend, rng):
     if "reverse" not in backend.supports:
         pytest.skip("NumPy has no derivatives")
     with math.precision(64):
         x = tensor(rng.uniform(0, 1, (6, 2)), instance("bubbles"), channel(vector="x,y"))
         radii, size = tensor(rng.uniform(0.2, 0.4, 6), instance("bubbles")), vec(x=1.0, y=1.0)
-        force = math.gradient(lambda x: bubble_energy(x, radii, extrapolation.PERIODIC, size), get_output=False)
+        force = math.gradient(
+            lambda x: bubble_energy(x, radii, extrapolation.PERIODIC, size), get_output=False
+        )
         total = math.sum((math.jit_compile(force) if compiled else force)(x), "bubbles")
         assert_close(total, 0 * total, atol=1e-12, because="forces between pairs cancel")

@@ -1,4 +1,6 @@
-"""Optimisers as two pure functions on trees: `init(parameters) -> state` and `update(parameters, gradient, state)`.
+"""Optimisers as two pure functions on trees.
+
+`init(parameters) -> state` and `update(parameters, gradient, state)`.
 
 Nothing is changed in place, so training steps compile, and can be differentiated themselves:
 
@@ -52,8 +54,12 @@ class GradientDescent:
     def update(self, parameters: Any, gradient: Any, state: Any) -> tuple[Any, Any]:
         """`(parameters, state)` after one step against `gradient`, a tree of the same structure."""
         if self.momentum:
-            gradient = state = tree_map(lambda m, g: self.momentum * m + g, state, gradient, attributes="variable")
-        return tree_map(lambda x, g: x - self.learning_rate * g, parameters, gradient, attributes="variable"), state
+            gradient = state = tree_map(
+                lambda m, g: self.momentum * m + g, state, gradient, attributes="variable"
+            )
+        return tree_map(
+            lambda x, g: x - self.learning_rate * g, parameters, gradient, attributes="variable"
+        ), state
 
 
 @dataclass(frozen=True)
@@ -96,7 +102,9 @@ def _zeros(x: Tensor) -> Tensor:
     return math.zeros_like(math.to_float(x) if x.dtype.kind in (bool, int) else x)
 
 
-def adam(learning_rate: float | Tensor = 1e-3, betas: tuple[float, float] = (0.9, 0.999), epsilon: float = 1e-7) -> Adam:
+def adam(
+    learning_rate: float | Tensor = 1e-3, betas: tuple[float, float] = (0.9, 0.999), epsilon: float = 1e-7
+) -> Adam:
     """Adam, see `Adam`."""
     return Adam(learning_rate, betas, epsilon)
 
@@ -111,8 +119,12 @@ def sgd(learning_rate: float | Tensor = 1e-3, momentum: float = 0.0) -> Gradient
     return GradientDescent(learning_rate, momentum)
 
 
-def update_weights(net: Any, optimizer: Optimizer, state: Any, loss_function: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any, Any, Any]:
-    """`(net, state, output)` after one step on `loss_function(net, *args, **kwargs)`; nothing is changed in place.
+def update_weights(
+    net: Any, optimizer: Optimizer, state: Any, loss_function: Callable[..., Any], *args: Any, **kwargs: Any
+) -> tuple[Any, Any, Any]:
+    """`(net, state, output)` after one step on `loss_function(net, *args, **kwargs)`.
+
+    Nothing is changed in place.
 
     Args:
         net: Tree of parameters.

@@ -47,7 +47,6 @@ from phi_tensor._dim_types import (
     channel,
     dual,
     instance,
-    spatial,
     non_batch,
     non_channel,
     non_dual,
@@ -55,6 +54,7 @@ from phi_tensor._dim_types import (
     non_primal,
     non_spatial,
     primal,
+    spatial,
 )
 from phi_tensor._dtype import DType
 from phi_tensor._errors import (
@@ -75,6 +75,8 @@ from phi_tensor._shape import (
     Shape,
     concat_shapes,
     merge_shapes,
+)
+from phi_tensor._shape import (
     shape_of as _shape_of,
 )
 from phi_tensor._spec import parse_shape_spec
@@ -116,9 +118,9 @@ from phi_tensor.ops._elementwise import (
     is_inf,
     is_nan,
     log,
-    log10,
     log1p,
     log2,
+    log10,
     logical_and,
     logical_not,
     logical_or,

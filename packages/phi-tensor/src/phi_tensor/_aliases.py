@@ -1,9 +1,9 @@
 """Older names of the thesis, PhiML and PhiFlow: one row per alias."""
 
+from phi_tensor._random import random_normal, random_uniform
 from phi_tensor.ops._elementwise import is_finite, safe_div
 from phi_tensor.ops._products import norm, normalize, squared_norm
 from phi_tensor.ops._structure import rename_dims
-from phi_tensor._random import random_normal, random_uniform
 from phi_tensor.transforms._gradient import gradient
 
 vec_squared = squared_norm

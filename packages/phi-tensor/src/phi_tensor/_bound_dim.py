@@ -11,7 +11,10 @@ from phi_tensor._errors import IncompatibleShapes
 from phi_tensor._shape import Shape
 
 Selection = tuple[tuple[str, Any], ...]
-"""Normalised, hashable selections: `(name, int | (slice, start, stop, step) | label text | tuple of these)`."""
+"""Normalised, hashable selections.
+
+`(name, int | (slice, start, stop, step) | label text | tuple of these)`.
+"""
 
 
 class Sliceable(Protocol):
@@ -183,7 +186,9 @@ class BoundDim(Generic[Obj]):
     def _size(self) -> int:
         size = self._dim().size
         if not isinstance(size, int):
-            raise IncompatibleShapes(f"Dim `{self.name}` has no single size but {size}. Slice the dim first along which it varies.")
+            raise IncompatibleShapes(
+                f"Dim `{self.name}` has no single size but {size}. Slice the dim first along which it varies."
+            )
         return size
 
     def __repr__(self) -> str:
@@ -225,7 +230,8 @@ def selection_of(shape: Shape, item: Any) -> dict[str, Any]:
 
     Args:
         shape: Dims of the sliced object.
-        item: A dict by dim name, label text searched among all dims, or an int / slice where there is one channel dim.
+        item: A dict by dim name, label text searched among all dims, or an int / slice where there is one
+            channel dim.
     """
     if isinstance(item, dict):
         return {_name(key): value for key, value in item.items()}  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
@@ -234,12 +240,20 @@ def selection_of(shape: Shape, item: Any) -> dict[str, Any]:
         for dim in shape.dims:
             if dim.labels and wanted <= set(dim.labels):
                 return {dim.name: item}
-        raise KeyError(f"No dim of {shape} has the label(s) {sorted(wanted)}. Slice by dim and index instead: `value.x[0]`.")
+        raise KeyError(
+            f"No dim of {shape} has the label(s) {sorted(wanted)}. Slice by dim and index instead: "
+            f"`value.x[0]`."
+        )
     if isinstance(item, (int, slice)):
         if shape.rank == 1 or shape.channel_rank == 1:
             return {(shape if shape.rank == 1 else shape.channel).name: item}
-        raise IncompatibleShapes(f"`value[{item}]` needs exactly one dim (or one channel dim), but found {shape}. Name the dim.")
-    raise TypeError(f"Values are sliced by dims and labels, but found {item!r}. Write `value.x[0]`, `value['x']` or `value[{{'x': 0}}]`.")
+        raise IncompatibleShapes(
+            f"`value[{item}]` needs exactly one dim (or one channel dim), but found {shape}. Name the dim."
+        )
+    raise TypeError(
+        f"Values are sliced by dims and labels, but found {item!r}. Write `value.x[0]`, `value['x']` or "
+        f"`value[{{'x': 0}}]`."
+    )
 
 
 def _name(key: Any) -> str:

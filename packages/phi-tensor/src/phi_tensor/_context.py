@@ -55,7 +55,10 @@ _LOCAL: ContextVar[Settings | None] = ContextVar("phi_tensor_settings", default=
 _ON_GLOBAL_CHANGE: list[Callable[[], None]] = []
 
 local_settings = _LOCAL.get
-"""Part of every plan key: the settings of the innermost `with`, or None where the global ones hold (they clear the plans)."""
+"""Part of every plan key: the settings of the innermost `with`, or None where the global ones hold.
+
+They clear the plans.
+"""
 
 
 def settings() -> Settings:
@@ -71,7 +74,10 @@ _GLOBAL = [_intern(Values())]
 
 
 def change_global(**changes: object) -> None:
-    """Change settings for the whole process (outside of `with` blocks) and forget the plans made for the old ones."""
+    """Change settings for the whole process.
+
+    Outside of `with` blocks) and forget the plans made for the old ones.
+    """
     _GLOBAL[0] = _intern(_GLOBAL[0].values._replace(**changes))  # pyright: ignore[reportArgumentType] names are checked by `_replace`
     for forget in _ON_GLOBAL_CHANGE:
         forget()
@@ -95,7 +101,9 @@ def changed_settings(**changes: object) -> Iterator[Settings]:
 
 def _checked_precision(bits: int) -> int:
     if bits not in (16, 32, 64):
-        raise ValueError(f"`precision({bits!r})`: floating-point numbers have 16, 32 or 64 bits. Pass one of these.")
+        raise ValueError(
+            f"`precision({bits!r})`: floating-point numbers have 16, 32 or 64 bits. Pass one of these."
+        )
     return bits
 
 
@@ -121,7 +129,10 @@ def get_precision() -> int:
 
 
 def context_dtype(dtype: DType) -> DType:
-    """`dtype` as the context wants it: floats and complex numbers take the context's precision, others stay."""
+    """`dtype` as the context wants it.
+
+    Floats and complex numbers take the context's precision, others stay.
+    """
     if dtype.kind is float:
         return DType.by_precision(float, settings().precision)
     if dtype.kind is complex:

@@ -72,13 +72,18 @@ def _moved(x: Tensor, device: ComputeDevice | str, may_convert: bool, use_dlpack
         x = _converted(x, default_backend(), use_dlpack)
         found = find_device(x.layout.backend, device)
     if found is None:
-        raise NoBackendFound(f"`{x.layout.backend}` has no device `{device}`, only {[d.name for d in x.layout.backend.list_devices()]}.")
+        raise NoBackendFound(
+            f"`{x.layout.backend}` has no device `{device}`, only "
+            f"{[d.name for d in x.layout.backend.list_devices()]}."
+        )
     return Tensor(x.layout, tuple(x.layout.backend.to_device(native, found) for native in x.natives))
 
 
 def find_device(backend: Backend, device: ComputeDevice | str) -> ComputeDevice | None:
     """First device of a backend that is, is named, or has the type `device`."""
     for candidate in backend.list_devices():
-        if device in (candidate, candidate.name) or (isinstance(device, str) and device.upper() == candidate.device_type):
+        if device in (candidate, candidate.name) or (
+            isinstance(device, str) and device.upper() == candidate.device_type
+        ):
             return candidate
     return None

@@ -30,8 +30,8 @@ def wrap(data: Any, *shape: Shape | str, default_list_dim: Shape = _VECTOR) -> T
 
     Args:
         data: Number, (nested) list or tuple, native array of any library, or tensor.
-        *shape: One dim per axis in order; sizes may be undefined; strings as in `parse_shape_spec`. Without any, a list or 1-D
-            array becomes `default_list_dim`.
+        *shape: One dim per axis in order; sizes may be undefined; strings as in `parse_shape_spec`. Without
+            any, a list or 1-D array becomes `default_list_dim`.
         default_list_dim: Dim of a list without names.
 
     Raises:
@@ -44,9 +44,13 @@ def wrap(data: Any, *shape: Shape | str, default_list_dim: Shape = _VECTOR) -> T
     dims = concat_shapes(*(parse_shape_spec(s) if isinstance(s, str) else s for s in shape))
     if isinstance(data, Tensor):
         if dims and dims.names != data.shape.names:
-            raise IncompatibleShapes(f"The tensor has shape {data.shape} already, but {dims} was asked for. Use `rename_dims`.")
+            raise IncompatibleShapes(
+                f"The tensor has shape {data.shape} already, but {dims} was asked for. Use `rename_dims`."
+            )
         return data
-    if isinstance(data, (list, tuple)) and any(isinstance(entry, Tensor) for entry in cast("Sequence[Any]", data)):
+    if isinstance(data, (list, tuple)) and any(
+        isinstance(entry, Tensor) for entry in cast("Sequence[Any]", data)
+    ):
         first, rest = (dims[0], dims[1:]) if dims else (default_list_dim, EMPTY_SHAPE)
         parts = [wrap(entry, *rest) for entry in cast("Sequence[Any]", data)]
         return stack(parts, first)
@@ -54,7 +58,10 @@ def wrap(data: Any, *shape: Shape | str, default_list_dim: Shape = _VECTOR) -> T
         return _of_native(_array_of(data), dims, NUMPY, default_list_dim)
     backend = backend_of(data)
     if backend is None:
-        raise TypeError(f"`wrap` makes tensors of numbers, lists and arrays, but found {type(data).__name__}. For objects use `layout`.")
+        raise TypeError(
+            f"`wrap` makes tensors of numbers, lists and arrays, but found {type(data).__name__}. For "
+            f"objects use `layout`."
+        )
     return _of_native(data, dims, backend, default_list_dim)
 
 
@@ -80,7 +87,10 @@ def _array_of(data: Any) -> npt.NDArray[Any]:
     except ValueError:
         array = np.asarray(None)
     if array.dtype.kind not in "biufc":
-        raise IncompatibleShapes(f"Nested lists must hold numbers and have equal lengths, but found {data!r}. Stack ragged parts with `stack`.")
+        raise IncompatibleShapes(
+            f"Nested lists must hold numbers and have equal lengths, but found {data!r}. Stack ragged "
+            f"parts with `stack`."
+        )
     dtype = context_dtype(DType.of(array.dtype))
     return array.astype(dtype.numpy, copy=False)
 
@@ -90,7 +100,10 @@ def _of_native(data: Any, dims: Shape, backend: Backend, default_list_dim: Shape
     if not dims and len(sizes) == 1:
         dims = default_list_dim
     if dims.rank != len(sizes):
-        raise IncompatibleShapes(f"The data has {len(sizes)} axes of sizes {sizes}, but {dims.rank} dims were given: {dims}. Name every axis.")
+        raise IncompatibleShapes(
+            f"The data has {len(sizes)} axes of sizes {sizes}, but {dims.rank} dims were given: {dims}. "
+            f"Name every axis."
+        )
     stored = tuple(_sized(dim, size) for dim, size in zip(dims.dims, sizes, strict=True))
     return Tensor(Dense.of(stored, Shape.of(stored), backend.dtype(data), backend), (data,))
 
@@ -99,11 +112,20 @@ def _sized(dim: Dim, size: int) -> Dim:
     if dim.size is None:
         return dim.with_size(size)
     if dim.size != size:
-        raise IncompatibleShapes(f"Dim `{dim.name}` was given size {dim.size}, but the data has {size} entries there. Leave the size away.")
+        raise IncompatibleShapes(
+            f"Dim `{dim.name}` was given size {dim.size}, but the data has {size} entries there. Leave the "
+            f"size away."
+        )
     return dim
 
 
-def vec(name: str | Shape = "vector", *sequence: Any, tuple_dim: Shape | None = None, list_dim: Shape | None = None, **components: Any) -> Tensor:
+def vec(
+    name: str | Shape = "vector",
+    *sequence: Any,
+    tuple_dim: Shape | None = None,
+    list_dim: Shape | None = None,
+    **components: Any,
+) -> Tensor:
     """Vector along a channel dim: from components by label, or from values in order.
 
     Args:
@@ -121,22 +143,34 @@ def vec(name: str | Shape = "vector", *sequence: Any, tuple_dim: Shape | None = 
     if not values:
         raise IncompatibleShapes(f"`vec('{dim.name}')` needs components, e.g. `vec(x=1, y=0)`.")
     if sequence and components:
-        raise IncompatibleShapes("`vec` takes components either in order or by label, but found both. Label all of them.")
+        raise IncompatibleShapes(
+            "`vec` takes components either in order or by label, but found both. Label all of them."
+        )
     labels = tuple(components) if components else dim.labels[0]
     return stack(values, dim.with_size(labels if labels else len(values)), expand_values=True)
 
 
 def _component(value: Any, tuple_dim: Shape | None, list_dim: Shape | None) -> Tensor:
     if isinstance(value, (tuple, list)):
-        dim = tuple_dim or spatial("sequence") if isinstance(value, tuple) else list_dim or instance("sequence")
+        dim = (
+            tuple_dim or spatial("sequence") if isinstance(value, tuple) else list_dim or instance("sequence")
+        )
         return wrap(cast("Any", value), dim)
     return wrap(value)
 
 
-def _constant(value: complex, dtype: DTypeLike, shapes: tuple[Shape | str, ...], backend: Backend | None = None, device: ComputeDevice | None = None) -> Tensor:
+def _constant(
+    value: complex,
+    dtype: DTypeLike,
+    shapes: tuple[Shape | str, ...],
+    backend: Backend | None = None,
+    device: ComputeDevice | None = None,
+) -> Tensor:
     shape = merge_shapes(*shapes)
     if not shape.well_defined:
-        raise IncompatibleShapes(f"All sizes must be known to create a tensor, but found {shape}. Write e.g. `spatial(x=4)`.")
+        raise IncompatibleShapes(
+            f"All sizes must be known to create a tensor, but found {shape}. Write e.g. `spatial(x=4)`."
+        )
     backend = backend or default_backend()
     kind = context_dtype(DType.of(dtype))
     return filled(shape, backend.full((), value, kind, device), kind, backend)
@@ -193,7 +227,13 @@ def ones_like(value: Any) -> Any:
     return _constant_like(value, 1)
 
 
-def arange(dim: Shape | str, start_or_stop: int | None = None, stop: int | None = None, step: int = 1, backend: Backend | None = None) -> Tensor:
+def arange(
+    dim: Shape | str,
+    start_or_stop: int | None = None,
+    stop: int | None = None,
+    step: int = 1,
+    backend: Backend | None = None,
+) -> Tensor:
     """Integers along a dim: `arange(spatial(x=3))`, `arange(spatial('x'), 2, 5)`.
 
     Args:
@@ -214,7 +254,9 @@ def arange(dim: Shape | str, start_or_stop: int | None = None, stop: int | None 
 
 
 def linspace(start: Any, stop: Any, dim: Shape | str) -> Tensor:
-    """Evenly spaced values from `start` to `stop` (both included) along `dim`; several dims give a grid of vectors.
+    """Evenly spaced values from `start` to `stop` (both included) along `dim`.
+
+    Several dims give a grid of vectors.
 
     Args:
         start: Number or tensor; with several dims a vector with one component each.
@@ -241,7 +283,9 @@ def _pick(value: Any, name: str) -> Any:
     return value.vector[name] if isinstance(value, Tensor) and "vector" in value.shape else value
 
 
-def meshgrid(dims: Any = spatial, stack_dim: Shape | str | None = _VECTOR, **dimensions: Any) -> Tensor | tuple[Tensor, ...]:
+def meshgrid(
+    dims: Any = spatial, stack_dim: Shape | str | None = _VECTOR, **dimensions: Any
+) -> Tensor | tuple[Tensor, ...]:
     """Grid of coordinates: vectors along `stack_dim`, one component per dim.
 
     Args:
@@ -257,7 +301,11 @@ def meshgrid(dims: Any = spatial, stack_dim: Shape | str | None = _VECTOR, **dim
         axes = {dim.name: arange(dim) for dim in dims}
     for name, values in dimensions.items():
         dim = (spatial if isinstance(dims, Shape) else dims)(name)
-        axes[name] = arange(dim.with_size(values)) if isinstance(values, int) else wrap(values, *(() if isinstance(values, Tensor) else (dim,)))
+        axes[name] = (
+            arange(dim.with_size(values))
+            if isinstance(values, int)
+            else wrap(values, *(() if isinstance(values, Tensor) else (dim,)))
+        )
     shape = merge_shapes(*axes.values())
     components = [expand(values, shape) for values in axes.values()]
     if stack_dim is None:
@@ -272,7 +320,11 @@ def copy(value: Tensor) -> Tensor:
 
 
 def _copied(backend: Backend, native: Any) -> Any:
-    return backend.as_native(np.array(backend.to_numpy(native), copy=True)) if backend.is_concrete(native) else native
+    return (
+        backend.as_native(np.array(backend.to_numpy(native), copy=True))
+        if backend.is_concrete(native)
+        else native
+    )
 
 
 PI = np.pi

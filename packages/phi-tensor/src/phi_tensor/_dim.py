@@ -26,7 +26,8 @@ class Dim:
     Attributes:
         name: Name; names of dual dims start with `~`.
         type: One of `batch`, `dual`, `instance`, `spatial`, `channel`.
-        size: Number of entries, None while undefined, or nested tuples where it varies along the dims named in `over`.
+        size: Number of entries, None while undefined, or nested tuples where it varies along the dims named
+            in `over`.
         labels: Names of the entries, or None.
         over: Names of the dims along which `size` varies.
     """
@@ -41,7 +42,11 @@ class Dim:
 
     @staticmethod
     def of(
-        name: str, dim_type: DimType, size: Size, labels: tuple[str, ...] | None = None, over: tuple[str, ...] = ()
+        name: str,
+        dim_type: DimType,
+        size: Size,
+        labels: tuple[str, ...] | None = None,
+        over: tuple[str, ...] = (),
     ) -> Dim:
         """The dim with this description; sizes that do not really vary become plain ints."""
         size, over = _simplified(size, over)
@@ -71,7 +76,9 @@ class Dim:
         """Position of `label` [-]."""
         if self.labels is None or label not in self.labels:
             found = f"the labels {self.labels}" if self.labels else "no labels"
-            raise KeyError(f"`{label}` is no label of dim `{self.name}`, which has {found}. Use one of them or an index.")
+            raise KeyError(
+                f"`{label}` is no label of dim `{self.name}`, which has {found}. Use one of them or an index."
+            )
         return self.labels.index(label)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -88,12 +95,18 @@ def _new_dim(
     if not name or not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance] user input
         raise ValueError(f"A dim needs a name, but found {name!r}. Write for example `spatial(x=4)`.")
     if isinstance(size, int) and size < 0:
-        raise IncompatibleShapes(f"Dim `{name}` would have the negative size {size}. Pass a size of at least 0.")
+        raise IncompatibleShapes(
+            f"Dim `{name}` would have the negative size {size}. Pass a size of at least 0."
+        )
     if labels is not None:
         if len(set(labels)) != len(labels):
-            raise IncompatibleShapes(f"Labels of dim `{name}` must be unique, but found {labels}. Rename the repeated ones.")
+            raise IncompatibleShapes(
+                f"Labels of dim `{name}` must be unique, but found {labels}. Rename the repeated ones."
+            )
         if size != len(labels):
-            raise IncompatibleShapes(f"Dim `{name}` has size {size} but {len(labels)} labels {labels}. Pass one label per entry.")
+            raise IncompatibleShapes(
+                f"Dim `{name}` has size {size} but {len(labels)} labels {labels}. Pass one label per entry."
+            )
     dim = object.__new__(Dim)
     dim.name, dim.type, dim.size, dim.labels, dim.over = name, dim_type, size, labels, over
     KNOWN_NAMES.add(name)
@@ -136,7 +149,9 @@ def volume_of(dims: Sequence[Dim]) -> int | None:
     along = ragged.over[0]
     outer = next((dim for dim in dims if dim.name == along), None)
     if outer is None or not isinstance(outer.size, int):
-        raise IncompatibleShapes(f"The size of dim `{ragged.name}` varies along `{along}`, which is missing in {tuple(dims)}.")
+        raise IncompatibleShapes(
+            f"The size of dim `{ragged.name}` varies along `{along}`, which is missing in {tuple(dims)}."
+        )
     rest = [dim for dim in dims if dim is not outer]
     volumes = [volume_of([entry_of(dim, along, i) for dim in rest]) for i in range(outer.size)]
     return None if any(v is None for v in volumes) else sum(v for v in volumes if v is not None)

@@ -1,11 +1,11 @@
 """The five dim types and the filters made of them.
 
-Each type is a constructor and a filter: `spatial(x=4, y=3)` builds a shape, `spatial(tensor)` selects dims of one.
+Each type is a constructor and a filter: `spatial(x=4, y=3)` builds a shape, `spatial(tensor)` selects dims of
+    one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from phi_tensor._dim import Dim, Size
@@ -40,12 +40,14 @@ class DimType:
         self.letter = name[0]
 
     def __call__(self, *args: Any, **sizes: Any) -> Shape:
-        """Shape with dims of this type, by names (`spatial('x,y')`) and sizes (`spatial(x=4)`); or the dims of an object.
+        """Shape with dims of this type, by names (`spatial('x,y')`) and sizes (`spatial(x=4)`).
+
+        Or the dims of an object.
 
         Args:
             *args: Either names of dims with undefined size, or one object with a shape to select from.
-            **sizes: Size per name: an int, None, labels (`'x,y'` or a sequence), a `Shape` whose names become labels, or a
-                1-D integer tensor for sizes that vary along its dim.
+            **sizes: Size per name: an int, None, labels (`'x,y'` or a sequence), a `Shape` whose names become
+                labels, or a 1-D integer tensor for sizes that vary along its dim.
 
         Raises:
             IncompatibleShapes: Labels repeat, sizes are negative.
@@ -96,7 +98,10 @@ class DimType:
 
 
 class DimFilter:
-    """Selects dims by type: `non_batch(tensor)` is its shape without batch dims. Usable wherever dims are named."""
+    """Selects dims by type: `non_batch(tensor)` is its shape without batch dims.
+
+    Usable wherever dims are named.
+    """
 
     __slots__ = ("name", "types")
 
@@ -117,7 +122,10 @@ class DimFilter:
         return self.name
 
 
-DimSelector = "str | Shape | DimType | DimFilter | Callable[[Shape], Shape] | tuple[DimSelector, ...] | list[DimSelector] | set[str]"
+DimSelector = (
+    "str | Shape | DimType | DimFilter | Callable[[Shape], Shape] "
+    "| tuple[DimSelector, ...] | list[DimSelector] | set[str]"
+)
 """What names dims: a comma list, a shape, a type or filter, or several of these."""
 
 batch, dual, instance, spatial, channel = TYPES = tuple(
@@ -141,7 +149,9 @@ def dim_type(name: str | DimType) -> DimType:
     for t in TYPES:
         if name in (t, t.name, t.letter):
             return t
-    raise ValueError(f"`{name}` is no dim type. Use one of {', '.join(t.name for t in TYPES)} or their first letters.")
+    raise ValueError(
+        f"`{name}` is no dim type. Use one of {', '.join(t.name for t in TYPES)} or their first letters."
+    )
 
 
 def _filter_by_name(name: str) -> DimFilter:
@@ -150,14 +160,18 @@ def _filter_by_name(name: str) -> DimFilter:
 
 def _comma_list(names: object) -> list[str]:
     if not isinstance(names, str):
-        raise TypeError(f"Names of dims are strings, but found {names!r}. Write `spatial('x,y')` or `spatial(x=4)`.")
+        raise TypeError(
+            f"Names of dims are strings, but found {names!r}. Write `spatial('x,y')` or `spatial(x=4)`."
+        )
     return names.split(",")
 
 
 def _label(entry: object, name: str) -> str:
     if isinstance(entry, str):
         return entry
-    raise TypeError(f"Labels of dim `{name}` are strings, but found {entry!r}. Pass an int for the size instead.")
+    raise TypeError(
+        f"Labels of dim `{name}` are strings, but found {entry!r}. Pass an int for the size instead."
+    )
 
 
 def _int(size: Any, name: str) -> int:
@@ -167,7 +181,8 @@ def _int(size: Any, name: str) -> int:
         if hasattr(size, "item") and getattr(size, "rank", 0) == 0:
             return int(size.item())
         raise IncompatibleShapes(
-            f"The size of dim `{name}` must be an int, labels or None, but found {size!r} of type `{type(size).__name__}`."
+            f"The size of dim `{name}` must be an int, labels or None, but found {size!r} of type "
+            f"`{type(size).__name__}`."
         ) from None
 
 

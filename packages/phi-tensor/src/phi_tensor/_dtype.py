@@ -1,4 +1,7 @@
-"""Element types: one immutable object per type. `FLOAT32 == float` compares the kind, `FLOAT32 == FLOAT64` is False."""
+"""Element types: one immutable object per type.
+
+`FLOAT32 == float` compares the kind, `FLOAT32 == FLOAT64` is False.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,10 @@ class DType:
 
     @staticmethod
     def of(dtype: DTypeLike) -> DType:
-        """Interned type for a `DType`, a name, a NumPy dtype, or a Python type (32-bit int, context-free float32)."""
+        """Interned type for a `DType`, a name, a NumPy dtype, or a Python type.
+
+        32-bit int, context-free float32.
+        """
         if isinstance(dtype, DType):
             return dtype
         if isinstance(dtype, type) and dtype in _BY_KIND:
@@ -76,11 +82,30 @@ UINT8, UINT16, UINT32, UINT64 = (DType(f"uint{bits}", int, bits) for bits in (8,
 FLOAT16, FLOAT32, FLOAT64 = (DType(f"float{bits}", float, bits) for bits in (16, 32, 64))
 COMPLEX64, COMPLEX128 = (DType(f"complex{bits}", complex, bits) for bits in (64, 128))
 
-_ALL = (BOOL, INT8, INT16, INT32, INT64, UINT8, UINT16, UINT32, UINT64, FLOAT16, FLOAT32, FLOAT64, COMPLEX64, COMPLEX128)
+_ALL = (
+    BOOL,
+    INT8,
+    INT16,
+    INT32,
+    INT64,
+    UINT8,
+    UINT16,
+    UINT32,
+    UINT64,
+    FLOAT16,
+    FLOAT32,
+    FLOAT64,
+    COMPLEX64,
+    COMPLEX128,
+)
 _BY_NAME = {dtype.name: dtype for dtype in _ALL}
 _BY_KIND: dict[type, DType] = {bool: BOOL, int: INT32, float: FLOAT32, complex: COMPLEX64}
 _FLOATS = {16: FLOAT16, 32: FLOAT32, 64: FLOAT64}
-_COMPLEX = {16: COMPLEX64, 32: COMPLEX64, 64: COMPLEX128}  # no library has complex numbers of two 16-bit floats
+_COMPLEX = {
+    16: COMPLEX64,
+    32: COMPLEX64,
+    64: COMPLEX128,
+}  # no library has complex numbers of two 16-bit floats
 
 
 def widest(dtypes: tuple[DType, ...]) -> DType:

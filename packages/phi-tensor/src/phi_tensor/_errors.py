@@ -1,4 +1,7 @@
-"""Errors: what was wrong, what was found, what to do. All derive from `PhiError` and from the fitting built-in."""
+"""Errors: what was wrong, what was found, what to do.
+
+All derive from `PhiError` and from the fitting built-in.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,17 @@ class IncompatibleShapes(PhiError, ValueError):
 
 
 class NoBackendFound(PhiError, ValueError):
-    """No backend can handle the data, the requested backend is not installed, or two learning frameworks were mixed."""
+    """No backend can handle the data, the requested backend is not installed.
+
+    Or two learning frameworks were mixed.
+    """
 
 
 class Unsupported(PhiError, NotImplementedError):
-    """The operation exists, but not for this layout or backend. The message names the nearest supported way."""
+    """The operation exists, but not for this layout or backend.
+
+    The message names the nearest supported way.
+    """
 
 
 class NotConverged(PhiError, RuntimeError):

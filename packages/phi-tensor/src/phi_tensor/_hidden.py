@@ -1,8 +1,10 @@
-"""Hidden outputs: outcomes of solves, searches and limits inside compiled code, checked when a result is first read.
+"""Hidden outputs: outcomes of solves, searches and limits inside compiled code.
 
-Code inside a compiled function cannot raise. It calls `report(failed, error)` instead; the compiled function returns `failed`
-as an additional output, reduced through `iterate`, and the check follows the context's setting: `late` (when numbers are first
-read), `now` (when the call returns) or `never`.
+Checked when a result is first read.
+
+Code inside a compiled function cannot raise. It calls `report(failed, error)` instead; the compiled function
+returns `failed` as an additional output, reduced through `iterate`, and the check follows the context's
+setting: `late` (when numbers are first read), `now` (when the call returns) or `never`.
 """
 
 from __future__ import annotations
@@ -64,7 +66,10 @@ def collected_reports() -> Iterator[list[Report]]:
 
 
 def returned_reports(reports: list[Report]) -> None:
-    """Take outcomes that a compiled call returned: check, keep for later, or pass on to an enclosing trace."""
+    """Take outcomes that a compiled call returned.
+
+    Check, keep for later, or pass on to an enclosing trace.
+    """
     for entry in reports:
         if _COLLECTING.get() is not None and not entry.failed.available:
             report(entry.failed, entry.error)
@@ -81,7 +86,10 @@ def raise_pending() -> None:
 
 
 def checked(check: Check) -> Any:
-    """Context that sets when hidden outcomes are checked: `late`, `now` or `never`; pending ones are checked when it closes."""
+    """Context that sets when hidden outcomes are checked: `late`, `now` or `never`.
+
+    Pending ones are checked when it closes.
+    """
     return _checked(check)
 
 

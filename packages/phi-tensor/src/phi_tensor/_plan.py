@@ -1,6 +1,9 @@
-"""Plans: all thinking about an operation happens once per layout; a hit is one look-up and one straight-line call.
+"""Plans: all thinking about an operation happens once per layout.
 
-An operation is a `Row` of the table (`ops/_table.py`). Its plans are found under `(*layouts, *parameters, settings)`.
+A hit is one look-up and one straight-line call.
+
+An operation is a `Row` of the table (`ops/_table.py`). Its plans are found under `(*layouts, *parameters,
+settings)`.
 """
 
 from __future__ import annotations
@@ -40,7 +43,13 @@ class Row:
     __slots__ = ("dtype", "kind", "linear", "name", "options", "oracle", "plans")
 
     def __init__(
-        self, name: str, kind: str, dtype: str = "promote", linear: str | None = None, oracle: Any = None, **options: Any
+        self,
+        name: str,
+        kind: str,
+        dtype: str = "promote",
+        linear: str | None = None,
+        oracle: Any = None,
+        **options: Any,
     ) -> None:
         self.name = name
         self.kind = kind
@@ -54,9 +63,16 @@ class Row:
     def __call__(self, *operands: Any, **parameters: Any) -> Any:
         """Result of the operation for tensors and Python numbers; `parameters` are static and hashable."""
         if parameters:
-            key = (*[NUMBERS[type(o)] if type(o) in NUMBERS else o.layout for o in operands], *parameters.values(), local_settings())
+            key = (
+                *[_layout_of(o) for o in operands],
+                *parameters.values(),
+                local_settings(),
+            )
         else:
-            key = (*[NUMBERS[type(o)] if type(o) in NUMBERS else o.layout for o in operands], local_settings())
+            key = (
+                *[_layout_of(o) for o in operands],
+                local_settings(),
+            )
         plan = self.plans.get(key)
         if plan is None:
             plan = self.make(key, key[: len(operands)], parameters)
@@ -80,10 +96,17 @@ class Row:
 
     def unsupported(self, *layouts: Layout, hint: str = "") -> Unsupported:
         """Error for layouts without a rule."""
-        return Unsupported(f"`{self.name}` has no rule for {' and '.join(map(repr, layouts))}. {hint}".rstrip())
+        return Unsupported(
+            f"`{self.name}` has no rule for {' and '.join(map(repr, layouts))}. {hint}".rstrip()
+        )
 
     def __repr__(self) -> str:
         return f"Row({self.name})"
+
+
+def _layout_of(operand: Any) -> Layout:
+    number = NUMBERS.get(type(operand))
+    return operand.layout if number is None else number
 
 
 ROWS: dict[str, Row] = {}
@@ -117,7 +140,9 @@ on_global_change(clear_plans)
 
 
 def explain(f: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
-    """Text with every plan that `f(*args, **kwargs)` uses: the operation, the layouts it meets and the layout it makes.
+    """Text with every plan that `f(*args, **kwargs)` uses.
+
+    The operation, the layouts it meets and the layout it makes.
 
     >>> import phi_tensor as math
     >>> print(math.explain(lambda: math.zeros(math.spatial(x=3)) + 1))
@@ -130,7 +155,9 @@ def explain(f: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
         settings = "".join(f", {name}={value!r}" for name, value in parameters.items())
         made[id(plan)] = len(lines)
         result = getattr(plan, "layout", None)
-        lines.append(f"{row.name}: {', '.join(map(repr, layouts))}{settings}" + (f" -> {result!r}" if result else ""))
+        lines.append(
+            f"{row.name}: {', '.join(map(repr, layouts))}{settings}" + (f" -> {result!r}" if result else "")
+        )
 
     clear_plans()
     LISTENERS.append(listen)

@@ -17,7 +17,9 @@ class Progress(Protocol):
 
 
 class ConsoleProgress:
-    """Progress bar with values and the seconds left, on one line of a terminal; one line every few seconds elsewhere.
+    """Progress bar with values and the seconds left, on one line of a terminal.
+
+    One line every few seconds elsewhere.
 
     Attributes:
         title: Text before the bar.
@@ -70,7 +72,9 @@ def progress_range(count: int, listener: Progress | None = None, start: int = 0)
         notify(i + 1, count, {})
 
 
-def watched(items: Iterable[object], total: int | None = None, listener: Progress | None = None) -> Iterator[object]:
+def watched(
+    items: Iterable[object], total: int | None = None, listener: Progress | None = None
+) -> Iterator[object]:
     """The items one by one; reports every finished one to `listener` (default: a console bar)."""
     notify = ConsoleProgress() if listener is None else listener
     for done, item in enumerate(items, 1):

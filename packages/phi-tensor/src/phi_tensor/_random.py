@@ -1,7 +1,9 @@
 """Random numbers from a counter: the same key gives the same bits on every backend, eager and compiled.
 
-Generator: Threefry-2x32 with 20 rounds (Salmon, Moraes, Dror, Shaw, *Parallel random numbers: as easy as 1, 2, 3*, SC 2011),
-written in 64-bit integer operations that every library has. Without a key each call draws a new one, inside `jit_compile`, too.
+Generator: Threefry-2x32 with 20 rounds (Salmon, Moraes, Dror, Shaw, *Parallel random numbers: as easy as 1,
+    2, 3*, SC 2011),
+written in 64-bit integer operations that every library has. Without a key each call draws a new one, inside
+`jit_compile`, too.
 """
 
 from __future__ import annotations
@@ -61,7 +63,10 @@ def random_key(seed: int) -> RandomKey:
 
 
 class KeyNeeded(BaseException):
-    """Traced code asked for random numbers without a key; the tracer starts again with one as hidden input."""
+    """Traced code asked for random numbers without a key.
+
+    The tracer starts again with one as hidden input.
+    """
 
 
 class _Source:
@@ -82,7 +87,10 @@ _LOCK = Lock()
 
 
 def seed(seed: int) -> None:
-    """Make all following random numbers without a key reproducible, also those of Python's `random` and NumPy."""
+    """Make all following random numbers without a key reproducible.
+
+    Also those of Python's `random` and NumPy.
+    """
     with _LOCK:
         _STATE[:] = [seed, 0]
     _python_random.seed(seed)
@@ -159,12 +167,19 @@ def _shaped(flat: Tensor, shape: Shape) -> Tensor:
 
 def _count(shape: Shape, function: str) -> int:
     if shape.volume is None or not shape.is_uniform:
-        raise IncompatibleShapes(f"`{function}` needs known, uniform sizes, but found {shape}. Draw ragged parts one by one and `stack` them.")
+        raise IncompatibleShapes(
+            f"`{function}` needs known, uniform sizes, but found {shape}. Draw ragged parts one by one and "
+            f"`stack` them."
+        )
     return shape.volume
 
 
-def random_uniform(*shape: Shape | str, low: Any = 0, high: Any = 1, dtype: DTypeLike = float, key: RandomKey | None = None) -> Tensor:
-    """Uniform random numbers in [low, high) on the default backend; the same bits on every backend for the same key.
+def random_uniform(
+    *shape: Shape | str, low: Any = 0, high: Any = 1, dtype: DTypeLike = float, key: RandomKey | None = None
+) -> Tensor:
+    """Uniform random numbers in [low, high) on the default backend.
+
+    The same bits on every backend for the same key.
 
     Args:
         *shape: Dims of the result, filled row-major.
@@ -212,4 +227,3 @@ def random_normal(*shape: Shape | str, dtype: DTypeLike = float, key: RandomKey 
     radius = ops.sqrt(-2 * ops.log1p(-_unit_floats(first, count, kind)))
     angle = 2 * np.pi * _unit_floats(second, count, kind)
     return _shaped(radius * ops.cos(angle), dims)
-

@@ -1,4 +1,7 @@
-"""How tensors meet the outside: native arrays in a given order, Python numbers, brackets, foreign operands, text."""
+"""How tensors meet the outside.
+
+Native arrays in a given order, Python numbers, brackets, foreign operands, text.
+"""
 
 from __future__ import annotations
 
@@ -41,17 +44,21 @@ def _joined(x: Tensor, groups: list[tuple[str, ...]]) -> Tensor:
     group = next((group for group in groups if ragged <= set(group)), None)
     if group is None:
         raise IncompatibleShapes(
-            f"Sizes of {x.shape} vary, so there is no single array. Pack the dims {sorted(ragged)} into one axis, e.g. "
+            f"Sizes of {x.shape} vary, so there is no single array. Pack the dims {sorted(ragged)} into "
+            f"one axis, e.g. "
             f"`native([{sorted(ragged)}])`, or take one slice."
         )
-    raise Unsupported(f"Native arrays of ragged tensors are packed first: `pack_dims(value, {group}, instance('entries'))`.")
+    raise Unsupported(
+        f"Native arrays of ragged tensors are packed first: `pack_dims(value, {group}, instance('entries'))`."
+    )
 
 
 def _groups(shape: Shape, order: str | Sequence[Any] | Shape | None) -> list[tuple[str, ...]]:
     if order is None:
         if shape.rank > 1:
             raise IncompatibleShapes(
-                f"The order of dims is not fixed, so arrays of several dims need one: `native('{','.join(shape.names)}')`; found {shape}."
+                f"The order of dims is not fixed, so arrays of several dims need one: "
+                f"`native('{','.join(shape.names)}')`; found {shape}."
             )
         return [(name,) for name in shape.names]
     if isinstance(order, str):
@@ -62,7 +69,9 @@ def _groups(shape: Shape, order: str | Sequence[Any] | Shape | None) -> list[tup
     listed = [name for group in groups for name in group]
     missing = [name for name in shape.names if name not in listed]
     if missing:
-        raise IncompatibleShapes(f"Dims {missing} of {shape} are not listed in the order {list(order)}. Add or reduce them.")
+        raise IncompatibleShapes(
+            f"Dims {missing} of {shape} are not listed in the order {list(order)}. Add or reduce them."
+        )
     return groups
 
 
@@ -78,8 +87,10 @@ def python_number(x: Tensor, wanted: str) -> Any:
     """The number of a tensor without dims."""
     if not x.available:
         raise Unsupported(
-            f"`{wanted}(tensor)` needs a number, but inside `jit_compile` or a derivative this tensor has none yet. Use `where` "
-            f"for choices, `while_loop` or `iterate` for loops, or make the argument static with `auxiliary_args`."
+            f"`{wanted}(tensor)` needs a number, but inside `jit_compile` or a derivative this tensor has "
+            f"none yet. Use `where` "
+            f"for choices, `while_loop` or `iterate` for loops, or make the argument static with "
+            f"`auxiliary_args`."
         )
     _hidden.raise_pending()
     return x.layout.backend.to_numpy(x.natives[0]).item()
@@ -105,7 +116,10 @@ def getitem(x: Tensor, item: Any) -> Tensor:
 
 
 def operand(x: Any, other: Any) -> Tensor | complex | None:
-    """`x`, the other operand of a tensor, as tensor or number; None if it is something that handles tensors itself."""
+    """`x`, the other operand of a tensor, as tensor or number.
+
+    None if it is something that handles tensors itself.
+    """
     from phi_tensor._create import wrap  # noqa: PLC0415 creation needs tensors
 
     if isinstance(x, np.generic) and type(x.item()) in NUMBERS:
@@ -115,7 +129,8 @@ def operand(x: Any, other: Any) -> Tensor | complex | None:
         dim = other.shape.channel if other.shape.channel_rank == 1 else None
         if dim is None or dim.size != len(sequence):
             raise IncompatibleShapes(
-                f"A sequence of {len(sequence)} combines with a tensor that has one channel dim of this size, but found {other.shape}. "
+                f"A sequence of {len(sequence)} combines with a tensor that has one channel dim of this "
+                f"size, but found {other.shape}. "
                 f"Name its dim: `wrap({x!r}, channel('vector'))`."
             )
         return wrap(sequence, dim)
@@ -132,7 +147,8 @@ def operand(x: Any, other: Any) -> Tensor | complex | None:
     if len(sizes) == other.rank == 1:
         return wrap(x, other.shape)
     raise IncompatibleShapes(
-        f"An array of shape {sizes} has no dim names, so it cannot be aligned with {other.shape}. Name them: `wrap(array, spatial('x,y'))`."
+        f"An array of shape {sizes} has no dim names, so it cannot be aligned with {other.shape}. Name "
+        f"them: `wrap(array, spatial('x,y'))`."
     )
 
 
@@ -163,7 +179,11 @@ def text(x: Tensor, spec: str = "") -> str:
         entries = _nested(array.tolist(), number)
         labels = x.shape.labels[0] if x.rank == 1 else None
         if labels:
-            return "(" + ", ".join(f"{k}={number.format(v)}" for k, v in zip(labels, array.tolist(), strict=True)) + ")"
+            return (
+                "("
+                + ", ".join(f"{k}={number.format(v)}" for k, v in zip(labels, array.tolist(), strict=True))
+                + ")"
+            )
         return f"{entries}{' along ' if label else ''}{label}".strip()
     if array.dtype.kind == "b":
         return f"{label} {int(array.sum())} of {array.size} true"

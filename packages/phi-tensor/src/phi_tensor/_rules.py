@@ -1,4 +1,4 @@
-"""Loads every planning rule, so that the table of operations is complete as soon as the package is imported."""
+"""Loads every planning rule, so that the table of operations is complete on import."""
 
 from phi_tensor.layouts import _elementwise, _reduction, _structure
 from phi_tensor.ops import _grid, _grid_sample, _lookup, _padding, _products, _slicing

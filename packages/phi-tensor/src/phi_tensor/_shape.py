@@ -17,7 +17,18 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from phi_tensor._dim import Dim, Size, entry_of, suggestion, volume_of
-from phi_tensor._dim_types import TYPES, DimFilter, DimType, batch, channel, dim_type, dual, instance, primal, spatial
+from phi_tensor._dim_types import (
+    TYPES,
+    DimFilter,
+    DimType,
+    batch,
+    channel,
+    dim_type,
+    dual,
+    instance,
+    primal,
+    spatial,
+)
 from phi_tensor._errors import IncompatibleShapes
 
 
@@ -57,7 +68,9 @@ class Shape:
     def dim(self) -> Dim:
         """The only dim; an error for any other rank."""
         if self.rank != 1:
-            raise IncompatibleShapes(f"Exactly one dim is needed here, but {self} has {self.rank}. Select one with `only`.")
+            raise IncompatibleShapes(
+                f"Exactly one dim is needed here, but {self} has {self.rank}. Select one with `only`."
+            )
         return self.dims[0]
 
     @property
@@ -278,7 +291,7 @@ class Shape:
         return self.get_dim(dim if isinstance(dim, str) else dim.name).type
 
     def get_labels(self, dim: str | Shape, fallback_spatial: bool = False) -> tuple[str, ...] | None:
-        """Labels by name, or None; with `fallback_spatial` the spatial names where they are as many as the entries."""
+        """Labels by name, or None; with `fallback_spatial` the spatial names if there is one per entry."""
         found = self.get_dim(dim if isinstance(dim, str) else dim.name)
         if found.labels is None and fallback_spatial and found.size == self.spatial_rank:
             return self.spatial.names
@@ -307,7 +320,10 @@ class Shape:
     # --- selection
 
     def only(self, dims: Any, reorder: bool = False) -> Shape:
-        """Dims matched by a selector, in the order of this shape (or of the selector with `reorder`); absent names are ignored."""
+        """Dims matched by a selector, in the order of this shape (or of the selector with `reorder`).
+
+        Absent names are ignored.
+        """
         names = self.selected_names(dims)
         if reorder:
             return Shape.of(tuple(self._by_name[name] for name in names))
@@ -331,7 +347,10 @@ class Shape:
             return tuple(dict.fromkeys(name for part in parts for name in self.selected_names(part)))
         if callable(dims):
             return self.selected_names(dims(self))
-        raise TypeError(f"Dims are selected by names, shapes, types or filters, but found {dims!r}. Try 'x,y' or `spatial`.")
+        raise TypeError(
+            f"Dims are selected by names, shapes, types or filters, but found {dims!r}. Try 'x,y' or "
+            f"`spatial`."
+        )
 
     def _where(self, condition: Callable[[Dim], bool]) -> Shape:
         return Shape.of(tuple(dim for dim in self.dims if condition(dim)))
@@ -365,16 +384,27 @@ class Shape:
 
     def _resized(self, change: int) -> Shape:
         if self.batch or any(not isinstance(size, int) for size in self.sizes):
-            raise IncompatibleShapes(f"Sizes of {self} cannot be changed by {change}: they are batch dims, undefined or ragged.")
-        return Shape.of(tuple(dim.with_size(dim.size + change) for dim in self.dims if isinstance(dim.size, int)))
+            raise IncompatibleShapes(
+                f"Sizes of {self} cannot be changed by {change}: they are batch dims, undefined or ragged."
+            )
+        return Shape.of(
+            tuple(dim.with_size(dim.size + change) for dim in self.dims if isinstance(dim.size, int))
+        )
 
     def replace(self, dims: Any, new: Shape) -> Shape:
-        """Shape with the selected dims exchanged for `new`, position by position; new undefined sizes take the old ones."""
+        """Shape with the selected dims exchanged for `new`, position by position.
+
+        New undefined sizes take the old ones.
+        """
         names = self.selected_names(dims)
         if len(names) != new.rank:
-            raise IncompatibleShapes(f"`replace` exchanges dims one by one, but {names} are {len(names)} and {new} has {new.rank}.")
+            raise IncompatibleShapes(
+                f"`replace` exchanges dims one by one, but {names} are {len(names)} and {new} has {new.rank}."
+            )
         table = dict(zip(names, new.dims, strict=True))
-        return Shape.of(tuple(_adopt(table[dim.name], dim) if dim.name in table else dim for dim in self.dims))
+        return Shape.of(
+            tuple(_adopt(table[dim.name], dim) if dim.name in table else dim for dim in self.dims)
+        )
 
     def with_size(self, size: Any) -> Shape:
         """One-dim shape with another size or other labels."""
@@ -453,7 +483,9 @@ class Shape:
 def _new_shape(dims: tuple[Dim, ...]) -> Shape:
     names = tuple(dim.name for dim in dims)
     if len(set(names)) != len(names):
-        raise IncompatibleShapes(f"Names of dims must be unique in a shape, but found {dims}. Rename one of them.")
+        raise IncompatibleShapes(
+            f"Names of dims must be unique in a shape, but found {dims}. Rename one of them."
+        )
     shape = object.__new__(Shape)
     shape.dims, shape.names, shape.rank = dims, names, len(dims)
     shape.sizes = tuple(dim.size for dim in dims)
@@ -464,7 +496,9 @@ def _new_shape(dims: tuple[Dim, ...]) -> Shape:
 
 def _int_size(dim: Dim) -> int:
     if not isinstance(dim.size, int):
-        raise IncompatibleShapes(f"Dim `{dim.name}` needs one known size here, but has {dim.size}. Give it a size or slice it.")
+        raise IncompatibleShapes(
+            f"Dim `{dim.name}` needs one known size here, but has {dim.size}. Give it a size or slice it."
+        )
     return dim.size
 
 
@@ -477,7 +511,9 @@ def _adopt(new: Dim, old: Dim) -> Dim:
     if new.size is None:
         return new.with_size(old.size, old.labels, old.over)
     if new.size != old.size:
-        raise IncompatibleShapes(f"Dim `{old.name}` of size {old.size} cannot become `{new}`: the sizes differ.")
+        raise IncompatibleShapes(
+            f"Dim `{old.name}` of size {old.size} cannot become `{new}`: the sizes differ."
+        )
     return new
 
 
@@ -514,12 +550,14 @@ def merged_dim(a: Dim, b: Dim) -> Dim:
         return known
     if a.size != b.size or a.over != b.over:
         raise IncompatibleShapes(
-            f"Dim `{a.name}` has size {a.size} on one side and {b.size} on the other. Sizes must match exactly "
+            f"Dim `{a.name}` has size {a.size} on one side and {b.size} on the other. Sizes must match "
+            f"exactly "
             f"(1 is not broadcast); slice, pad or rename one of them."
         )
     if a.labels and b.labels:
         raise IncompatibleShapes(
-            f"Labels of dim `{a.name}` differ: {a.labels} and {b.labels}. Reorder with `value.{a.name}['{','.join(a.labels)}']` "
+            f"Labels of dim `{a.name}` differ: {a.labels} and {b.labels}. Reorder with "
+            f"`value.{a.name}['{','.join(a.labels)}']` "
             f"or rename them."
         )
     return a if a.labels else b

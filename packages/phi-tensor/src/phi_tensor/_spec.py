@@ -1,4 +1,7 @@
-"""Compact dim strings: `x:s=4`, `~row:d=3`, `vector:c=(x,y)`, `(x,y)` (labels of the channel dim `vector`), `x` (spatial)."""
+"""Compact dim strings: `x:s=4`, `~row:d=3`, `vector:c=(x,y)`, `(x,y)`.
+
+Labels of the channel dim `vector`), `x` (spatial.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,8 @@ def parse_shape_spec(spec: str, default_type: DimType | None = None) -> Shape:
 
     Args:
         spec: Dims as `name[:type][=size or (labels)]`. `(x,y)` alone means `vector:c=(x,y)`.
-        default_type: Type where none is written. By default `~` names are dual, single letters spatial; others are an error.
+        default_type: Type where none is written. By default `~` names are dual, single letters spatial;
+            others are an error.
 
     >>> parse_shape_spec("b:b=2, x:s=4, vector:c=(x,y)")
     (b:b=2, x:s=4, vector:c=x,y)
@@ -29,7 +33,9 @@ def _parse_dim(part: str, default_type: DimType | None) -> Shape:
         part = f"vector:c={part}"
     match = _DIM.match(part)
     if match is None:
-        raise ValueError(f"`{part}` does not describe a dim. Write `name:type=size`, e.g. `x:s=4` or `vector:c=(x,y)`.")
+        raise ValueError(
+            f"`{part}` does not describe a dim. Write `name:type=size`, e.g. `x:s=4` or `vector:c=(x,y)`."
+        )
     name, letter, size = match.groups()
     found = dim_type(letter) if letter else default_type or _guess_type(name)
     if size is None:
@@ -44,4 +50,6 @@ def _guess_type(name: str) -> DimType:
         return spatial
     if name == "vector":
         return channel
-    raise ValueError(f"The type of dim `{name}` is missing. Write for example `{name}:b` (letters b, d, i, s, c).")
+    raise ValueError(
+        f"The type of dim `{name}` is missing. Write for example `{name}:b` (letters b, d, i, s, c)."
+    )

@@ -1,4 +1,7 @@
-"""The tensor: native arrays and the interned description of how they are stored. There is no other tensor class."""
+"""The tensor: native arrays and the interned description of how they are stored.
+
+There is no other tensor class.
+"""
 
 from __future__ import annotations
 
@@ -85,8 +88,9 @@ def _as_operand(x: Any, other: Any) -> Tensor | complex | None:
 class Tensor:
     """Numbers along named, typed dims, on any backend. Immutable.
 
-    Operators align their operands by dim name; dims that one operand lacks are added. The float type of every result is the
-    context's (`precision`). `tensor.x[1:-1]` slices dim `x`, `tensor.vector['y']` selects a label.
+    Operators align their operands by dim name; dims that one operand lacks are added. The float type of every
+    result is the context's (`precision`). `tensor.x[1:-1]` slices dim `x`, `tensor.vector['y']` selects a
+    label.
 
     Tensors are made by `wrap`, `tensor`, `zeros`, …, not by calling this class.
 
@@ -144,8 +148,8 @@ class Tensor:
         """Array of the tensor's library with axes in the given order.
 
         Args:
-            order: Comma list or sequence of dims; an entry that is itself a sequence, shape or filter is packed into one axis.
-                May be omitted for at most one dim. All dims must be listed.
+            order: Comma list or sequence of dims; an entry that is itself a sequence, shape or filter is
+                packed into one axis. May be omitted for at most one dim. All dims must be listed.
 
         Raises:
             IncompatibleShapes: Dims are missing in `order`, sizes vary.
@@ -160,13 +164,17 @@ class Tensor:
     def item(self) -> Any:
         """The only element as a Python number."""
         if self.shape.volume != 1:
-            raise IncompatibleShapes(f"`item()` needs exactly one element, but the tensor has shape {self.shape}. Slice or reduce it.")
+            raise IncompatibleShapes(
+                f"`item()` needs exactly one element, but the tensor has shape {self.shape}. Slice or "
+                f"reduce it."
+            )
         return self.numpy(self.shape.names).item()
 
     def __bool__(self) -> bool:
         if self.rank:
             raise IncompatibleShapes(
-                f"The truth of a tensor with dims {self.shape} is ambiguous. Reduce it first: `value.any()` or `value.all()`."
+                f"The truth of a tensor with dims {self.shape} is ambiguous. Reduce it first: "
+                f"`value.any()` or `value.all()`."
             )
         return bool(self._scalar("bool"))
 
@@ -181,12 +189,16 @@ class Tensor:
 
     def __index__(self) -> int:
         if self.dtype.kind is not int:
-            raise TypeError(f"Only int tensors can be an index, but found dtype {self.dtype}. Use `to_int32(value)`.")
+            raise TypeError(
+                f"Only int tensors can be an index, but found dtype {self.dtype}. Use `to_int32(value)`."
+            )
         return int(self._scalar("int"))
 
     def _scalar(self, wanted: str) -> Any:
         if self.rank:
-            raise IncompatibleShapes(f"`{wanted}(tensor)` needs a tensor without dims, but found {self.shape}. Slice or reduce it.")
+            raise IncompatibleShapes(
+                f"`{wanted}(tensor)` needs a tensor without dims, but found {self.shape}. Slice or reduce it."
+            )
         return _read.python_number(self, wanted)
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
@@ -208,9 +220,10 @@ class Tensor:
     # --- dims
 
     def __getattr__(self, name: str) -> BoundDim[Tensor]:
-        if name.startswith("_") or name not in KNOWN_NAMES and name not in self.layout.shape:
+        if name.startswith("_") or (name not in KNOWN_NAMES and name not in self.layout.shape):
             raise AttributeError(
-                f"`Tensor` has no attribute `{name}`, and no dim of this name was ever created; this tensor has "
+                f"`Tensor` has no attribute `{name}`, and no dim of this name was ever created; this "
+                f"tensor has "
                 f"{self.layout.shape}.{suggestion(name, (*self.layout.shape.names, *dir(Tensor)))}"
             )
         return BoundDim(self, name)
@@ -326,7 +339,10 @@ class Tensor:
     def __reduce__(self) -> tuple[Any, ...]:
         _hidden.raise_pending()
         names = self.shape.names if self.shape.is_uniform else None
-        return _read.rebuild, (self.shape, np.asarray(self.numpy(names)) if names is not None else [p for p in self.parts()])
+        return _read.rebuild, (
+            self.shape,
+            np.asarray(self.numpy(names)) if names is not None else list(self.parts()),
+        )
 
     def __copy__(self) -> Tensor:
         return self
@@ -337,4 +353,3 @@ class Tensor:
 
 def _equality(row: Row, a: Tensor, b: object) -> Any:
     return _binary_slow(row, a, b)
-

@@ -1,9 +1,14 @@
-"""Trees: anything made of tensors. Tuples, lists, dicts, dataclasses and foreign classes that name their attributes.
+"""Trees: anything made of tensors.
 
-Dataclasses: fields are data unless annotated as `str`, `int`, `float`, `bool`, `Shape`, `slice`, `type`, `Callable` or `Literal`;
-the class may name its `variable_attrs` (traced, differentiated, optimised) and `value_attrs` (what mathematics acts on).
+Tuples, lists, dicts, dataclasses and foreign classes that name their attributes.
 
-Foreign classes: `__variable_attrs__() -> names`, optionally `__value_attrs__()`, and `__with_attrs__(**changes)`.
+Dataclasses: fields are data unless annotated as `str`, `int`, `float`, `bool`, `Shape`, `slice`, `type`,
+    `Callable` or `Literal`;
+the class may name its `variable_attrs` (traced, differentiated, optimised) and `value_attrs` (what
+mathematics acts on).
+
+Foreign classes: `__variable_attrs__() -> names`, optionally `__value_attrs__()`, and
+    `__with_attrs__(**changes)`.
 """
 
 from __future__ import annotations
@@ -122,7 +127,9 @@ def replaced(obj: Any, changes: dict[str, Any]) -> Any:
     """Copy of a dataclass with changed fields, without running its `__init__` or `__post_init__` again."""
     changed = object.__new__(type(obj))
     for field in dataclasses.fields(obj):
-        object.__setattr__(changed, field.name, changes[field.name] if field.name in changes else getattr(obj, field.name))
+        object.__setattr__(
+            changed, field.name, changes[field.name] if field.name in changes else getattr(obj, field.name)
+        )
     return changed
 
 
@@ -132,14 +139,27 @@ def _static_part(obj: Any, names: tuple[str, ...]) -> Any:
     return {key: value for key, value in getattr(obj, "__dict__", {}).items() if key not in names}
 
 
-_STATIC_ANNOTATIONS = ("str", "int", "float", "bool", "Shape", "slice", "type", "Callable", "Literal", "DType")
+_STATIC_ANNOTATIONS = (
+    "str",
+    "int",
+    "float",
+    "bool",
+    "Shape",
+    "slice",
+    "type",
+    "Callable",
+    "Literal",
+    "DType",
+)
 
 
 @lru_cache(1024)
 def _data_fields(cls: type) -> tuple[str, ...]:
     names: list[str] = []
     for field in dataclasses.fields(cls):
-        annotation = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", str(field.type))
+        annotation = (
+            field.type if isinstance(field.type, str) else getattr(field.type, "__name__", str(field.type))
+        )
         first = annotation.split("[")[0].split("|")[0].strip().rsplit(".", 1)[-1]
         if first not in _STATIC_ANNOTATIONS:
             names.append(field.name)
@@ -147,7 +167,10 @@ def _data_fields(cls: type) -> tuple[str, ...]:
 
 
 def attributes_of(obj: Any, attributes: Attributes) -> tuple[str, ...] | None:
-    """Names of the tensor attributes of an object that mathematics / derivatives / structure act on; None if it is no tree."""
+    """Names of the tensor attributes of an object that mathematics / derivatives / structure act on.
+
+    None if it is no tree.
+    """
     hook = {"variable": "__variable_attrs__", "value": "__value_attrs__", "all": "__all_attrs__"}[attributes]
     if hasattr(obj, hook):
         return tuple(getattr(obj, hook)())
@@ -156,12 +179,18 @@ def attributes_of(obj: Any, attributes: Attributes) -> tuple[str, ...] | None:
     if dataclasses.is_dataclass(obj) and not isinstance(obj, type):
         listed = getattr(obj, f"{attributes}_attrs", None) if attributes != "all" else None
         if listed is not None:
-            return tuple(part.strip() for part in listed.split(",")) if isinstance(listed, str) else tuple(listed)
+            return (
+                tuple(part.strip() for part in listed.split(","))
+                if isinstance(listed, str)
+                else tuple(listed)
+            )
         return _data_fields(type(obj))
     return None
 
 
-def flatten(obj: Any, attributes: Attributes = "variable", leaf: Callable[[Any], Tensor | None] | None = None) -> tuple[list[Tensor], Structure]:
+def flatten(
+    obj: Any, attributes: Attributes = "variable", leaf: Callable[[Any], Tensor | None] | None = None
+) -> tuple[list[Tensor], Structure]:
     """`(tensors, structure)` of a tree.
 
     Args:
@@ -174,7 +203,9 @@ def flatten(obj: Any, attributes: Attributes = "variable", leaf: Callable[[Any],
     return leaves, structure
 
 
-def _flatten(obj: Any, attributes: Attributes, leaf: Callable[[Any], Tensor | None] | None, leaves: list[Tensor]) -> Structure:
+def _flatten(
+    obj: Any, attributes: Attributes, leaf: Callable[[Any], Tensor | None] | None, leaves: list[Tensor]
+) -> Structure:
     if isinstance(obj, Tensor):
         leaves.append(obj)
         return _LEAF
@@ -189,8 +220,14 @@ def _flatten(obj: Any, attributes: Attributes, leaf: Callable[[Any], Tensor | No
     if isinstance(obj, list):
         return Structure("list", None, tuple(_flatten(value, attributes, leaf, leaves) for value in obj))  # pyright: ignore[reportUnknownVariableType]
     if isinstance(obj, dict):
-        return Structure("dict", tuple(obj), tuple(_flatten(value, attributes, leaf, leaves) for value in obj.values()))  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
-    names = None if obj is None or isinstance(obj, (str, int, float, complex, Shape, type)) else attributes_of(obj, attributes)
+        return Structure(
+            "dict", tuple(obj), tuple(_flatten(value, attributes, leaf, leaves) for value in obj.values())
+        )  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
+    names = (
+        None
+        if obj is None or isinstance(obj, (str, int, float, complex, Shape, type))
+        else attributes_of(obj, attributes)
+    )
     if names is None:
         return Structure("static", obj, ())
     children = tuple(_flatten(getattr(obj, name), attributes, leaf, leaves) for name in names)

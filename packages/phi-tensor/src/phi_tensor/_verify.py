@@ -26,7 +26,8 @@ def check(name, f, expected):
         if not abs(value - expected) < 1e-4:
             found["broken"].append(f"{name}: got {value}, expected {expected}")
     except BaseException as error:
-        found["broken"].append(f"{name}: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
+        first = (str(error).splitlines() or [""])[0]
+        found["broken"].append(f"{name}: {type(error).__name__}: {first}")
 square = lambda x: math.sum(x * x)
 check("values", lambda: square(x), 1.25)
 if "reverse" in backend.supports:
@@ -61,7 +62,11 @@ class BackendReport:
     def __str__(self) -> str:
         mark = "ok     " if self.works else "missing" if not self.version else "BROKEN "
         gpus = [name for name, kind, _ in self.devices if kind != "CPU"]
-        devices = f"{len(self.devices)} device(s), {'GPU: ' + ', '.join(gpus) if gpus else 'no GPU'}" if self.devices else ""
+        devices = (
+            f"{len(self.devices)} device(s), {'GPU: ' + ', '.join(gpus) if gpus else 'no GPU'}"
+            if self.devices
+            else ""
+        )
         lines = [f"  {self.name:<11} {mark} {self.version:<12} {devices}".rstrip()]
         return "\n".join(lines + [f"              - {problem}" for problem in self.problems])
 
@@ -80,15 +85,28 @@ def inspect_backend(name: str, timeout: float = 300) -> BackendReport:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     command = [sys.executable, "-c", _PROBE, name]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=environment, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=timeout, env=environment, check=False
+        )
     except subprocess.TimeoutExpired:
-        return BackendReport(name, version, problems=(f"did not answer within {timeout:.0f} s; reinstall `{entry.library}`",))
+        return BackendReport(
+            name, version, problems=(f"did not answer within {timeout:.0f} s; reinstall `{entry.library}`",)
+        )
     line = next((line for line in done.stdout.splitlines() if line.startswith("FOUND")), None)
     if line is None:
         last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        return BackendReport(name, version, problems=(f"cannot be loaded: {last}", f"reinstall it: `pip install --force-reinstall {entry.extra}`"))
+        return BackendReport(
+            name,
+            version,
+            problems=(
+                f"cannot be loaded: {last}",
+                f"reinstall it: `pip install --force-reinstall {entry.extra}`",
+            ),
+        )
     found = json.loads(line.removeprefix("FOUND"))
-    return BackendReport(name, version, tuple((a, b, c) for a, b, c in found["devices"]), tuple(found["broken"]))
+    return BackendReport(
+        name, version, tuple((a, b, c) for a, b, c in found["devices"]), tuple(found["broken"])
+    )
 
 
 def _version(library: str) -> str:
@@ -111,6 +129,9 @@ def verify() -> bool:
     `python -m phi_tensor` does the same from the command line.
     """
     reports = inspect_installation()
-    lines = [f"phi-tensor {_version('phi-tensor')}, Python {platform.python_version()}, {platform.platform()}", *map(str, reports)]
+    lines = [
+        f"phi-tensor {_version('phi-tensor')}, Python {platform.python_version()}, {platform.platform()}",
+        *map(str, reports),
+    ]
     sys.stdout.write("\n".join(lines) + "\n")
     return all(report.works for report in reports if report.version)

@@ -1,4 +1,7 @@
-"""PyTorch below the interface: rows against NumPy, derivatives against finite differences, eager and compiled."""
+"""PyTorch below the interface.
+
+Rows against NumPy, derivatives against finite differences, eager and compiled.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ F = RNG.uniform(0.1, 0.9, (3, 4))
 G = RNG.uniform(0.1, 0.9, (3, 4))
 S = F - 0.5
 Z = F + 1j * G
-I, J = RNG.integers(1, 9, (2, 3, 4))
+I, J = RNG.integers(1, 9, (2, 3, 4))  # noqa: E741 integers beside floats F and G
 M = F > 0.5
 N = np.array([[1.0, np.nan, -np.inf, -0.0]])
 
@@ -184,7 +187,7 @@ def test_products_and_transforms_equal_numpy():
 
 def test_cast_and_full():
     for x, dtype in ((F, FLOAT16), (F, INT32), (I, FLOAT64), (Z, FLOAT64), (S, BOOL), (F, COMPLEX128)):
-        check(B.ops["cast"](t(x), dtype), (x.real if dtype == float else x).astype(dtype.numpy), 1e-3)
+        check(B.ops["cast"](t(x), dtype), (x.real if dtype.kind is float else x).astype(dtype.numpy), 1e-3)
         assert B.dtype(B.ops["cast"](t(x), dtype)) is dtype
     check(B.full((2,), 1.5, FLOAT32), np.full(2, 1.5, np.float32))
 

@@ -1,7 +1,9 @@
-"""What a native array library must offer: functions by row name, data primitives, and transformations of flat functions.
+"""What a native array library must offer.
 
-*Flat* functions take native arrays as positional arguments and return a tuple of native arrays; they know nothing of
-dims or tensors. Everything named lives above, everything library-specific below this interface.
+Functions by row name, data primitives, and transformations of flat functions.
+
+*Flat* functions take native arrays as positional arguments and return a tuple of native arrays; they know
+nothing of dims or tensors. Everything named lives above, everything library-specific below this interface.
 """
 
 from __future__ import annotations
@@ -68,13 +70,17 @@ class Backend(ABC):
 
     @abstractmethod
     def is_concrete(self, native: Native) -> bool:
-        """True if the array holds numbers, False while it is traced or differentiated (wrapped by a transformation)."""
+        """True if the array holds numbers, False while it is traced or differentiated.
+
+        Wrapped by a transformation.
+        """
 
     @abstractmethod
     def as_native(self, array: npt.NDArray[Any], device: ComputeDevice | None = None) -> Native:
         """Native array with the dtype and numbers of `array`, on `device` or the default device.
 
-        Inside a trace the result is an eager constant that the trace lifts to a hidden input, never a literal.
+        Inside a trace the result is an eager constant that the trace lifts to a hidden input, never a
+        literal.
         """
 
     @abstractmethod
@@ -83,10 +89,15 @@ class Backend(ABC):
 
     @abstractmethod
     def from_dlpack(self, obj: Any) -> Native:
-        """Native array that shares memory with `obj`, an array of any library with `__dlpack__` (zero-copy on one device)."""
+        """Native array that shares memory with `obj`, an array of any library with `__dlpack__`.
+
+        Zero-copy on one device.
+        """
 
     @abstractmethod
-    def full(self, shape: Sequence[int], value: complex, dtype: DType, device: ComputeDevice | None = None) -> Native:
+    def full(
+        self, shape: Sequence[int], value: complex, dtype: DType, device: ComputeDevice | None = None
+    ) -> Native:
         """Array filled with `value`."""
 
     @abstractmethod
@@ -118,21 +129,28 @@ class Backend(ABC):
     def compile(self, f: Flat, examples: Natives) -> Flat:
         """Compiled `f` for arrays of the shapes and dtypes of `examples`.
 
-        Calls `f` exactly once, here, with traced arrays. Arrays that `f` takes from outside become hidden inputs with
-        the value they had now. If `f` raises, the error passes through and nothing is left behind.
+        Calls `f` exactly once, here, with traced arrays. Arrays that `f` takes from outside become hidden
+        inputs with the value they had now. If `f` raises, the error passes through and nothing is left
+        behind.
         """
         raise self._cannot("compile functions")
 
-    def vjp(self, f: Callable[..., tuple[Natives, Natives]], primals: Natives) -> tuple[Natives, Callable[[Natives], Natives], Natives]:
+    def vjp(
+        self, f: Callable[..., tuple[Natives, Natives]], primals: Natives
+    ) -> tuple[Natives, Callable[[Natives], Natives], Natives]:
         """`(outputs, pullback, aux)` for `f(*primals) -> (outputs, aux)`, both tuples of natives.
 
-        `pullback(cotangents of outputs)` returns one cotangent per primal (zeros where independent). May be nested in any
-        order with `vjp` and `jvp`, inside or outside `compile`. The pullback may be called more than once.
+        `pullback(cotangents of outputs)` returns one cotangent per primal (zeros where independent). May be
+        nested in any order with `vjp` and `jvp`, inside or outside `compile`. The pullback may be called more
+        than once.
         """
         raise self._cannot("differentiate")
 
     def jvp(self, f: Flat, primals: Natives, tangents: Natives) -> tuple[Natives, Natives]:
-        """`(outputs, tangents of outputs)` by forward-mode differentiation; zeros where independent, never None."""
+        """`(outputs, tangents of outputs)` by forward-mode differentiation.
+
+        Zeros where independent, never None.
+        """
         raise self._cannot("differentiate")
 
     def custom_gradient(self, f: Flat, pullback: Callable[[Natives, Natives, Natives], Natives]) -> Flat:
@@ -147,21 +165,29 @@ class Backend(ABC):
         return native
 
     def map_leading(self, f: Flat, natives: Natives) -> Natives:
-        """`f` applied to every slice along the leading axis of all `natives`, results stacked along a leading axis."""
+        """`f` applied to every slice along the leading axis of all `natives`.
+
+        Results stacked along a leading axis.
+        """
         count = self.shape(natives[0])[0]
         index = self.ops["getitem"]
         parts = [f(*(index(native, (i,)) for native in natives)) for i in range(count)]
         return tuple(self.ops["stack"](list(column), 0) for column in zip(*parts, strict=True))
 
     def scan(
-        self, step: Callable[[Natives], tuple[Natives, Natives]], state: Natives, count: int, checkpoint: int | None = None
+        self,
+        step: Callable[[Natives], tuple[Natives, Natives]],
+        state: Natives,
+        count: int,
+        checkpoint: int | None = None,
     ) -> tuple[Natives, Natives]:
         """`(final state, outputs)` after `count` times `state, outputs = step(state)`.
 
-        `outputs` of the steps are stacked along a new leading axis. `step` keeps shapes and dtypes of the state. While
-        traced or differentiated this is one primitive: one traced step, one traced step-vjp, states kept every
-        `checkpoint` steps (None: about the square root of `count`) and recomputed in between in reverse mode. Arrays that
-        `step` takes from outside are differentiated, too. Eager calls on concrete arrays run a Python loop.
+        `outputs` of the steps are stacked along a new leading axis. `step` keeps shapes and dtypes of the
+        state. While traced or differentiated this is one primitive: one traced step, one traced step-vjp,
+        states kept every `checkpoint` steps (None: about the square root of `count`) and recomputed in
+        between in reverse mode. Arrays that `step` takes from outside are differentiated, too. Eager calls on
+        concrete arrays run a Python loop.
         """
         outputs: list[Natives] = []
         for _ in range(count):
@@ -170,11 +196,16 @@ class Backend(ABC):
         return state, tuple(self.ops["stack"](list(column), 0) for column in zip(*outputs, strict=True))
 
     def while_loop(
-        self, condition: Callable[[Natives], Native], step: Callable[[Natives], Natives], state: Natives, limit: int | None = None
+        self,
+        condition: Callable[[Natives], Native],
+        step: Callable[[Natives], Natives],
+        state: Natives,
+        limit: int | None = None,
     ) -> Natives:
         """State when the 0-d bool `condition(state)` is False or after `limit` steps.
 
-        Traced, not unrolled, in compiled code. Differentiable forwards; backwards where `limit` is given (else `Unsupported`).
+        Traced, not unrolled, in compiled code. Differentiable forwards; backwards where `limit` is given
+        (else `Unsupported`).
         """
         count = 0
         while (limit is None or count < limit) and bool(self.to_numpy(condition(state))):
@@ -186,7 +217,8 @@ class Backend(ABC):
 
     def _cannot(self, what: str) -> Unsupported:
         return Unsupported(
-            f"The backend `{self.name}` cannot {what}. Use torch, jax or tensorflow: `pip install phi-tensor[jax]`, "
+            f"The backend `{self.name}` cannot {what}. Use torch, jax or tensorflow: `pip install "
+            f"phi-tensor[jax]`, "
             f"then `use('jax')` before the tensors are created."
         )
 

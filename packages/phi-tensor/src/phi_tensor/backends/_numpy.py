@@ -41,7 +41,9 @@ class NumPyBackend(Backend):
     def from_dlpack(self, obj: Any) -> Array:
         return np.from_dlpack(obj)
 
-    def full(self, shape: Sequence[int], value: complex, dtype: DType, device: ComputeDevice | None = None) -> Array:
+    def full(
+        self, shape: Sequence[int], value: complex, dtype: DType, device: ComputeDevice | None = None
+    ) -> Array:
         return np.full(shape, value, dtype.numpy)
 
     def dtype(self, native: Native) -> DType:
@@ -119,11 +121,20 @@ def _arange(start: float, stop: float, step: float, dtype: DType, device: Any = 
 
 
 _OPS: dict[str, Callable[..., Any]] = {
-    **{name: getattr(np, name) for name in ("negative", "exp", "expm1", "sin", "cos", "tan", "sinh", "tanh", "square")},
-    **{name: getattr(np, name) for name in ("real", "imag", "conj", "angle", "isfinite", "isnan", "isinf", "sign")},
+    **{
+        name: getattr(np, name)
+        for name in ("negative", "exp", "expm1", "sin", "cos", "tan", "sinh", "tanh", "square")
+    },
+    **{
+        name: getattr(np, name)
+        for name in ("real", "imag", "conj", "angle", "isfinite", "isnan", "isinf", "sign")
+    },
     **{f"a{f}": getattr(np, f"arc{f}") for f in ("tan", "sinh")},
     **{f"a{f}": _safely(getattr(np, f"arc{f}")) for f in ("sin", "cos", "cosh", "tanh")},
-    **{name: _safely(getattr(np, name)) for name in ("sqrt", "log", "log1p", "log2", "log10", "reciprocal", "cosh")},
+    **{
+        name: _safely(getattr(np, name))
+        for name in ("sqrt", "log", "log1p", "log2", "log10", "reciprocal", "cosh")
+    },
     **{name: _round_like(getattr(np, name)) for name in ("round", "ceil", "floor", "trunc")},
     "abs": np.abs,
     "rsqrt": _safely(lambda x: 1 / np.sqrt(x)),
@@ -133,7 +144,10 @@ _OPS: dict[str, Callable[..., Any]] = {
     "logical_not": np.logical_not,
     "bitwise_invert": np.invert,
     **{name: getattr(np, name) for name in ("add", "subtract", "multiply", "maximum", "minimum")},
-    **{name: getattr(np, name) for name in ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")},
+    **{
+        name: getattr(np, name)
+        for name in ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
+    },
     **{name: getattr(np, name) for name in ("logical_and", "logical_or", "logical_xor")},
     **{f"bitwise_{name}": getattr(np, f"bitwise_{name}") for name in ("and", "or", "xor")},
     **{f"bitwise_{name}": getattr(np, name) for name in ("left_shift", "right_shift")},

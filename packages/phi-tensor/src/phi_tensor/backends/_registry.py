@@ -1,4 +1,7 @@
-"""Which backends exist, which are loaded, and which one a value belongs to. Nothing is imported before it is needed."""
+"""Which backends exist, which are loaded, and which one a value belongs to.
+
+Nothing is imported before it is needed.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,8 @@ def init_backend(backend: str | Backend) -> Backend:
         backend: `numpy`, `torch`, `jax`, `tensorflow`, or a backend, which is returned.
 
     Raises:
-        NoBackendFound: The name is unknown or the library is not installed; the message says how to install it.
+        NoBackendFound: The name is unknown or the library is not installed; the message says how to install
+            it.
     """
     if isinstance(backend, Backend):
         return backend
@@ -57,14 +61,18 @@ def init_backend(backend: str | Backend) -> Backend:
         raise NoBackendFound(f"There is no backend `{backend}`. Use one of {', '.join(ENTRIES)}.")
     entry = ENTRIES[backend]
     if find_spec(entry.library) is None:
-        raise NoBackendFound(f"The backend `{backend}` needs the library `{entry.library}`: `pip install {entry.extra}`.")
+        raise NoBackendFound(
+            f"The backend `{backend}` needs the library `{entry.library}`: `pip install {entry.extra}`."
+        )
     BACKENDS[backend] = import_module(entry.module).BACKEND
     return BACKENDS[backend]
 
 
 def init_installed_backends() -> tuple[Backend, ...]:
     """Load every backend whose library is installed."""
-    return tuple(init_backend(name) for name, entry in ENTRIES.items() if find_spec(entry.library) is not None)
+    return tuple(
+        init_backend(name) for name, entry in ENTRIES.items() if find_spec(entry.library) is not None
+    )
 
 
 def default_backend() -> Backend:
@@ -103,10 +111,14 @@ def backend_of(native: Any) -> Backend | None:
 
 
 def common_backend(backends: tuple[Backend, ...]) -> Backend:
-    """Backend that can handle data of all `backends`: NumPy mixes with any other, two learning libraries do not mix."""
+    """Backend that can handle data of all `backends`.
+
+    NumPy mixes with any other, two learning libraries do not mix.
+    """
     learning = {backend.name: backend for backend in backends if backend is not NUMPY}
     if len(learning) > 1:
         raise NoBackendFound(
-            f"Tensors of {' and '.join(learning)} were mixed in one operation. Convert one side: `convert(value, '{next(iter(learning))}')`."
+            f"Tensors of {' and '.join(learning)} were mixed in one operation. Convert one side: "
+            f"`convert(value, '{next(iter(learning))}')`."
         )
     return next(iter(learning.values()), NUMPY)

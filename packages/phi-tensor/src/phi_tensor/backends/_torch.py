@@ -1,7 +1,7 @@
 """PyTorch: native functions by row name and data primitives.
 
-Functions of the library are called directly where their conventions are ours. Python's operators stand in where the
-library refuses a number as first operand.
+Functions of the library are called directly where their conventions are ours. Python's operators stand in
+where the library refuses a number as first operand.
 
 >>> from phi_tensor.backends._torch import BACKEND
 >>> BACKEND.ops["add"](2, BACKEND.full((2,), 1, FLOAT32))
@@ -72,7 +72,10 @@ def _of_tensors(function: Callable[..., Any]) -> Callable[[Native, Native], Nati
 def _over(
     function: Callable[..., Any], of_none: Callable[[Native], Native]
 ) -> Callable[[Native, tuple[int, ...]], Native]:
-    """Reduction by `function`, which takes "no axes" for "all axes"; `of_none` is its result for each single value."""
+    """Reduction by `function`, which takes "no axes" for "all axes".
+
+    `of_none` is its result for each single value.
+    """
 
     def reduce(x: Native, axes: tuple[int, ...]) -> Native:
         return function(x, axes) if axes else of_none(x)
@@ -339,7 +342,8 @@ class TorchBackend(Backend):
     def to_numpy(self, native: Native) -> npt.NDArray[Any]:
         if adapter.is_traced(native):
             raise Unsupported(
-                f"`to_numpy` needs numbers, but this torch array of shape {tuple(native.shape)} is being traced or "
+                f"`to_numpy` needs numbers, but this torch array of shape {tuple(native.shape)} is being "
+                f"traced or "
                 f"differentiated and has none yet. Return it from the function and read it outside."
             )
         return native.detach().resolve_conj().resolve_neg().cpu().numpy()

@@ -1,4 +1,7 @@
-"""Bodies of loops in compiled PyTorch code: a pure function of constants, state and inputs, and its derivatives."""
+"""Bodies of loops in compiled PyTorch code.
+
+A pure function of constants, state and inputs, and its derivatives.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +62,10 @@ class Body:
         return Body(step, outside.visible, state, ()), outside.visible
 
     def pushed_forward(self, constants: Mask, inputs: Mask) -> Body:
-        """Body for (constants, tangents of some), (state, tangents), (inputs, tangents of some); outputs and tangents."""
+        """Body for (constants, tangents of some), (state, tangents), (inputs, tangents of some).
+
+        Outputs and tangents.
+        """
         key = ("jvp", constants, inputs)
         if key not in self._derived:
             self._derived[key] = self._pushed_forward(constants, inputs)
@@ -89,8 +95,8 @@ class Body:
     def pulled_back(self, constants: Mask, inputs: Mask, outputs: Mask, kept: Mask) -> Body:
         """Body of the loop backwards over (inputs, kept states, cotangents of some outputs and kept states).
 
-        Its state are the cotangents of the state and the sums of those of the constants; its outputs the cotangents of
-        the inputs, where the masks say so.
+        Its state are the cotangents of the state and the sums of those of the constants; its outputs the
+        cotangents of the inputs, where the masks say so.
         """
         key = ("vjp", constants, inputs, outputs, kept)
         if key not in self._derived:

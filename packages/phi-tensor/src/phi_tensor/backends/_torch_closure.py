@@ -1,7 +1,8 @@
 """Arrays that a function takes from outside become explicit arguments (closure conversion).
 
-The function runs once on fake arrays under a watcher that sees every call into the library. Arrays of an enclosing
-trace or derivative among the arguments are foreign: they are recorded and replaced. Eager arrays are constants.
+The function runs once on fake arrays under a watcher that sees every call into the library. Arrays of an
+enclosing trace or derivative among the arguments are foreign: they are recorded and replaced. Eager arrays
+    are constants.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ def inside(natives: Sequence[Native]) -> Natives:
 
 
 _CHANGING = (
-    "A step of a compiled loop uses other traced arrays from outside each time it is called. Take them as part of the "
+    "A step of a compiled loop uses other traced arrays from outside each time it is called. Take them as "
+    "part of the "
     "state, or compute them before the loop."
 )
 

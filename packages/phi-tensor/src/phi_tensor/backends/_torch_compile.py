@@ -1,7 +1,8 @@
 """The one place that touches private parts of PyTorch: tracing (make_fx) and compiling (Inductor).
 
-A flat function is traced once, on fake arrays, into one graph of native operations; derivatives that it asks for are
-part of that graph. Dead code goes, constants become hidden inputs, Inductor compiles the rest. The result is called
+A flat function is traced once, on fake arrays, into one graph of native operations; derivatives that it asks
+for are part of that graph. Dead code goes, constants become hidden inputs, Inductor compiles the rest. The
+result is called
 directly: no frame evaluation, no guards (the caller's cache key is ours).
 """
 
@@ -58,7 +59,7 @@ def is_traced(native: Native) -> bool:
 def prepare_forward_mode() -> None:
     """Load the library's forward rules, which warns about how it does so."""
     with _known_warnings():
-        import torch._decomp.decompositions_for_jvp  # noqa: F401  # pyright: ignore[reportUnusedImport] registers rules
+        import torch._decomp.decompositions_for_jvp  # noqa: F401, PLC0415  # pyright: ignore[reportUnusedImport]
 
 
 # --- levels of differentiation
@@ -192,7 +193,10 @@ _FAKING: list[Any] = []
 
 @contextlib.contextmanager
 def faking(mode: Any = None) -> Iterator[Any]:
-    """Context outside of everything under way where operations compute shapes and dtypes only; gives its mode."""
+    """Context outside of everything under way where operations compute shapes and dtypes only.
+
+    Gives its mode.
+    """
     mode = mode or fake_mode()
     _FAKING.append(mode)
     try:
@@ -294,7 +298,8 @@ def _lift_constants(graph: Any, mode: Any) -> list[Native]:
 
 
 FOREIGN = (
-    "A function that is compiled with torch uses an array of an enclosing derivative or trace. Pass it as an argument: "
+    "A function that is compiled with torch uses an array of an enclosing derivative or trace. Pass it as "
+    "an argument: "
     "what a compiled function takes from outside is a constant and has no derivative."
 )
 
@@ -307,7 +312,8 @@ def _explain(error: Exception) -> None:
         users = [frame for frame in frames if not frame.filename.startswith((_OURS, _THEIRS))]
         line = f" at {users[-1].filename}:{users[-1].lineno} (`{users[-1].line}`)" if users else ""
         raise Unsupported(
-            f"The function cannot be compiled with torch: it reads the numbers of a traced array{line}. Use `where` or "
+            f"The function cannot be compiled with torch: it reads the numbers of a traced array{line}. "
+            f"Use `where` or "
             f"`while_loop` instead of Python's `if` and `while`, or make the value a static argument."
         ) from error
 
@@ -319,7 +325,10 @@ OPAQUE: set[Any] = set()
 
 
 def build(traced: Traced) -> Callable[[list[Native]], Sequence[Native]]:
-    """Machine code for a graph (or the graph itself where there is no compiler), for arrays of any strides."""
+    """Machine code for a graph (or the graph itself where there is no compiler).
+
+    For arrays of any strides.
+    """
     run = _inductor(traced)
     complex_at = [index for index, fake in enumerate(traced.inputs) if fake.is_complex()]
 
@@ -337,7 +346,8 @@ def build(traced: Traced) -> Callable[[list[Native]], Sequence[Native]]:
 
 
 _REQUIRES_GRAD = (
-    "A compiled function got a torch array with `requires_grad=True`, but records no derivative for `backward()`. "
+    "A compiled function got a torch array with `requires_grad=True`, but records no derivative for "
+    "`backward()`. "
     "Use `gradient` or `vjp` inside the compiled function, or pass `x.detach()`."
 )
 
@@ -348,10 +358,10 @@ def _inductor(traced: Traced) -> Callable[[list[Native]], Sequence[Native]]:
     if targets <= {operator.getitem, *OPAQUE}:
         return lambda natives: graph(*natives)  # nothing to fuse
     with _known_warnings():
-        from torch._inductor.compile_fx import compile_fx_inner
-        from torch._inductor.decomposition import select_decomp_table
-        from torch._inductor.exc import CppCompileError, InductorError, InvalidCxxCompiler
-        from torch._inductor.fx_passes.joint_graph import joint_graph_passes
+        from torch._inductor.compile_fx import compile_fx_inner  # noqa: PLC0415 loading warns
+        from torch._inductor.decomposition import select_decomp_table  # noqa: PLC0415 loading warns
+        from torch._inductor.exc import CppCompileError, InductorError, InvalidCxxCompiler  # noqa: PLC0415 loading warns
+        from torch._inductor.fx_passes.joint_graph import joint_graph_passes  # noqa: PLC0415 loading warns
 
         with suspended(), tracing(TracingContext(traced.mode)), traced.mode, torch.no_grad():
             lowered = make_fx(functional(traced), decomposition_table=select_decomp_table())(*traced.inputs)
@@ -386,7 +396,8 @@ def _warn_slow() -> None:
     if not _WARNED:
         _WARNED.append(True)
         warnings.warn(
-            "PyTorch found no working C++ compiler: compiled functions run as traced graphs, several times slower. Install "
+            "PyTorch found no working C++ compiler: compiled functions run as traced graphs, several times "
+            "slower. Install "
             "g++ or clang (Linux, macOS) or the MSVC build tools (Windows).",
             RuntimeWarning,
             stacklevel=2,
@@ -395,7 +406,10 @@ def _warn_slow() -> None:
 
 @contextlib.contextmanager
 def _known_warnings() -> Iterator[None]:
-    """Context that hides what PyTorch says about itself: deprecations inside, and slow complex numbers in Inductor."""
+    """Context that hides what PyTorch says about itself.
+
+    Deprecations inside, and slow complex numbers in Inductor.
+    """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"torch\.")
         warnings.filterwarnings("ignore", message=".*deprecated", category=FutureWarning, module=r"torch\.")

@@ -91,7 +91,10 @@ _BODIES: weakref.WeakValueDictionary[int, LoopBody] = weakref.WeakValueDictionar
 
 
 def register(traced: Traced, state: int) -> int:
-    """Number by which loop nodes of this compilation know a step. It follows from the graph, as do Inductor's caches."""
+    """Number by which loop nodes of this compilation know a step.
+
+    It follows from the graph, as do Inductor's caches.
+    """
     like = [(tuple(native.shape), str(native.dtype), str(native.device)) for native in traced.inputs]
     digest = hashlib.sha256(f"{traced.graph.code}{like}{state}".encode()).digest()
     handle = int.from_bytes(digest[:7], "little") + 1
@@ -118,7 +121,8 @@ def _loop_op() -> Any:
     library = torch.library.Library("phi_tensor", "DEF")
     _LIBRARIES.append(library)
     library.define(
-        "loop(int body, int condition, int[] sizes, int count, bool reverse, bool keeps, Tensor[] operands) -> Tensor[]"
+        "loop(int body, int condition, int[] sizes, int count, bool reverse, bool keeps, Tensor[] "
+        "operands) -> Tensor[]"
     )
     library.impl("loop", _run_loop, "CompositeExplicitAutograd")
     torch.library.register_fake("phi_tensor::loop", _fake_loop, lib=library)
@@ -164,7 +168,8 @@ def _run_loop(
     Args:
         body: Number of the step.
         condition: Number of the condition, 0 if there is none.
-        sizes: How many operands are the length, constants of the condition, constants, state; inputs are the rest.
+        sizes: How many operands are the length, constants of the condition, constants, state; inputs are the
+            rest.
         count: Largest number of steps, -1 if unlimited.
         reverse: Whether inputs are taken and outputs written from the end.
         keeps: Whether the states before each step are results.
@@ -205,7 +210,10 @@ def _holds(test: LoopBody, constants: list[Native], state: list[Native]) -> bool
 
 
 def _unshared(natives: Sequence[Native], others: Sequence[Native]) -> list[Native]:
-    """`natives`, copied where they share memory with `others` or each other (what compiled code may reuse)."""
+    """`natives`, copied where they share memory with `others` or each other.
+
+    What compiled code may reuse.
+    """
     seen = {native.untyped_storage().data_ptr() for native in others}
     results: list[Native] = []
     for native in natives:

@@ -1,7 +1,10 @@
-"""Loops in compiled PyTorch code: one opaque node each, whatever the number of steps, with derivatives that are loops.
+"""Loops in compiled PyTorch code.
 
-The body of a loop is traced once. Its derivative is a loop over the derivative of the body, traced once as well: over
-pairs (value, tangent) forwards, or backwards over the kept states. Derivatives of any order follow.
+One opaque node each, whatever the number of steps, with derivatives that are loops.
+
+The body of a loop is traced once. Its derivative is a loop over the derivative of the body, traced once as
+well: over pairs (value, tangent) forwards, or backwards over the kept states. Derivatives of any order
+    follow.
 """
 
 from __future__ import annotations
@@ -23,7 +26,10 @@ from phi_tensor.backends._torch_closure import inside
 from phi_tensor.backends._torch_rules import Levels, Maybe, Rule, apply
 
 KEEP_ALL_BYTES = 2**26
-"""States of a loop that fit in here are all kept for the reverse derivative [byte]; of others, about √count."""
+"""States of a loop that fit in here are all kept for the reverse derivative [byte].
+
+Of others, about √count.
+"""
 
 
 @final
@@ -31,9 +37,10 @@ KEEP_ALL_BYTES = 2**26
 class Loop(Rule):
     """`count` steps of `body`, or fewer: while `condition` holds, or as many as a 0-d array says.
 
-    Operands: the length (if `has_length`), constants of the condition, then constants, state and inputs of the body; the
-    inputs have a leading axis of length `count`. Results: final state, outputs of the steps along a new leading axis, the
-    states before each step if `keeps`, the number of steps if there is a condition.
+    Operands: the length (if `has_length`), constants of the condition, then constants, state and inputs of
+        the body; the
+    inputs have a leading axis of length `count`. Results: final state, outputs of the steps along a new
+    leading axis, the states before each step if `keeps`, the number of steps if there is a condition.
     """
 
     body: Body
@@ -75,7 +82,8 @@ class Loop(Rule):
     ) -> Sequence[Maybe]:
         if not self.keeps:
             raise Unsupported(
-                "torch cannot differentiate `while_loop` backwards without knowing its largest number of steps: pass "
+                "torch cannot differentiate `while_loop` backwards without knowing its largest number of "
+                "steps: pass "
                 "`limit=`, use forward mode (`jvp`), or `iterate` with a fixed number of steps."
             )
         length, tested, constants, state, inputs = self._parts(operands)
@@ -205,6 +213,7 @@ def _check_state(name: str, body: Body, state: Natives) -> None:
     after = [(tuple(native.shape), native.dtype) for native in body.next_state]
     if before != after:
         raise IncompatibleShapes(
-            f"A step of `{name}` must keep the shapes and dtypes of its state, but turned {before} into {after}. Cast or "
+            f"A step of `{name}` must keep the shapes and dtypes of its state, but turned {before} into "
+            f"{after}. Cast or "
             f"reshape the state before the loop."
         )

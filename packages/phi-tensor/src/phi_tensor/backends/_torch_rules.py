@@ -1,8 +1,10 @@
-"""Functions with derivative rules of their own in PyTorch, right under any nesting of `torch.func` transformations.
+"""Functions with derivative rules of their own in PyTorch.
 
-The library's own `autograd.Function` switches forward mode off while a `jvp` rule runs, so that forward-over-forward
-gives silent zeros. Here every level of differentiation is peeled off by hand: a rule for one level is evaluated on
-arrays of the next level, where it is an ordinary differentiable computation.
+Right under any nesting of `torch.func` transformations.
+
+The library's own `autograd.Function` switches forward mode off while a `jvp` rule runs, so that
+forward-over-forward gives silent zeros. Here every level of differentiation is peeled off by hand: a rule for
+one level is evaluated on arrays of the next level, where it is an ordinary differentiable computation.
 """
 
 from __future__ import annotations
@@ -182,8 +184,8 @@ class _Custom(Rule):
 def _as_constants(f: Flat, natives: Sequence[Native], aside: Levels) -> list[Native]:
     """`f` with the derivatives `aside` under way again, which may own arrays that `f` takes from outside.
 
-    To these derivatives all `natives` are constants. That the results must be constants, too, shows whether `f` uses
-    something that they differentiate.
+    To these derivatives all `natives` are constants. That the results must be constants, too, shows whether
+    `f` uses something that they differentiate.
     """
     with adapter.raised(aside):
         for level in reversed(aside):
@@ -193,7 +195,8 @@ def _as_constants(f: Flat, natives: Sequence[Native], aside: Levels) -> list[Nat
         with adapter.raised(aside[aside.index(level) :]):
             if any(level.is_active(output) for output in outputs):
                 raise Unsupported(
-                    "A function with its own derivative (`custom_gradient`) uses an array from outside that is being "
+                    "A function with its own derivative (`custom_gradient`) uses an array from outside "
+                    "that is being "
                     "differentiated. Pass it as an argument, so that the derivative rule can account for it."
                 )
             outputs = [level.unwrap(output) for output in outputs]

@@ -23,7 +23,10 @@ def is_inexact(native: Native) -> bool:
 
 
 class Split:
-    """Which entries of a tuple are differentiated: inexact and `active`; takes them out and puts them back."""
+    """Which entries of a tuple are differentiated: inexact and `active`.
+
+    Takes them out and puts them back.
+    """
 
     def __init__(self, natives: Sequence[Native], active: Sequence[bool] | None = None) -> None:
         chosen = active or [True] * len(natives)

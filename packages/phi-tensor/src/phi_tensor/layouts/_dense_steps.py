@@ -1,4 +1,7 @@
-"""Steps that plans are composed of: bring one stored array to the axes, type and library that an operation needs."""
+"""Steps that plans are composed of.
+
+Bring one stored array to the axes, type and library that an operation needs.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,10 @@ def chain(steps: Sequence[Step | None]) -> Step | None:
 
 
 def convert_step(layout: Dense, backend: Backend) -> Step | None:
-    """Step from the layout's library to `backend` (None if it is the same): a constant, also inside traces."""
+    """Step from the layout's library to `backend` (None if it is the same).
+
+    A constant, also inside traces.
+    """
     return None if layout.backend is backend else backend.as_native
 
 
@@ -45,7 +51,10 @@ def cast_step(have: DType, want: DType, backend: Backend) -> Step | None:
 
 
 def align_step(stored: Sequence[Dim], target: Sequence[Dim], backend: Backend) -> Step | None:
-    """Step to axes that broadcast against an array with axes `target`: permuted, with size-1 axes where a dim is missing."""
+    """Step to axes that broadcast against an array with axes `target`.
+
+    Permuted, with size-1 axes where a dim is missing.
+    """
     names = [dim.name for dim in stored]
     order = [names.index(dim.name) for dim in target if dim.name in names]
     assert len(order) == len(stored), f"{stored} must be part of {target}"
@@ -79,7 +88,10 @@ def store_step(layout: Dense, target: tuple[Dim, ...], backend: Backend) -> Step
 
 
 def merged_order(stored: Sequence[tuple[Dim, ...]]) -> tuple[Dim, ...]:
-    """Axes that hold the dims of all operands, so that the largest needs no permutation and the others few."""
+    """Axes that hold the dims of all operands.
+
+    So that the largest needs no permutation and the others few.
+    """
     leader = max(stored, key=len)
     merged = list(leader)
     for dims in stored:

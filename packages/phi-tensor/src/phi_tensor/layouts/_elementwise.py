@@ -26,7 +26,10 @@ def elementwise(row: Row, *layouts: Layout) -> PlanCall:
 
 
 def split_dim(layouts: tuple[Layout, ...]) -> str | None:
-    """Dim along which operands are handled part by part: that of the first ragged operand, else of the first stacked one."""
+    """Dim along which operands are handled part by part.
+
+    That of the first ragged operand, else of the first stacked one.
+    """
     parts = [layout for layout in layouts if isinstance(layout, Parts)]
     ragged = [layout for layout in parts if isinstance(layout, Ragged)]
     return (ragged or parts)[0].dim.name if parts else None
@@ -39,7 +42,9 @@ def part_wise(row: Row, layouts: tuple[Layout, ...], along: str, shape: Shape) -
     plans: list[PlanCall] = []
     results: list[Layout] = []
     for i in range(dim.size):
-        entries = tuple(layout if isinstance(layout, Scalar) else entry_layout(layout, along, i) for layout in layouts)
+        entries = tuple(
+            layout if isinstance(layout, Scalar) else entry_layout(layout, along, i) for layout in layouts
+        )
         plan = elementwise(row, *entries)
         plans.append(plan)
         results.append(plan.layout)  # pyright: ignore[reportFunctionMemberAccess] set by `planned`
@@ -80,12 +85,18 @@ def _operand_step(layout: Layout, dtype: Any, stored: Any, backend: Backend) -> 
         return None if dtype.kind is layout.dtype.kind else dtype.kind
     assert isinstance(layout, Dense)
     return chain(
-        [convert_step(layout, backend), cast_step(layout.dtype, dtype, backend), align_step(layout.stored, stored, backend)]
+        [
+            convert_step(layout, backend),
+            cast_step(layout.dtype, dtype, backend),
+            align_step(layout.stored, stored, backend),
+        ]
     )
 
 
-def _dense_call(function: Any, steps: list[Step | None], layouts: tuple[Layout, ...], layout: Dense) -> PlanCall:
-    """The straight-line call, specialised for the common cases so that a hit costs little more than `function`."""
+def _dense_call(
+    function: Any, steps: list[Step | None], layouts: tuple[Layout, ...], layout: Dense
+) -> PlanCall:
+    """The straight-line call, specialised so that a hit costs little more than `function`."""
     numbers = [isinstance(each, Scalar) for each in layouts]
     if len(steps) == 1 and steps[0] is None:
         return lambda a: Tensor(layout, (function(a.natives[0]),))
@@ -103,6 +114,8 @@ def _dense_call(function: Any, steps: list[Step | None], layouts: tuple[Layout, 
 
     def call(*operands: Any) -> Tensor:
         natives = [x if number else x.natives[0] for x, number in zip(operands, numbers, strict=True)]
-        return Tensor(layout, (function(*[n if s is None else s(n) for n, s in zip(natives, steps, strict=True)]),))
+        return Tensor(
+            layout, (function(*[n if s is None else s(n) for n, s in zip(natives, steps, strict=True)]),)
+        )
 
     return call

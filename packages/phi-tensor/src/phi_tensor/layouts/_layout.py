@@ -42,7 +42,9 @@ class Layout(ABC):
 
 
 class Dense(Layout):
-    """One native array with one axis per stored dim; the tensor is constant along all other dims of its shape.
+    """One native array with one axis per stored dim.
+
+    The tensor is constant along all other dims of its shape.
 
     Attributes:
         stored: Dims of the native axes, in order.
@@ -56,10 +58,15 @@ class Dense(Layout):
     @staticmethod
     def of(stored: tuple[Dim, ...], shape: Shape, dtype: DType, backend: Backend) -> Dense:
         """The layout with this description; all `stored` dims belong to `shape`."""
-        return _interned((Dense, stored, shape.dims, dtype.name, backend), lambda: _new_dense(stored, shape, dtype, backend))
+        return _interned(
+            (Dense, stored, shape.dims, dtype.name, backend),
+            lambda: _new_dense(stored, shape, dtype, backend),
+        )
 
     def with_shape(self, renamed: dict[str, Dim], shape: Shape) -> Dense:
-        return Dense.of(tuple(renamed.get(dim.name, dim) for dim in self.stored), shape, self.dtype, self.backend)
+        return Dense.of(
+            tuple(renamed.get(dim.name, dim) for dim in self.stored), shape, self.dtype, self.backend
+        )
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -95,7 +102,9 @@ class Parts(Layout):
     def of(dim: Dim, parts: tuple[Layout, ...], shape: Shape | None = None) -> Parts:
         """`Stacked` if all parts have one shape, else `Ragged`; `shape` fixes the order of the dims."""
         if not parts:
-            raise IncompatibleShapes(f"Nothing can be stacked along `{dim.name}`: there are no parts. Use `zeros` for size 0.")
+            raise IncompatibleShapes(
+                f"Nothing can be stacked along `{dim.name}`: there are no parts. Use `zeros` for size 0."
+            )
         uniform = all(part.shape == parts[0].shape for part in parts[1:])
         merged = _stacked_shape(dim, tuple(part.shape for part in parts))
         if shape is not None:
@@ -109,7 +118,9 @@ class Parts(Layout):
         parts: list[Layout] = []
         for i, part in enumerate(self.parts):
             inner = {name: entry_of(new, dim.name, i) for name, new in renamed.items() if name in part.shape}
-            inner_shape = Shape.of(tuple(inner.get(d.name, _over_renamed(d, renamed)) for d in part.shape.dims))
+            inner_shape = Shape.of(
+                tuple(inner.get(d.name, _over_renamed(d, renamed)) for d in part.shape.dims)
+            )
             parts.append(part.with_shape(inner, inner_shape))
         return Parts.of(dim, tuple(parts), shape)
 
@@ -168,7 +179,9 @@ def entry_layout(layout: Layout, name: str, index: int) -> Layout:
         return layout
     shape = layout.shape.unstack(name)[index]
     if isinstance(layout, Dense):
-        return Dense.of(tuple(dim for dim in layout.stored if dim.name != name), shape, layout.dtype, layout.backend)
+        return Dense.of(
+            tuple(dim for dim in layout.stored if dim.name != name), shape, layout.dtype, layout.backend
+        )
     assert isinstance(layout, Parts)
     if layout.dim.name == name:
         return layout.parts[index]
@@ -178,7 +191,8 @@ def entry_layout(layout: Layout, name: str, index: int) -> Layout:
 def full_layout(shape: Shape, dtype: DType, backend: Backend) -> Layout:
     """Layout that stores every element of `shape`, in the canonical order: by type, then by name.
 
-    Jitted functions exchange tensors in this layout, so that equal shapes share one trace however they are stored.
+    Jitted functions exchange tensors in this layout, so that equal shapes share one trace however they are
+    stored.
     """
     ragged = next((dim for dim in shape.dims if dim.over), None)
     if ragged is None:
@@ -218,10 +232,14 @@ def _stacked_shape(dim: Dim, shapes: tuple[Shape, ...]) -> Shape:
             continue
         labels = first.labels if all(entry.labels == first.labels for entry in entries) else None
         if any(entry.size is None for entry in entries) or len({entry.over for entry in entries}) > 1:
-            raise IncompatibleShapes(f"Dim `{first.name}` cannot be stacked along `{dim.name}`: sizes {[e.size for e in entries]}.")
+            raise IncompatibleShapes(
+                f"Dim `{first.name}` cannot be stacked along `{dim.name}`: sizes {[e.size for e in entries]}."
+            )
         same = all(entry.size == first.size for entry in entries)
         size = first.size if same else tuple(entry.size for entry in entries)
-        dims.append(Dim.of(first.name, first.type, size, labels, first.over if same else (dim.name, *first.over)))
+        dims.append(
+            Dim.of(first.name, first.type, size, labels, first.over if same else (dim.name, *first.over))
+        )
     return Shape.of(tuple(dims))
 
 

@@ -1,4 +1,7 @@
-"""Rules of reductions: dense axes at once, parts one by one and then combined; constant dims count without being stored."""
+"""Rules of reductions: dense axes at once, parts one by one and then combined.
+
+Constant dims count without being stored.
+"""
 
 from __future__ import annotations
 
@@ -59,9 +62,14 @@ def _repeated(row: Row, layout: Dense, repeats: int) -> Any:
 
 
 def _check_empty(row: Row, layout: Layout, names: tuple[str, ...]) -> None:
-    if "empty" not in row.options and row.kind == "reduction" and any(layout.shape.get_size(name) == 0 for name in names):
+    if (
+        "empty" not in row.options
+        and row.kind == "reduction"
+        and any(layout.shape.get_size(name) == 0 for name in names)
+    ):
         raise IncompatibleShapes(
-            f"`{row.name}` of no elements is undefined, but {names} of {layout.shape} are empty. Test the size first."
+            f"`{row.name}` of no elements is undefined, but {names} of {layout.shape} are empty. Test the "
+            f"size first."
         )
 
 
@@ -73,7 +81,10 @@ def _parts(row: Row, layout: Parts, names: tuple[str, ...]) -> PlanCall:
         return each_part(layout, plans, None, shape if shape.is_uniform == layout.shape.is_uniform else None)
     left = [dim.name for dim in layout.shape.dims if layout.dim.name in dim.over and dim.name not in names]
     if left:
-        raise IncompatibleShapes(f"`{row.name}` over `{layout.dim.name}` would join different sizes of {left}. Reduce these dims, too.")
+        raise IncompatibleShapes(
+            f"`{row.name}` over `{layout.dim.name}` would join different sizes of {left}. Reduce these "
+            f"dims, too."
+        )
     plans = [reduction(row, part, names=inner) for part in layout.parts]
     combine = cast("Row", row.options["combine"])
     shape = Shape.of(tuple(dim for dim in layout.shape.dims if dim.name not in names))
@@ -117,7 +128,9 @@ def _dense_mean(layout: Dense, names: tuple[str, ...]) -> PlanCall:
     function = layout.backend.ops["mean"]
     step = cast_step(layout.dtype, wanted, layout.backend)
     if not axes:
-        return planned(result, lambda t: Tensor(result, (t.natives[0] if step is None else step(t.natives[0]),)))
+        return planned(
+            result, lambda t: Tensor(result, (t.natives[0] if step is None else step(t.natives[0]),))
+        )
     if step is None:
         return planned(result, lambda t: Tensor(result, (function(t.natives[0], axes),)))
     return planned(result, lambda t: Tensor(result, (function(step(t.natives[0]), axes),)))
@@ -133,12 +146,16 @@ def arg_reduction(row: Row, layout: Layout, name: str) -> PlanCall:
     assert isinstance(layout, Dense)
     _, result_type = result_types(row, (layout,))
     shape = Shape.of(tuple(dim for dim in layout.shape.dims if dim.name != name))
-    result = Dense.of(tuple(dim for dim in layout.stored if dim.name != name), shape, result_type, layout.backend)
+    result = Dense.of(
+        tuple(dim for dim in layout.stored if dim.name != name), shape, result_type, layout.backend
+    )
     axis, function, backend = layout.axes.get(name), layout.backend.ops[row.name], layout.backend
     if axis is None:
         stored = Dense.of((layout.shape.get_dim(name), *layout.stored), layout.shape, layout.dtype, backend)
         sizes = stored.sizes
-        return planned(result, lambda t: Tensor(result, (function(backend.ops["broadcast_to"](t.natives[0], sizes), 0),)))
+        return planned(
+            result, lambda t: Tensor(result, (function(backend.ops["broadcast_to"](t.natives[0], sizes), 0),))
+        )
     return planned(result, lambda t: Tensor(result, (function(t.natives[0], axis),)))
 
 
@@ -165,5 +182,3 @@ def along(row: Row, layout: Layout, name: str) -> PlanCall:
     )
     assert step is not None
     return planned(result, lambda t: Tensor(result, (step(t.natives[0]),)))
-
-

@@ -1,4 +1,7 @@
-"""Rules of operations that move numbers without computing: join, expand, rename, stack, concat, pack, unpack, flip, roll."""
+"""Rules of operations that move numbers without computing.
+
+Join, expand, rename, stack, concat, pack, unpack, flip, roll.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,9 @@ def layout_of(plan: PlanCall) -> Layout:
 def on_block(row: Row, layout: Parts, **parameters: Any) -> PlanCall:
     """Plan for the joined block of a stacked tensor."""
     if isinstance(layout, Ragged):
-        raise row.unsupported(layout, hint="Apply it to the slices along the dim where sizes vary, or pad them to one size.")
+        raise row.unsupported(
+            layout, hint="Apply it to the slices along the dim where sizes vary, or pad them to one size."
+        )
     assert layout.shape.is_uniform
     joined = _joined_layout(layout)
     plan = cast("PlanCall", _rule_of(row)(row, joined, **parameters))
@@ -40,7 +45,9 @@ def _rule_of(row: Row) -> Any:
     return RULES[row.kind]
 
 
-def each_part(layout: Parts, plans: list[PlanCall], dim: Dim | None = None, shape: Shape | None = None) -> PlanCall:
+def each_part(
+    layout: Parts, plans: list[PlanCall], dim: Dim | None = None, shape: Shape | None = None
+) -> PlanCall:
     """Plan that applies one plan to each part and keeps the parts apart."""
     result = Parts.of(dim or layout.dim, tuple(layout_of(plan) for plan in plans), shape)
 
@@ -73,7 +80,9 @@ def join(row: Row, layout: Layout) -> PlanCall:
 
     def call(t: Tensor) -> Tensor:
         natives = [plan(part).natives[0] for plan, part in zip(inner, t.parts(), strict=True)]
-        return Tensor(result, (stack([n if s is None else s(n) for n, s in zip(natives, steps, strict=True)], axis),))
+        return Tensor(
+            result, (stack([n if s is None else s(n) for n, s in zip(natives, steps, strict=True)], axis),)
+        )
 
     return planned(result, call)
 
@@ -117,7 +126,9 @@ def expand_rule(row: Row, layout: Layout, dims: Shape) -> PlanCall:
 def _expanded_ragged(row: Row, layout: Dense, along: Dim, shape: Shape) -> PlanCall:
 
     entries = shape.unstack(along.name)
-    plans = [expand_rule(row, entry_layout(layout, along.name, i), dims=entry) for i, entry in enumerate(entries)]
+    plans = [
+        expand_rule(row, entry_layout(layout, along.name, i), dims=entry) for i, entry in enumerate(entries)
+    ]
     result = Parts.of(along, tuple(layout_of(plan) for plan in plans), shape)
 
     def call(t: Tensor) -> Tensor:
@@ -163,7 +174,9 @@ def stack_rule(row: Row, *layouts: Layout, dim: Dim) -> PlanCall:
     dtype, backend = common_form(tuple(merged))
     plans = [cast_rule(row, layout, dtype=dtype, backend=backend) for layout in merged]
     result = Parts.of(dim.with_size(len(layouts), dim.labels), tuple(layout_of(plan) for plan in plans))
-    if all(layout_of(plan) is layout and layout.count == 1 for plan, layout in zip(plans, merged, strict=True)):
+    if all(
+        layout_of(plan) is layout and layout.count == 1 for plan, layout in zip(plans, merged, strict=True)
+    ):
         return planned(result, lambda *operands: Tensor(result, tuple([x.natives[0] for x in operands])))
 
     def call(*operands: Tensor) -> Tensor:
@@ -180,7 +193,12 @@ def cast_rule(row: Row, layout: Layout, dtype: DType, backend: Backend | None = 
     """Plan that changes element type and, for constants, the library."""
     target = backend or layout.backend
     if isinstance(layout, Parts):
-        return each_part(layout, [cast_rule(row, part, dtype=dtype, backend=target) for part in layout.parts], None, layout.shape)
+        return each_part(
+            layout,
+            [cast_rule(row, part, dtype=dtype, backend=target) for part in layout.parts],
+            None,
+            layout.shape,
+        )
     assert isinstance(layout, Dense)
     result = Dense.of(layout.stored, layout.shape, dtype, target)
     step = chain([convert_step(layout, target), cast_step(layout.dtype, dtype, target)])
@@ -198,7 +216,10 @@ def concat_rule(row: Row, *layouts: Layout, dim: str) -> PlanCall:
     if split is not None and split != dim:
         return _concat_each(row, layouts, dim, split)
     if split is not None:
-        raise row.unsupported(*layouts, hint="Only ragged tensors join along the dim whose entries differ; stack the others first.")
+        raise row.unsupported(
+            *layouts,
+            hint="Only ragged tensors join along the dim whose entries differ; stack the others first.",
+        )
     blocks = [_joined_layout(layout) for layout in layouts]
     dtype, backend = common_form(tuple(blocks))
     rest = merged_order([tuple(d for d in block.stored if d.name != dim) for block in blocks])
@@ -211,21 +232,34 @@ def concat_rule(row: Row, *layouts: Layout, dim: str) -> PlanCall:
     shape = Shape.of((*(dims[name] for name in order), *(d for d in shape.dims if d.name not in order)))
     stored = (*rest[:axis], new, *rest[axis:])
     result = Dense.of(stored, shape, dtype, backend)
-    steps = [_concat_step(block, (*rest[:axis], block.shape.get_dim(dim), *rest[axis:]), dtype, backend) for block in blocks]
+    steps = [
+        _concat_step(block, (*rest[:axis], block.shape.get_dim(dim), *rest[axis:]), dtype, backend)
+        for block in blocks
+    ]
     concat = backend.ops["concat"]
     if not any(steps) and all(isinstance(layout, Dense) for layout in layouts):
-        return planned(result, lambda *operands: Tensor(result, (concat([x.natives[0] for x in operands], axis),)))
+        return planned(
+            result, lambda *operands: Tensor(result, (concat([x.natives[0] for x in operands], axis),))
+        )
 
     def call(*operands: Tensor) -> Tensor:
         natives = [x.block().natives[0] for x in operands]
-        return Tensor(result, (concat([n if s is None else s(n) for n, s in zip(natives, steps, strict=True)], axis),))
+        return Tensor(
+            result, (concat([n if s is None else s(n) for n, s in zip(natives, steps, strict=True)], axis),)
+        )
 
     return planned(result, call)
 
 
 def _concat_step(block: Dense, target: tuple[Dim, ...], dtype: DType, backend: Backend) -> Step | None:
     moved = Dense.of(block.stored, block.shape, dtype, backend)
-    return chain([convert_step(block, backend), cast_step(block.dtype, dtype, backend), store_step(moved, target, backend)])
+    return chain(
+        [
+            convert_step(block, backend),
+            cast_step(block.dtype, dtype, backend),
+            store_step(moved, target, backend),
+        ]
+    )
 
 
 def _concat_dim(dims: list[Dim]) -> Dim:
@@ -233,7 +267,9 @@ def _concat_dim(dims: list[Dim]) -> Dim:
     for dim in dims:
         labels = None if labels is None or dim.labels is None else (*labels, *dim.labels)
     if labels is not None and len(set(labels)) != len(labels):
-        raise IncompatibleShapes(f"Concatenating along `{dims[0].name}` would repeat labels: {labels}. Rename or drop them first.")
+        raise IncompatibleShapes(
+            f"Concatenating along `{dims[0].name}` would repeat labels: {labels}. Rename or drop them first."
+        )
     if len({dim.type for dim in dims}) > 1:
         raise IncompatibleShapes(f"Dims to concatenate must have one type, but found {dims}.")
     return dims[0].with_size(sum(cast("int", dim.size) for dim in dims), labels)
@@ -242,7 +278,10 @@ def _concat_dim(dims: list[Dim]) -> Dim:
 def _concat_parts(layouts: tuple[Layout, ...], dim: str) -> PlanCall:
     parts = tuple(part for layout in cast("tuple[Parts, ...]", layouts) for part in layout.parts)
     dtype, backend = common_form(parts)
-    casts = [[cast_rule(_NO_ROW, part, dtype=dtype, backend=backend) for part in layout.parts] for layout in cast("tuple[Parts, ...]", layouts)]
+    casts = [
+        [cast_rule(_NO_ROW, part, dtype=dtype, backend=backend) for part in layout.parts]
+        for layout in cast("tuple[Parts, ...]", layouts)
+    ]
     new = _concat_dim([layout.shape.get_dim(dim) for layout in layouts])
     result = Parts.of(new, tuple(layout_of(plan) for plans in casts for plan in plans))
 
@@ -261,7 +300,10 @@ def _concat_each(row: Row, layouts: tuple[Layout, ...], dim: str, split: str) ->
 
     along = merged_dims([layout.shape.get_dim(split) for layout in layouts])
     count = cast("int", along.size)
-    plans = [concat_rule(row, *(entry_layout(layout, split, i) for layout in layouts), dim=dim) for i in range(count)]
+    plans = [
+        concat_rule(row, *(entry_layout(layout, split, i) for layout in layouts), dim=dim)
+        for i in range(count)
+    ]
     result = Parts.of(along, tuple(layout_of(plan) for plan in plans))
 
     def call(*operands: Tensor) -> Tensor:
@@ -286,19 +328,30 @@ def merged_dims(dims: list[Dim]) -> Dim:
 
 
 @rule("pack")
-def pack_rule(row: Row, layout: Layout, names: tuple[str, ...], dim: Dim, position: int | None = None) -> PlanCall:
+def pack_rule(
+    row: Row, layout: Layout, names: tuple[str, ...], dim: Dim, position: int | None = None
+) -> PlanCall:
     """Plan that merges dims into one, row-major in the order of `names`."""
     if isinstance(layout, Parts):
         if layout.dim.name in names:
-            return _pack_ragged(row, layout, names, dim) if isinstance(layout, Ragged) else on_block(row, layout, names=names, dim=dim, position=position)
-        return each_part(layout, [pack_rule(row, part, names=names, dim=dim, position=position) for part in layout.parts])
+            return (
+                _pack_ragged(row, layout, names, dim)
+                if isinstance(layout, Ragged)
+                else on_block(row, layout, names=names, dim=dim, position=position)
+            )
+        return each_part(
+            layout, [pack_rule(row, part, names=names, dim=dim, position=position) for part in layout.parts]
+        )
     assert isinstance(layout, Dense)
     sizes = [cast("int", layout.shape.get_size(name)) for name in names]
     volume = 1
     for size in sizes:
         volume *= size
     if isinstance(dim.size, int) and dim.size != volume:
-        raise IncompatibleShapes(f"Packing {names} of {layout.shape} gives {volume} entries, but `{dim}` was asked for. Leave the size away.")
+        raise IncompatibleShapes(
+            f"Packing {names} of {layout.shape} gives {volume} entries, but `{dim}` was asked for. Leave "
+            f"the size away."
+        )
     new = dim.with_size(volume, dim.labels)
     at = min(layout.shape.names.index(name) for name in names) if position is None else position
     rest = [d for d in layout.shape.dims if d.name not in names]
@@ -314,7 +367,11 @@ def pack_rule(row: Row, layout: Layout, names: tuple[str, ...], dim: Dim, positi
     target = (*others[:before], *(layout.shape.get_dim(name) for name in names), *others[before:])
     stored = (*others[:before], new, *others[before:])
     result = Dense.of(stored, shape, layout.dtype, layout.backend)
-    step, reshape, flat = store_step(layout, target, layout.backend), layout.backend.ops["reshape"], result.sizes
+    step, reshape, flat = (
+        store_step(layout, target, layout.backend),
+        layout.backend.ops["reshape"],
+        result.sizes,
+    )
     if step is None:
         return planned(result, lambda t: Tensor(result, (reshape(t.natives[0], flat),)))
     return planned(result, lambda t: Tensor(result, (reshape(step(t.natives[0]), flat),)))
@@ -325,13 +382,20 @@ def _pack_ragged(row: Row, layout: Ragged, names: tuple[str, ...], dim: Dim) -> 
     varying = {d.name for d in layout.shape.dims if layout.dim.name in d.over}
     if layout.dim.name not in names or not varying <= set(names):
         needed = sorted({layout.dim.name, *varying})
-        raise IncompatibleShapes(f"Packing {names} of {layout.shape} would leave sizes that vary. Pack {needed} together.")
+        raise IncompatibleShapes(
+            f"Packing {names} of {layout.shape} would leave sizes that vary. Pack {needed} together."
+        )
     if names[0] != layout.dim.name:
-        raise row.unsupported(layout, hint=f"Put `{layout.dim.name}` first: the order of the others varies along it.")
+        raise row.unsupported(
+            layout, hint=f"Put `{layout.dim.name}` first: the order of the others varies along it."
+        )
     inner = tuple(name for name in names if name != layout.dim.name)
     packed = [pack_rule(row, part, names=inner, dim=dim.with_size(None)) for part in layout.parts]
     joined = concat_rule(_CONCAT, *(layout_of(plan) for plan in packed), dim=dim.name)
-    return planned(layout_of(joined), lambda t: joined(*(plan(part) for plan, part in zip(packed, t.parts(), strict=True))))
+    return planned(
+        layout_of(joined),
+        lambda t: joined(*(plan(part) for plan, part in zip(packed, t.parts(), strict=True))),
+    )
 
 
 @rule("unpack")
@@ -361,7 +425,9 @@ def _inferred(dims: Shape, size: int, name: str) -> Shape:
     if dims.undefined.rank == 1 and known and size % known == 0:
         dims = Shape.of(tuple(d.with_size(size // known) if d.size is None else d for d in dims.dims))
     if dims.undefined or dims.volume != size:
-        raise IncompatibleShapes(f"Dim `{name}` of size {size} cannot be split into {dims}: the sizes must multiply to {size}.")
+        raise IncompatibleShapes(
+            f"Dim `{name}` of size {size} cannot be split into {dims}: the sizes must multiply to {size}."
+        )
     return dims
 
 
@@ -376,7 +442,10 @@ def flip_rule(row: Row, layout: Layout, names: tuple[str, ...]) -> PlanCall:
             return on_block(row, layout, names=names)
         return each_part(layout, [flip_rule(row, part, names=names) for part in layout.parts])
     assert isinstance(layout, Dense)
-    dims = {d.name: d.with_size(d.size, d.labels[::-1] if d.labels else None) if d.name in names else d for d in layout.shape.dims}
+    dims = {
+        d.name: d.with_size(d.size, d.labels[::-1] if d.labels else None) if d.name in names else d
+        for d in layout.shape.dims
+    }
     shape = Shape.of(tuple(dims.values()))
     result = Dense.of(tuple(dims[d.name] for d in layout.stored), shape, layout.dtype, layout.backend)
     axes = tuple(layout.axes[name] for name in names if name in layout.axes)
@@ -398,5 +467,3 @@ def roll_rule(row: Row, layout: Layout, name: str, shift: int) -> PlanCall:
     if axis is None:
         return planned(layout, lambda t: t)
     return planned(layout, lambda t: Tensor(layout, (roll(t.natives[0], shift, axis),)))
-
-

@@ -28,10 +28,12 @@ def is_container(x: Any) -> bool:
 
 
 def mapped(function: Any, *operands: Any) -> Any:
-    """Result of operands that say themselves what a function applied point by point does to them, else `NotImplemented`.
+    """Result of operands that say themselves what a function applied point by point does to them.
 
-    Such objects (fields, whose boundary follows the operation) have `__elementwise__(function, *operands)` and, for reductions,
-    `__reduction__(function, dim)`; `function` takes tensors and numbers.
+    Else `NotImplemented`.
+
+    Such objects (fields, whose boundary follows the operation) have `__elementwise__(function, *operands)`
+    and, for reductions, `__reduction__(function, dim)`; `function` takes tensors and numbers.
     """
     for x in operands:
         hook = getattr(type(x), "__elementwise__", None)

@@ -1,4 +1,7 @@
-"""Native functions that are composed of others once for all backends, and powers lowered to products and roots."""
+"""Native functions that are composed of others once for all backends.
+
+And powers lowered to products and roots.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,16 @@ from phi_tensor.layouts._layout import Layout, Scalar
 NativeFunction = Callable[..., Any]
 
 
-def native_function(row: Row, backend: Backend, layouts: tuple[Layout, ...] = (), types: tuple[DType, ...] = ()) -> NativeFunction:
+def native_function(
+    row: Row, backend: Backend, layouts: tuple[Layout, ...] = (), types: tuple[DType, ...] = ()
+) -> NativeFunction:
     """The native function of a row: the backend's own, or one composed of others."""
-    if row.name == "pow" and isinstance(layouts[1], Scalar) and layouts[1].value is not None and types[0].kind is not int:
+    if (
+        row.name == "pow"
+        and isinstance(layouts[1], Scalar)
+        and layouts[1].value is not None
+        and types[0].kind is not int
+    ):
         lowered = _power(backend, layouts[1].value)
         if lowered is not None:
             return lowered
@@ -54,13 +64,20 @@ COMPOSED: dict[str, Callable[[Backend], NativeFunction]] = {"safe_divide": _safe
 
 
 def _power(backend: Backend, exponent: float) -> NativeFunction | None:
-    """x ↦ x**exponent by products and (reciprocal) square roots for small (half-)integer exponents, else None."""
+    """X ↦ x**exponent by products and (reciprocal) square roots for small.
+
+    Half-)integer exponents, else None.
+    """
     doubled = 2 * exponent
     if doubled != int(doubled) or abs(exponent) > 8:
         return None
     whole, half = divmod(int(abs(doubled)), 2)
     multiply, reciprocal = backend.ops["multiply"], backend.ops["reciprocal"]
-    sqrt = backend.ops["sqrt"] if whole == 0 or "reverse" not in backend.supports else _root_flat_at_zero(backend)
+    sqrt = (
+        backend.ops["sqrt"]
+        if whole == 0 or "reverse" not in backend.supports
+        else _root_flat_at_zero(backend)
+    )
     ones = backend.ops["pow"]
 
     def power(x: Any, y: Any) -> Any:
@@ -75,7 +92,10 @@ def _power(backend: Backend, exponent: float) -> NativeFunction | None:
 
 
 def _root_flat_at_zero(backend: Backend) -> NativeFunction:
-    """√x whose derivative is 0 at 0: in products such as x·√x the derivative is then exact, where 0·∞ would be NaN."""
+    """√x whose derivative is 0 at 0.
+
+    In products such as x·√x the derivative is then exact, where 0·∞ would be NaN.
+    """
     where, equal, sqrt = (backend.ops[name] for name in ("where", "equal", "sqrt"))
 
     def root(x: Any) -> Any:

@@ -12,7 +12,8 @@ from phi_tensor.layouts._layout import Layout, Scalar
 def result_types(row: Row, layouts: tuple[Layout, ...]) -> tuple[tuple[DType, ...], DType]:
     """`(type to cast each operand to, type of the result)` by the row's dtype rule.
 
-    Floats and complex numbers take the context's precision; ints and bools keep their kind, ints the widest of their tensors.
+    Floats and complex numbers take the context's precision; ints and bools keep their kind, ints the widest
+    of their tensors.
     """
     if row.dtype == "where":
         common = _promoted(layouts[1:])
@@ -27,7 +28,10 @@ def result_types(row: Row, layouts: tuple[Layout, ...]) -> tuple[tuple[DType, ..
     elif row.dtype in ("sum", "number", "real"):
         common = _at_least(common, INT32)
     elif row.dtype == "bits" and common.kind not in (bool, int):
-        raise Unsupported(f"`{row.name}` works on bits of ints and bools, but found {common}. Cast with `to_int64(value)` first.")
+        raise Unsupported(
+            f"`{row.name}` works on bits of ints and bools, but found {common}. Cast with "
+            f"`to_int64(value)` first."
+        )
     return tuple(common for _ in layouts), _result(row, common)
 
 
@@ -44,15 +48,24 @@ def _result(row: Row, common: DType) -> DType:
 
 
 def _promoted(layouts: tuple[Layout, ...]) -> DType:
-    """Common type: the highest kind among all operands; the width comes from tensors (ints) or the context (floats)."""
+    """Common type: the highest kind among all operands.
+
+    The width comes from tensors (ints) or the context (floats).
+    """
     top = widest(tuple(layout.dtype for layout in layouts))
     if top.kind in (float, complex):
         return context_dtype(top)
-    of_tensors = [layout.dtype for layout in layouts if not isinstance(layout, Scalar) and layout.dtype.kind is top.kind]
+    of_tensors = [
+        layout.dtype for layout in layouts if not isinstance(layout, Scalar) and layout.dtype.kind is top.kind
+    ]
     if of_tensors:
         return widest(tuple(of_tensors))
     return BOOL if top.kind is bool else INT32
 
 
 def _at_least(dtype: DType, lowest: DType) -> DType:
-    return widest((dtype, context_dtype(lowest))) if dtype.kind in (bool, int) or lowest.kind is complex else dtype
+    return (
+        widest((dtype, context_dtype(lowest)))
+        if dtype.kind in (bool, int) or lowest.kind is complex
+        else dtype
+    )

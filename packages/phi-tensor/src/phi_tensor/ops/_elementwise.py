@@ -1,7 +1,7 @@
 """Element-wise functions: one line each over their row. Shapes are kept; operands align by dim name.
 
-Every function takes tensors `(…)`, numbers, named trees of tensors, and returns the same structure. Float results have the
-context's precision.
+Every function takes tensors `(…)`, numbers, named trees of tensors, and returns the same structure. Float
+results have the context's precision.
 """
 
 from __future__ import annotations
@@ -237,7 +237,9 @@ def arctan(x: Any, divide_by: Any = None) -> Any:
 
 
 def where(condition: Any, value_true: Any, value_false: Any) -> Any:
-    """`value_true` where `condition` holds, else `value_false`; trees of equal structure are chosen leaf by leaf.
+    """`value_true` where `condition` holds, else `value_false`.
+
+    Trees of equal structure are chosen leaf by leaf.
 
     Both branches are evaluated; keep them finite where derivatives are wanted.
 
@@ -259,7 +261,7 @@ def where(condition: Any, value_true: Any, value_false: Any) -> Any:
 
 
 def clip(x: Any, lower_limit: Any = 0, upper_limit: Any = 1) -> Any:
-    """x limited to the interval from `lower_limit` to `upper_limit`, which may be tensors."""
+    """X limited to the interval from `lower_limit` to `upper_limit`, which may be tensors."""
     if is_container(x):
         found = mapped(clip, x, lower_limit, upper_limit)
         if found is not NotImplemented:
@@ -270,7 +272,10 @@ def clip(x: Any, lower_limit: Any = 0, upper_limit: Any = 1) -> Any:
 
 
 def safe_mul(x: Any, y: Any) -> Any:
-    """x·y, and 0 where either factor is 0, whatever the other one is; derivatives ignore non-finite factors."""
+    """x·y, and 0 where either factor is 0, whatever the other one is.
+
+    Derivatives ignore non-finite factors.
+    """
     a, b = as_tensor(x), as_tensor(y)
     zero = (a == 0) | (b == 0)
     return where(zero, 0, where(zero, 1, a) * where(zero, 1, b))
@@ -283,37 +288,41 @@ def abs_square(complex_values: Any) -> Any:
 
 
 def nan_to_0(x: Any) -> Any:
-    """x with 0 in place of NaN."""
+    """X with 0 in place of NaN."""
     return where(is_nan(x), 0, x)
 
 
 def cast(x: Any, dtype: DTypeLike) -> Any:
-    """x with another element type; `float` and `complex` mean the context's precision.
+    """X with another element type; `float` and `complex` mean the context's precision.
 
     >>> cast(1.5, int)
     1
     """
-    target = context_dtype(DType.of(dtype)) if isinstance(dtype, type) and dtype in (float, complex) else DType.of(dtype)
+    target = (
+        context_dtype(DType.of(dtype))
+        if isinstance(dtype, type) and dtype in (float, complex)
+        else DType.of(dtype)
+    )
     return unary(table.CAST, x, dtype=target, backend=None)
 
 
 def to_float(x: Any) -> Any:
-    """x as floats of the context's precision."""
+    """X as floats of the context's precision."""
     return cast(x, context_dtype(FLOAT32))
 
 
 def to_complex(x: Any) -> Any:
-    """x as complex numbers of the context's precision."""
+    """X as complex numbers of the context's precision."""
     return cast(x, context_dtype(COMPLEX64))
 
 
 def to_int32(x: Any) -> Any:
-    """x as 32-bit ints; fractions are cut off."""
+    """X as 32-bit ints; fractions are cut off."""
     return cast(x, INT32)
 
 
 def to_int64(x: Any) -> Any:
-    """x as 64-bit ints; fractions are cut off."""
+    """X as 64-bit ints; fractions are cut off."""
     return cast(x, INT64)
 
 
@@ -328,7 +337,7 @@ def degrees_to_radians(deg: Any) -> Any:
 
 
 def stop_gradient(x: Any) -> Any:
-    """x as a constant for all derivatives."""
+    """X as a constant for all derivatives."""
     return tree_map(_stopped, x, attributes="variable") if not isinstance(x, (int, float, complex)) else x
 
 

@@ -26,14 +26,20 @@ from phi_tensor.ops._structure import rename_dims
 
 @rule("matmul")
 def matmul_rule(row: Row, a: Layout, b: Layout, pairs: tuple[tuple[str, str], ...] | None = None) -> PlanCall:
-    """Plan of Σ a·b over pairs of dims `(dim of a, dim of b)`; all other shared dims are batch dims of the product."""
+    """Plan of Σ a·b over pairs of dims `(dim of a, dim of b)`.
+
+    All other shared dims are batch dims of the product.
+    """
     pairs = _dual_pairs(a, b) if pairs is None else pairs
     for left, right in pairs:
         _check_contracted(a.shape.get_dim(left), b.shape.get_dim(right))
     if isinstance(a, Ragged) or isinstance(b, Ragged):
         raise row.unsupported(a, b, hint="Contract slice by slice along the dim where sizes vary.")
     if isinstance(a, Parts) or isinstance(b, Parts):
-        blocks = tuple(cast("Dense", table.JOIN.make((x,), (x,), {}).layout) if isinstance(x, Parts) else x for x in (a, b))  # pyright: ignore[reportFunctionMemberAccess] set by `planned`
+        blocks = tuple(
+            cast("Dense", table.JOIN.make((x,), (x,), {}).layout) if isinstance(x, Parts) else x
+            for x in (a, b)
+        )  # pyright: ignore[reportFunctionMemberAccess] set by `planned`
         plan = matmul_rule(row, *blocks, pairs=pairs)
         return planned(plan.layout, lambda x, y: plan(x.block(), y.block()))  # pyright: ignore[reportFunctionMemberAccess] set by `planned`
     assert isinstance(a, Dense)
@@ -48,7 +54,8 @@ def _dual_pairs(a: Layout, b: Layout) -> tuple[tuple[str, str], ...]:
     shared = tuple(name for name in a.shape.channel.names if name in b.shape.channel)
     if a.shape.dual or not shared:
         raise IncompatibleShapes(
-            f"`A @ b` contracts dual dims of A with dims of b of the same name, or shared channel dims, but found {a.shape} and "
+            f"`A @ b` contracts dual dims of A with dims of b of the same name, or shared channel dims, "
+            f"but found {a.shape} and "
             f"{b.shape}. Rename a dim, or name both: `dot(a, 'x', b, 'y')`."
         )
     return tuple((name, name) for name in shared)
@@ -58,7 +65,9 @@ def _check_contracted(left: Dim, right: Dim) -> None:
     if left.size != right.size:
         raise IncompatibleShapes(f"Contracted dims must have one size, but found ({left}) and ({right}).")
     if left.labels and right.labels and left.labels != right.labels:
-        raise IncompatibleShapes(f"Labels of contracted dims differ: {left.labels} and {right.labels}. Reorder or rename them.")
+        raise IncompatibleShapes(
+            f"Labels of contracted dims differ: {left.labels} and {right.labels}. Reorder or rename them."
+        )
 
 
 def _dense(row: Row, a: Dense, b: Dense, pairs: tuple[tuple[str, str], ...]) -> PlanCall:
@@ -68,7 +77,11 @@ def _dense(row: Row, a: Dense, b: Dense, pairs: tuple[tuple[str, str], ...]) -> 
     free_a = Shape.of(tuple(d for d in a.shape.dims if d.name not in gone_a))
     free_b = Shape.of(tuple(d for d in b.shape.dims if d.name not in gone_b))
     shape = merge_shapes(free_a, free_b)
-    shared = tuple(merged_dim(d, free_b.get_dim(d.name)) for d in free_a.dims if d.name in free_b and (d.name in a.axes or d.name in b.axes))
+    shared = tuple(
+        merged_dim(d, free_b.get_dim(d.name))
+        for d in free_a.dims
+        if d.name in free_b and (d.name in a.axes or d.name in b.axes)
+    )
     rows = tuple(d for d in a.stored if d.name in free_a and d.name not in free_b)
     columns = tuple(d for d in b.stored if d.name in free_b and d.name not in free_a)
     inner_a = tuple(a.shape.get_dim(left) for left, _ in pairs)
@@ -87,7 +100,9 @@ def _dense(row: Row, a: Dense, b: Dense, pairs: tuple[tuple[str, str], ...]) -> 
     return planned(result, call)
 
 
-def _matrix_step(layout: Dense, target: tuple[Dim, ...], sizes: tuple[int, ...], dtype: Any, backend: Backend) -> Step:
+def _matrix_step(
+    layout: Dense, target: tuple[Dim, ...], sizes: tuple[int, ...], dtype: Any, backend: Backend
+) -> Step:
     moved = Dense.of(layout.stored, layout.shape, dtype, backend)
     reshape = backend.ops["reshape"]
     step = chain(
@@ -114,9 +129,13 @@ def dot(x: Any, x_dims: Any, y: Any, y_dims: Any) -> Tensor:
     a, b = as_tensor(x), as_tensor(y)
     left, right = a.shape.selected_names(x_dims), b.shape.selected_names(y_dims)
     if len(left) != len(right):
-        raise IncompatibleShapes(f"`dot` contracts dims in pairs, but found {left} of {a.shape} and {right} of {b.shape}.")
+        raise IncompatibleShapes(
+            f"`dot` contracts dims in pairs, but found {left} of {a.shape} and {right} of {b.shape}."
+        )
     if not left:
-        raise IncompatibleShapes(f"`dot` found none of the dims {x_dims!r} in {a.shape} and {y_dims!r} in {b.shape}.")
+        raise IncompatibleShapes(
+            f"`dot` found none of the dims {x_dims!r} in {a.shape} and {y_dims!r} in {b.shape}."
+        )
     if isinstance(a.layout, Parts) or isinstance(b.layout, Parts):
         renamed = rename_dims(b, right, a.shape.only(left, reorder=True)) if left != right else b
         return sum_(a * renamed, left)
@@ -128,7 +147,11 @@ def squared_norm(vec: Any, vec_dim: Any = channel) -> Any:
     if hasattr(type(vec), "__reduction__"):
         return vec.__reduction__(lambda v: squared_norm(v, vec_dim), vec_dim)
     value = as_tensor(vec)
-    square = table.SQUARE(value) if value.dtype.kind is not complex else table.SQUARE(value.real) + table.SQUARE(value.imag)
+    square = (
+        table.SQUARE(value)
+        if value.dtype.kind is not complex
+        else table.SQUARE(value.real) + table.SQUARE(value.imag)
+    )
     return sum_(square, _components(value, vec_dim))
 
 
@@ -138,7 +161,8 @@ def norm(vec: Any, vec_dim: Any = channel, eps: float | None = None) -> Any:
     Args:
         vec: Vector `(…, vector)`.
         vec_dim: Component dims.
-        eps: Smallest length that is returned, √max(Σ|x|², eps²): keeps the derivative finite (0) at zero length.
+        eps: Smallest length that is returned, √max(Σ|x|², eps²): keeps the derivative finite (0) at zero
+            length.
     """
     if hasattr(type(vec), "__reduction__"):
         return vec.__reduction__(lambda v: norm(v, vec_dim, eps), vec_dim)
@@ -149,7 +173,13 @@ def norm(vec: Any, vec_dim: Any = channel, eps: float | None = None) -> Any:
     return where(zero, 0, table.SQRT(where(zero, 1, squared)))
 
 
-def normalize(vec: Any, vec_dim: Any = channel, epsilon: float | None = None, allow_infinite: bool = False, allow_zero: bool = False) -> Any:
+def normalize(
+    vec: Any,
+    vec_dim: Any = channel,
+    epsilon: float | None = None,
+    allow_infinite: bool = False,
+    allow_zero: bool = False,
+) -> Any:
     """Unit vector x/|x|.
 
     Args:
@@ -183,7 +213,10 @@ def _positions(value: Tensor, name: str) -> Tensor:
 def _components(value: Tensor, vec_dim: Any) -> Any:
     names = value.shape.selected_names(vec_dim)
     if not names:
-        raise IncompatibleShapes(f"A vector has a component dim, but {value.shape} has none of {vec_dim!r}. Name it with `vec_dim`.")
+        raise IncompatibleShapes(
+            f"A vector has a component dim, but {value.shape} has none of {vec_dim!r}. Name it with "
+            f"`vec_dim`."
+        )
     return names
 
 

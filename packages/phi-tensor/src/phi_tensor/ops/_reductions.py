@@ -1,6 +1,9 @@
-"""Reductions over named dims. Without `dim` they run over all but batch dims; naming an absent dim is an error.
+"""Reductions over named dims.
 
-`dim` is a comma list, a shape, a dim type or filter (`spatial`, `non_batch`), or several of these. Filters may match nothing.
+Without `dim` they run over all but batch dims; naming an absent dim is an error.
+
+`dim` is a comma list, a shape, a dim type or filter (`spatial`, `non_batch`), or several of these. Filters
+may match nothing.
 """
 
 from __future__ import annotations
@@ -24,13 +27,17 @@ from phi_tensor.ops._structure import stack
 def reduced_names(shape: Shape, dim: Any, function: str) -> tuple[str, ...]:
     """Names that a reduction runs over; absent strings and None raise."""
     if dim is None:
-        raise IncompatibleShapes(f"`{function}(value, None)` is ambiguous. Name the dims, or leave `dim` away for all but batch dims.")
+        raise IncompatibleShapes(
+            f"`{function}(value, None)` is ambiguous. Name the dims, or leave `dim` away for all but batch "
+            f"dims."
+        )
     if isinstance(dim, str):
         names = tuple(name.strip() for name in dim.split(",") if name.strip())
         for name in names:
             if name not in shape:
                 raise IncompatibleShapes(
-                    f"`{function}` over `{name}`: there is no such dim in {shape}.{suggestion(name, shape.names)} "
+                    f"`{function}` over `{name}`: there is no such dim in "
+                    f"{shape}.{suggestion(name, shape.names)} "
                     f"To ignore absent dims pass a filter such as `spatial` or `shape.only('{name}')`."
                 )
         return names
@@ -83,7 +90,13 @@ def prod(value: Any, dim: Any = non_batch) -> Any:
     return _reduce(table.PROD, value, dim)
 
 
-def mean(value: Any, dim: Any = non_batch, weight: Any = None, where_no_weight: Any = float("nan"), epsilon: float = 1e-10) -> Any:
+def mean(
+    value: Any,
+    dim: Any = non_batch,
+    weight: Any = None,
+    where_no_weight: Any = float("nan"),
+    epsilon: float = 1e-10,
+) -> Any:
     """Arithmetic mean along `dim`, optionally weighted; ragged entries count once each.
 
     Args:
@@ -97,7 +110,11 @@ def mean(value: Any, dim: Any = non_batch, weight: Any = None, where_no_weight: 
         return _reduce(table.MEAN, value, dim)
     weighted = as_tensor(value) * as_tensor(weight)
     total = _reduce(table.SUM, as_tensor(weight) + 0 * weighted, dim)
-    return where(total >= epsilon, safe_div(_reduce(table.SUM, weighted, dim), where(total >= epsilon, total, 1)), where_no_weight)
+    return where(
+        total >= epsilon,
+        safe_div(_reduce(table.SUM, weighted, dim), where(total >= epsilon, total, 1)),
+        where_no_weight,
+    )
 
 
 def std(value: Any, dim: Any = non_batch) -> Any:
@@ -154,4 +171,3 @@ def argmin(x: Any, dim: Any) -> Any:
     value = as_tensor(x)
     (name,) = reduced_names(value.shape, dim, "argmin")
     return table.ARGMIN(value, name=name)
-

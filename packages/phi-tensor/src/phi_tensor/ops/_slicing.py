@@ -36,7 +36,10 @@ def picked(dim: Dim, item: Any) -> tuple[Picked, Dim | None]:
         return _by_list(dim, item)
     index = item.__index__()
     if not -size <= index < size:
-        raise IndexError(f"Index {index} is outside of dim `{dim.name}` with size {size}. Slices like `{index}:` are clamped.")
+        raise IndexError(
+            f"Index {index} is outside of dim `{dim.name}` with size {size}. Slices like `{index}:` are "
+            f"clamped."
+        )
     return index % size, None
 
 
@@ -53,7 +56,9 @@ def _by_list(dim: Dim, items: tuple[Any, ...]) -> tuple[Picked, Dim]:
     indices = tuple(i for i in positions if isinstance(i, int))
     if len(indices) != len(items):
         raise IncompatibleShapes(f"Lists select by ints and labels, but found {items} for dim `{dim.name}`.")
-    labels = tuple(dim.labels[i] for i in indices) if dim.labels and len(set(indices)) == len(indices) else None
+    labels = (
+        tuple(dim.labels[i] for i in indices) if dim.labels and len(set(indices)) == len(indices) else None
+    )
     return indices, dim.with_size(len(indices), labels)
 
 
@@ -94,7 +99,9 @@ def _dense(layout: Dense, present: list[tuple[str, Any]]) -> PlanCall:
     return planned(result, _dense_call(layout, result, tuple(index), taken))
 
 
-def _dense_call(layout: Dense, result: Dense, index: tuple[Any, ...], taken: list[tuple[int, tuple[int, ...]]]) -> PlanCall:
+def _dense_call(
+    layout: Dense, result: Dense, index: tuple[Any, ...], taken: list[tuple[int, tuple[int, ...]]]
+) -> PlanCall:
     getitem = layout.backend.ops["getitem"]
     if not taken:
         if not index:
@@ -106,8 +113,14 @@ def _dense_call(layout: Dense, result: Dense, index: tuple[Any, ...], taken: lis
         native = t.natives[0]
         for axis, positions in taken:
             before: tuple[Any, ...] = (slice(None),) * axis
-            native = stack([getitem(native, (*before, i)) for i in positions], axis) if positions else getitem(native, (*before, slice(0, 0)))
-        rest = [slice(None) if any(axis == a for a, _ in taken) else index[axis] for axis in range(len(index))]
+            native = (
+                stack([getitem(native, (*before, i)) for i in positions], axis)
+                if positions
+                else getitem(native, (*before, slice(0, 0)))
+            )
+        rest = [
+            slice(None) if any(axis == a for a, _ in taken) else index[axis] for axis in range(len(index))
+        ]
         assert len(rest) <= count
         return Tensor(result, (getitem(native, tuple(rest)) if rest else native,))
 
@@ -125,7 +138,9 @@ def _parts(row: Row, layout: Parts, present: list[tuple[str, Any]]) -> PlanCall:
         return planned(inner.layout, lambda t: inner(Tensor(part, t.natives[start : start + count])))  # pyright: ignore[reportFunctionMemberAccess] set by `planned`
     chosen = where if isinstance(where, tuple) else range(len(layout.parts))[where]
     if not chosen:
-        raise row.unsupported(layout, hint=f"No entry of dim `{layout.dim.name}` would be left; use `zeros` for empty tensors.")
+        raise row.unsupported(
+            layout, hint=f"No entry of dim `{layout.dim.name}` would be left; use `zeros` for empty tensors."
+        )
     assert dim is not None
     plans = [slice_rule(row, layout.parts[i], selection=rest) for i in chosen]
     result = Parts.of(dim, tuple(plan.layout for plan in plans))  # pyright: ignore[reportFunctionMemberAccess] set by `planned`
@@ -138,4 +153,3 @@ def _parts(row: Row, layout: Parts, present: list[tuple[str, Any]]) -> PlanCall:
         return Tensor(result, natives)
 
     return planned(result, call)
-

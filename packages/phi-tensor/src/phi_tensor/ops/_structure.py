@@ -1,4 +1,7 @@
-"""Functions that rearrange dims: stack, concat, expand, rename, pack, unpack, flip, roll. Trees are rearranged leaf by leaf."""
+"""Functions that rearrange dims: stack, concat, expand, rename, pack, unpack, flip, roll.
+
+Trees are rearranged leaf by leaf.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,9 @@ def _leaf_by_leaf(function: Any, value: Any, *args: Any, **kwargs: Any) -> Any:
     from phi_tensor._create import wrap  # noqa: PLC0415 creation needs `stack`
     from phi_tensor._trees import flatten  # noqa: PLC0415 trees need tensors
 
-    leaves, structure = flatten(value, "all", lambda x: wrap(x) if isinstance(x, (bool, int, float, complex)) else None)
+    leaves, structure = flatten(
+        value, "all", lambda x: wrap(x) if isinstance(x, (bool, int, float, complex)) else None
+    )
     if structure.kind == "static":
         return function(wrap(value), *args, **kwargs)
     return structure.build([function(leaf, *args, **kwargs) for leaf in leaves])
@@ -53,7 +58,8 @@ def rename_dims(value: Any, dims: Any, names: Any) -> Any:
     Args:
         value: Tensor or tree.
         dims: Which dims, e.g. `'x,y'`, `spatial`.
-        names: As many new dims: a shape (`instance('others')`), names (types stay), or a dim type (names stay).
+        names: As many new dims: a shape (`instance('others')`), names (types stay), or a dim type (names
+            stay).
 
     >>> import phi_tensor as math
     >>> rename_dims(math.zeros(math.spatial(x=3)), "x", math.batch("b")).shape
@@ -70,7 +76,11 @@ def rename_dims(value: Any, dims: Any, names: Any) -> Any:
 
 
 def _renaming(shape: Shape, dims: Any, names: Any) -> tuple[tuple[str, Dim], ...]:
-    wanted = [name.strip() for name in dims.split(",")] if isinstance(dims, str) else list(shape.selected_names(dims))
+    wanted = (
+        [name.strip() for name in dims.split(",")]
+        if isinstance(dims, str)
+        else list(shape.selected_names(dims))
+    )
     if isinstance(dims, Shape):
         wanted = list(dims.names)
     if isinstance(dims, (tuple, list)) and all(isinstance(d, str) for d in cast("list[Any]", dims)):
@@ -78,10 +88,19 @@ def _renaming(shape: Shape, dims: Any, names: Any) -> tuple[tuple[str, Dim], ...
     if isinstance(names, (DimType, DimFilter)):
         new_type = dim_type(cast("DimType", names))
         return tuple((name, retyped(shape.get_dim(name), new_type)) for name in wanted if name in shape)
-    new: list[Any] = [n.strip() for n in names.split(",")] if isinstance(names, str) else list(names.dims if isinstance(names, Shape) else names)
+    new: list[Any] = (
+        [n.strip() for n in names.split(",")]
+        if isinstance(names, str)
+        else list(names.dims if isinstance(names, Shape) else names)
+    )
     if len(new) != len(wanted):
-        raise IncompatibleShapes(f"`rename_dims` exchanges dims one by one, but {wanted} are {len(wanted)} and {names!r} are {len(new)}.")
-    return tuple((old, _new_dim(shape.get_dim(old), n)) for old, n in zip(wanted, new, strict=True) if old in shape)
+        raise IncompatibleShapes(
+            f"`rename_dims` exchanges dims one by one, but {wanted} are {len(wanted)} and {names!r} are "
+            f"{len(new)}."
+        )
+    return tuple(
+        (old, _new_dim(shape.get_dim(old), n)) for old, n in zip(wanted, new, strict=True) if old in shape
+    )
 
 
 def _new_dim(old: Dim, new: Any) -> Dim:
@@ -89,7 +108,9 @@ def _new_dim(old: Dim, new: Any) -> Dim:
         return old.with_name(new) if ":" not in new else _new_dim(old, parse_shape_spec(new).dim)
     dim = cast("Dim", new if isinstance(new, Dim) else new.dim)
     if dim.size is not None and dim.size != old.size:
-        raise IncompatibleShapes(f"Dim `{old.name}` of size {old.size} cannot become `{dim}`: the sizes differ.")
+        raise IncompatibleShapes(
+            f"Dim `{old.name}` of size {old.size} cannot become `{dim}`: the sizes differ."
+        )
     return Dim.of(dim.name, dim.type, old.size, dim.labels or old.labels, old.over)
 
 
@@ -139,12 +160,22 @@ def _stack_slowly(values: Any, dim: Shape | str, expand_values: bool) -> Any:
             flat = [flatten(entry, "all", _number_leaf) for entry in entries]
             structure = flat[0][1]
             if any(other != structure for _, other in flat):
-                raise IncompatibleShapes(f"Only values of one structure can be stacked, but found {[s for _, s in flat]}.")
-            return structure.build([stack(list(column), shape, expand_values) for column in zip(*(leaves for leaves, _ in flat), strict=True)])
+                raise IncompatibleShapes(
+                    f"Only values of one structure can be stacked, but found {[s for _, s in flat]}."
+                )
+            return structure.build(
+                [
+                    stack(list(column), shape, expand_values)
+                    for column in zip(*(leaves for leaves, _ in flat), strict=True)
+                ]
+            )
     tensors = [_leaf(entry) for entry in entries]
     size = shape.dim.size
     if size is not None and size != len(tensors):
-        raise IncompatibleShapes(f"{len(tensors)} values cannot be stacked along {shape}. Leave the size away or pass {size} values.")
+        raise IncompatibleShapes(
+            f"{len(tensors)} values cannot be stacked along {shape}. Leave the size away or pass {size} "
+            f"values."
+        )
     new = shape.dim.with_size(len(tensors), shape.dim.labels)
     equal = _equal_dims(tensors, new, expand_values)
     if all(a is b for a, b in zip(equal, entries, strict=True)):
@@ -171,7 +202,9 @@ def _leaf(x: Any) -> Tensor:
 
 def _stack_many(entries: list[Any], shape: Shape, expand_values: bool) -> Any:
     if shape.volume != len(entries):
-        raise IncompatibleShapes(f"{len(entries)} values cannot fill {shape}, which has {shape.volume} places.")
+        raise IncompatibleShapes(
+            f"{len(entries)} values cannot fill {shape}, which has {shape.volume} places."
+        )
     step = len(entries) // cast("int", shape[0].size)
     inner = [stack(entries[i : i + step], shape[1:], expand_values) for i in range(0, len(entries), step)]
     return stack(inner, shape[0], expand_values)
@@ -180,7 +213,10 @@ def _stack_many(entries: list[Any], shape: Shape, expand_values: bool) -> Any:
 def _equal_dims(tensors: list[Tensor], new: Dim, expand_values: bool) -> list[Tensor]:
     names = [set(t.shape.names) for t in tensors]
     if new.name in set().union(*names):
-        raise IncompatibleShapes(f"`stack` makes a new dim, but `{new.name}` exists in {[t.shape for t in tensors]}. Use `concat` or rename.")
+        raise IncompatibleShapes(
+            f"`stack` makes a new dim, but `{new.name}` exists in {[t.shape for t in tensors]}. Use "
+            f"`concat` or rename."
+        )
     if all(n == names[0] for n in names):
         _check_labels(tensors)
         return tensors
@@ -192,7 +228,8 @@ def _equal_dims(tensors: list[Tensor], new: Dim, expand_values: bool) -> list[Te
     refused = [dim for dim in missing if dim.type.name != "batch" and not expand_values]
     if refused:
         raise IncompatibleShapes(
-            f"`stack` needs values with the same non-batch dims, but {refused} are missing in some of {[t.shape for t in tensors]}. "
+            f"`stack` needs values with the same non-batch dims, but {refused} are missing in some of "
+            f"{[t.shape for t in tensors]}. "
             f"Pass `expand_values=True` to repeat values along them."
         )
     _check_labels(tensors)
@@ -204,8 +241,11 @@ def _check_labels(tensors: list[Tensor]) -> None:
     for t in tensors[1:]:
         for dim in t.shape.dims:
             other = first.get_dim(dim.name) if dim.name in first else dim
-            if dim.labels and other.labels and dim.labels != other.labels or dim.type is not other.type:
-                raise IncompatibleShapes(f"Dims of stacked values must agree, but found ({other}) and ({dim}). Rename or reorder labels.")
+            if (dim.labels and other.labels and dim.labels != other.labels) or dim.type is not other.type:
+                raise IncompatibleShapes(
+                    f"Dims of stacked values must agree, but found ({other}) and ({dim}). Rename or "
+                    f"reorder labels."
+                )
 
 
 def concat(values: Any, dim: Any, expand_values: bool = False) -> Any:
@@ -214,7 +254,8 @@ def concat(values: Any, dim: Any, expand_values: bool = False) -> Any:
     Args:
         values: Sequence of tensors or of trees of one structure.
         dim: Name, or shape of the dim.
-        expand_values: Add dims (other than `dim`) that only some values have; without, only batch dims are added.
+        expand_values: Add dims (other than `dim`) that only some values have; without, only batch dims are
+            added.
 
     Raises:
         IncompatibleShapes: Sizes of other dims differ, labels repeat, dims are missing.
@@ -238,10 +279,17 @@ def _concat_slowly(values: Any, dim: Any, expand_values: bool) -> Any:
         if hasattr(type(entries[0]), "__concat__"):
             return type(entries[0]).__concat__(entries, name)
         flat = [flatten(entry, "all") for entry in entries]
-        return flat[0][1].build([concat(list(column), name, expand_values) for column in zip(*(leaves for leaves, _ in flat), strict=True)])
+        return flat[0][1].build(
+            [
+                concat(list(column), name, expand_values)
+                for column in zip(*(leaves for leaves, _ in flat), strict=True)
+            ]
+        )
     for entry in entries:
         if name not in entry.shape:
-            raise IncompatibleShapes(f"`concat` along `{name}`: the dim is missing in {entry.shape}. Use `stack` for a new dim.")
+            raise IncompatibleShapes(
+                f"`concat` along `{name}`: the dim is missing in {entry.shape}. Use `stack` for a new dim."
+            )
     if len(entries) > 1:
         entries = [entry for entry in entries if entry.shape.get_size(name) != 0] or entries[:1]
     if len(entries) == 1:
@@ -250,11 +298,18 @@ def _concat_slowly(values: Any, dim: Any, expand_values: bool) -> Any:
     for entry in entries:
         for d in entry.shape.dims:
             union.setdefault(d.name, d)
-    missing = [d for d in union.values() if d.name != name and not all(d.name in entry.shape for entry in entries)]
+    missing = [
+        d for d in union.values() if d.name != name and not all(d.name in entry.shape for entry in entries)
+    ]
     refused = [d for d in missing if d.type.name != "batch" and not expand_values]
     if refused:
-        raise IncompatibleShapes(f"`concat` needs values with the same dims, but {refused} are missing in some of {[e.shape for e in entries]}.")
-    same = [expand(entry, Shape.of(tuple(d for d in missing if d.name not in entry.shape))) for entry in entries]
+        raise IncompatibleShapes(
+            f"`concat` needs values with the same dims, but {refused} are missing in some of "
+            f"{[e.shape for e in entries]}."
+        )
+    same = [
+        expand(entry, Shape.of(tuple(d for d in missing if d.name not in entry.shape))) for entry in entries
+    ]
     if len(same) == len(given) and all(a is b for a, b in zip(same, given, strict=True)):
         key = (dim, expand_values, local_settings(), *[x.layout for x in same])
         return table.CONCAT.make(key, tuple(x.layout for x in same), {"dim": name})(*same)
@@ -328,7 +383,10 @@ def squeeze(x: Any, dims: Any) -> Any:
     """`x` without the selected dims, which must have size 1."""
     for name in shape_of(x).selected_names(dims):
         if shape_of(x).get_size(name) != 1:
-            raise IncompatibleShapes(f"`squeeze` drops dims of size 1, but `{name}` has size {shape_of(x).get_size(name)}. Slice it.")
+            raise IncompatibleShapes(
+                f"`squeeze` drops dims of size 1, but `{name}` has size {shape_of(x).get_size(name)}. "
+                f"Slice it."
+            )
         x = x[{name: 0}]
     return x
 
@@ -346,4 +404,3 @@ def roll(value: Any, shift: int, dim: str) -> Any:
     if not isinstance(value, Tensor):
         return _leaf_by_leaf(roll, value, shift, dim)
     return table.ROLL(value, name=dim, shift=shift)
-

@@ -1,4 +1,6 @@
-"""The table of operations. One row each: name, kind, dtype rule, linearity, NumPy oracle, and the domain tests draw from.
+"""The table of operations. One row each.
+
+Name, kind, dtype rule, linearity, NumPy oracle, and the domain tests draw from.
 
 Adding an element-wise function or a reduction is adding a row here and one native function per backend.
 
@@ -20,7 +22,7 @@ from phi_tensor._plan import Row
 
 
 def _erf(x: Any) -> Any:
-    from scipy import special  # noqa: PLC0415 costs 150 ms
+    from scipy import special
 
     return special.erf(x)
 
@@ -83,7 +85,13 @@ ADD = _binary("add", np.add, "sum", "jointly")
 SUBTRACT = _binary("subtract", np.subtract, "sum", "jointly")
 MULTIPLY = _binary("multiply", np.multiply, linear="each")
 DIVIDE = _binary("divide", np.divide, "float", "first", domain=(0.2, 2))
-SAFE_DIVIDE = _binary("safe_divide", lambda x, y: np.divide(x, y, np.zeros_like(x / 1), where=y != 0), "float", "first", domain=(0.2, 2))
+SAFE_DIVIDE = _binary(
+    "safe_divide",
+    lambda x, y: np.divide(x, y, np.zeros_like(x / 1), where=y != 0),
+    "float",
+    "first",
+    domain=(0.2, 2),
+)
 FLOOR_DIVIDE = _binary("floor_divide", np.floor_divide, "sum", smooth=False, domain=(0.2, 2))
 REMAINDER = _binary("remainder", np.remainder, "sum", smooth=False, domain=(0.2, 2))
 POW = _binary("pow", np.power, "sum", domain=(0.2, 2))
@@ -160,17 +168,3 @@ FFT = Row("fft", "fft", "complex", "jointly", np.fft.fftn)
 IFFT = Row("ifft", "fft", "complex", "jointly", np.fft.ifftn)
 DCT = Row("dct", "real_transform", "float", "jointly")
 DST = Row("dst", "real_transform", "float", "jointly")
-
-ALIASES = {
-    "vec_squared": "squared_norm",
-    "vec_length": "norm",
-    "length": "norm",
-    "vec_normalize": "normalize",
-    "divide_no_nan": "safe_div",
-    "functional_gradient": "gradient",
-    "replace_dims": "rename_dims",
-    "rand": "random_uniform",
-    "randn": "random_normal",
-    "isfinite": "is_finite",
-}
-"""Older names of the thesis and of PhiFlow, each for one public function."""

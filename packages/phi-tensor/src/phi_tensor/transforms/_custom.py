@@ -24,13 +24,16 @@ from phi_tensor.transforms._flat import (
 )
 
 
-def custom_gradient(f: Callable[..., Any], gradient: Callable[..., dict[str, Any]], auxiliary_args: str = "") -> Callable[..., Any]:
+def custom_gradient(
+    f: Callable[..., Any], gradient: Callable[..., dict[str, Any]], auxiliary_args: str = ""
+) -> Callable[..., Any]:
     """`f` with its own reverse rule; the forward rule is its transpose.
 
     Args:
         f: Function of trees.
-        gradient: `gradient(inputs, y, dy) -> dict`: from the arguments by name, the output and the output's cotangent to the
-            cotangents of any subset of the arguments; missing ones are zero. Must be linear in `dy`.
+        gradient: `gradient(inputs, y, dy) -> dict`: from the arguments by name, the output and the output's
+            cotangent to the cotangents of any subset of the arguments; missing ones are zero. Must be linear
+            in `dy`.
         auxiliary_args: Names (comma list) of arguments that have no derivative and are passed as they are.
 
     >>> import phi_tensor as math
@@ -47,16 +50,23 @@ def custom_gradient(f: Callable[..., Any], gradient: Callable[..., dict[str, Any
         if backend is None or "reverse" not in backend.supports:
             return f(*args, **kwargs)
         layouts = tuple(stored_layout(leaf.layout, backend) for leaf in leaves)
-        primals = tuple(n for leaf, layout in zip(leaves, layouts, strict=True) for n in natives_as(leaf, layout))
+        primals = tuple(
+            n for leaf, layout in zip(leaves, layouts, strict=True) for n in natives_as(leaf, layout)
+        )
         described: list[Output] = []
 
         def inputs(natives: Sequence[Any]) -> dict[str, Any]:
             trees = structure.build(tensors_of(layouts, natives))
-            return {**{name: values[name] for name in static if name in values}, **dict(zip(dynamic, trees, strict=True))}
+            return {
+                **{name: values[name] for name in static if name in values},
+                **dict(zip(dynamic, trees, strict=True)),
+            }
 
         def flat(*natives: Any) -> Natives:
             with _inside(backend):
-                natives, description = flat_output(_called(f, inputs(natives), args, names), backend, canonical=False)
+                natives, description = flat_output(
+                    _called(f, inputs(natives), args, names), backend, canonical=False
+                )
             described.append(description)
             return natives
 
@@ -77,32 +87,53 @@ def _inside(backend: Backend) -> Any:
     return changed_settings(traced=settings().traced or "derivative", backend=backend.name)
 
 
-def _bound(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[str], dict[str, Any]]:
+def _bound(
+    f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[list[str], dict[str, Any]]:
     signature = signature_of(f)
     if signature is None:
-        raise IncompatibleShapes(f"`custom_gradient` needs a function whose argument names Python knows, but found {f!r}. Wrap it in a `def`.")
+        raise IncompatibleShapes(
+            f"`custom_gradient` needs a function whose argument names Python knows, but found {f!r}. Wrap "
+            f"it in a `def`."
+        )
     bound = signature.bind(*args, **kwargs)
     return list(bound.arguments), dict(bound.arguments)
 
 
 def _called(f: Callable[..., Any], inputs: dict[str, Any], args: tuple[Any, ...], names: list[str]) -> Any:
     positional = names[: len(args)]
-    return f(*(inputs[name] for name in positional), **{name: value for name, value in inputs.items() if name not in positional})
+    return f(
+        *(inputs[name] for name in positional),
+        **{name: value for name, value in inputs.items() if name not in positional},
+    )
 
 
-def _cotangents(found: dict[str, Any], given: dict[str, Any], dynamic: list[str], layouts: tuple[Any, ...], backend: Backend) -> Natives:
+def _cotangents(
+    found: dict[str, Any],
+    given: dict[str, Any],
+    dynamic: list[str],
+    layouts: tuple[Any, ...],
+    backend: Backend,
+) -> Natives:
     unknown = [name for name in found if name not in dynamic]
     if unknown:
-        raise IncompatibleShapes(f"The gradient rule returned cotangents for {unknown}, but the arguments are {dynamic}.")
+        raise IncompatibleShapes(
+            f"The gradient rule returned cotangents for {unknown}, but the arguments are {dynamic}."
+        )
     leaves: list[Tensor] = []
     for name in dynamic:
         tree = found.get(name)
         leaves += flatten(zeros_like(given[name]) if tree is None else tree, "variable")[0]
     if len(leaves) != len(layouts):
-        raise IncompatibleShapes(f"Cotangents must have the structure of their arguments {dynamic}, but found {found!r}.")
+        raise IncompatibleShapes(
+            f"Cotangents must have the structure of their arguments {dynamic}, but found {found!r}."
+        )
     natives: list[Any] = []
     for leaf, layout in zip(leaves, layouts, strict=True):
         if leaf.shape != layout.shape:
-            raise IncompatibleShapes(f"A cotangent must have the dims of its argument {layout.shape}, but found {leaf.shape}. Sum over the rest.")
+            raise IncompatibleShapes(
+                f"A cotangent must have the dims of its argument {layout.shape}, but found {leaf.shape}. "
+                f"Sum over the rest."
+            )
         natives.extend(natives_as(leaf, layout))
     return tuple(natives)

@@ -1,4 +1,7 @@
-"""Between functions of trees and flat functions of native arrays: which leaves, in which layout, on which backend."""
+"""Between functions of trees and flat functions of native arrays.
+
+Which leaves, in which layout, on which backend.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ from phi_tensor.layouts._layout import Dense, Layout, Parts, full_layout
 from phi_tensor.ops import _table as table
 
 MOST_COMPONENTS = 4
-"""Vectors with at most this many labelled components enter traces as separate arrays: compilers fuse these better."""
+"""Vectors with at most this many labelled components enter traces as separate arrays.
+
+Compilers fuse these better.
+"""
 
 
 def number_leaf(x: Any) -> Tensor | None:
@@ -49,7 +55,9 @@ def stored_layout(layout: Layout, backend: Backend, dtype: DType | None = None) 
         stored = (*layout.stored, *layout.constant)
         return Dense.of(stored, layout.shape, dtype or layout.dtype, backend)
     assert isinstance(layout, Parts)
-    return Parts.of(layout.dim, tuple(stored_layout(part, backend, dtype) for part in layout.parts), layout.shape)
+    return Parts.of(
+        layout.dim, tuple(stored_layout(part, backend, dtype) for part in layout.parts), layout.shape
+    )
 
 
 def canonical_layout(layout: Layout, backend: Backend) -> Layout:
@@ -90,7 +98,9 @@ def storing_steps(have: Layout, want: Layout) -> Callable[[Tensor], Natives]:
 
     def split(x: Tensor) -> Natives:
         parts = [x.sliced(((name, i),)) for i in range(count)]
-        return tuple(n for part, layout in zip(parts, want.parts, strict=True) for n in natives_as(part, layout))
+        return tuple(
+            n for part, layout in zip(parts, want.parts, strict=True) for n in natives_as(part, layout)
+        )
 
     return split
 
@@ -142,7 +152,10 @@ def flat_output(tree: Any, backend: Backend, canonical: bool) -> tuple[Natives, 
 
 
 def differentiable(x: Tensor, backend: Backend) -> tuple[Layout, Natives]:
-    """Layout and natives of an argument to differentiate by: floats of the context's precision, everything stored."""
+    """Layout and natives of an argument to differentiate by.
+
+    Floats of the context's precision, everything stored.
+    """
     dtype = x.dtype if x.dtype.kind in (float, complex) else FLOAT32
     layout = stored_layout(x.layout, backend, context_dtype(dtype))
     return layout, natives_as(x, layout)
@@ -152,7 +165,8 @@ def require(backend: Backend, what: str, feature: str) -> None:
     """Raise unless the backend supports a feature."""
     if feature not in backend.supports:
         raise Unsupported(
-            f"`{what}` needs {feature}-mode derivatives, which the backend `{backend}` has not. Create the arguments on another "
+            f"`{what}` needs {feature}-mode derivatives, which the backend `{backend}` has not. Create the "
+            f"arguments on another "
             f"backend: `use('jax')` (or 'torch', 'tensorflow') before."
         )
 

@@ -47,18 +47,33 @@ class _Arguments:
     """
 
     def __init__(
-        self, f: Callable[..., Any], wrt: Wrt, args: tuple[Any, ...], kwargs: dict[str, Any], joined: bool = False
+        self,
+        f: Callable[..., Any],
+        wrt: Wrt,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        joined: bool = False,
     ) -> None:
         self._f, self._args, self._kwargs = f, args, kwargs
         self._places = _places(f, wrt, args, kwargs)
         trees = [args[p] if isinstance(p, int) else kwargs[p] for p in self._places]
         leaves, self.structure = flat_arguments(trees)
         if not leaves:
-            raise IncompatibleShapes(f"There is nothing to differentiate by: {trees!r} holds no tensors. Name other arguments in `wrt`.")
-        rest = [a for i, a in enumerate(args) if i not in self._places] + [v for k, v in kwargs.items() if k not in self._places]
+            raise IncompatibleShapes(
+                f"There is nothing to differentiate by: {trees!r} holds no tensors. Name other arguments "
+                f"in `wrt`."
+            )
+        rest = [a for i, a in enumerate(args) if i not in self._places] + [
+            v for k, v in kwargs.items() if k not in self._places
+        ]
         others, _ = flatten(rest, "variable")
         self.backend = backend_for([*leaves, *others])
-        pairs = [differentiable(leaf.block() if joined and isinstance(leaf.layout, Stacked) else leaf, self.backend) for leaf in leaves]
+        pairs = [
+            differentiable(
+                leaf.block() if joined and isinstance(leaf.layout, Stacked) else leaf, self.backend
+            )
+            for leaf in leaves
+        ]
         self.layouts = tuple(layout for layout, _ in pairs)
         self.natives = tuple(n for _, natives in pairs for n in natives)
 
@@ -90,11 +105,16 @@ def _derivative(backend: Backend) -> Any:
     return changed_settings(traced=settings().traced or "derivative", backend=backend.name)
 
 
-def _places(f: Callable[..., Any], wrt: Wrt, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[int | str]:
+def _places(
+    f: Callable[..., Any], wrt: Wrt, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> list[int | str]:
     """Where the differentiated arguments stand: position or keyword."""
     if wrt is None:
         if not args:
-            raise IncompatibleShapes("Without `wrt`, derivatives are with respect to the first positional argument, but none was given.")
+            raise IncompatibleShapes(
+                "Without `wrt`, derivatives are with respect to the first positional argument, but none "
+                "was given."
+            )
         return [0]
     names = [n.strip() for n in wrt.split(",")] if isinstance(wrt, str) else list(wrt)
     signature = signature_of(f)
@@ -107,7 +127,8 @@ def _places(f: Callable[..., Any], wrt: Wrt, args: tuple[Any, ...], kwargs: dict
             places.append(parameters.index(name))
         else:
             raise IncompatibleShapes(
-                f"`wrt` names the argument `{name}`, which this call did not pass. Arguments of the function: {parameters}. "
+                f"`wrt` names the argument `{name}`, which this call did not pass. Arguments of the "
+                f"function: {parameters}. "
                 f"Tensors that a function takes from outside have no gradient; pass them as arguments."
             )
     return places
@@ -116,16 +137,18 @@ def _places(f: Callable[..., Any], wrt: Wrt, args: tuple[Any, ...], kwargs: dict
 def gradient(f: Callable[..., Any], wrt: Wrt = None, get_output: bool = True) -> Callable[..., Any]:
     """Function that returns the value of `f` and its gradient.
 
-    The first output of `f` is the loss; it may have batch dims (their sum is differentiated), no others. Further outputs are
-    passed on.
+    The first output of `f` is the loss; it may have batch dims (their sum is differentiated), no others.
+    Further outputs are passed on.
 
     Args:
         f: Function `f(…) -> loss` or `(loss, …)`.
-        wrt: Names of arguments: one name gives one tree, several (comma list or sequence) a list. Default: the first argument.
+        wrt: Names of arguments: one name gives one tree, several (comma list or sequence) a list. Default:
+            the first argument.
         get_output: Return `(output of f, gradient)`, else the gradient alone.
 
     Returns:
-        Function with the arguments of `f`. Gradients have the structure and shapes of the arguments; ints count as floats.
+        Function with the arguments of `f`. Gradients have the structure and shapes of the arguments; ints
+        count as floats.
 
     Raises:
         Unsupported: The arguments are on NumPy, which has no derivatives, and so is the default backend.
@@ -159,20 +182,27 @@ def gradient(f: Callable[..., Any], wrt: Wrt = None, get_output: bool = True) ->
 def _total_loss(loss: Any) -> Tensor:
     value = loss if isinstance(loss, Tensor) else number_leaf(loss)
     if value is None:
-        raise IncompatibleShapes(f"The first output of a differentiated function is its loss, but found {loss!r}. Return a tensor first.")
+        raise IncompatibleShapes(
+            f"The first output of a differentiated function is its loss, but found {loss!r}. Return a "
+            f"tensor first."
+        )
     if value.shape.non_batch:
         raise IncompatibleShapes(
-            f"A loss has batch dims only, but found {value.shape}. Reduce it, e.g. with `sum` or `l2_loss`, or use `jacobian`."
+            f"A loss has batch dims only, but found {value.shape}. Reduce it, e.g. with `sum` or "
+            f"`l2_loss`, or use `jacobian`."
         )
     if value.dtype.kind is not float:
-        raise IncompatibleShapes(f"A loss is a real floating-point number, but found {value.dtype}. Convert it with `to_float`.")
+        raise IncompatibleShapes(
+            f"A loss is a real floating-point number, but found {value.dtype}. Convert it with `to_float`."
+        )
     return sum_(value, lambda shape: shape) if value.rank else value
 
 
 def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], Any]]:
     """`(f(*primals), pullback)`; `pullback(cotangent)` returns one cotangent tree per primal.
 
-    The cotangent has the structure and dims of the output. Reverse mode: cost of a few evaluations whatever the number of primals.
+    The cotangent has the structure and dims of the output. Reverse mode: cost of a few evaluations whatever
+    the number of primals.
     """
     arguments = _Arguments(lambda all_primals: f(*all_primals), None, (primals,), {})
     require(arguments.backend, "vjp", "reverse")
@@ -204,7 +234,9 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     """
     arguments = _Arguments(lambda all_primals: f(*all_primals), None, (tuple(primals),), {})
     require(arguments.backend, "jvp", "forward")
-    directions = _natives_like(tuple(tangents), Output(arguments.structure.children[0], arguments.layouts), arguments.backend)
+    directions = _natives_like(
+        tuple(tangents), Output(arguments.structure.children[0], arguments.layouts), arguments.backend
+    )
     described: list[Output] = []
 
     def flat(*natives: Any) -> Natives:
@@ -221,21 +253,28 @@ def _natives_like(tree: Any, like: Output, backend: Backend) -> Natives:
     """Natives of a (co)tangent tree in given layouts."""
     leaves, _ = flat_arguments(tree)
     if len(leaves) != len(like.layouts):
-        raise IncompatibleShapes(f"A (co)tangent has one tensor per tensor of {like.structure}, but found {len(leaves)}.")
+        raise IncompatibleShapes(
+            f"A (co)tangent has one tensor per tensor of {like.structure}, but found {len(leaves)}."
+        )
     natives: list[Any] = []
     for leaf, layout in zip(leaves, like.layouts, strict=True):
         missing = Shape.of(tuple(dim for dim in layout.shape.dims if dim.name not in leaf.shape))
         if leaf.shape.without(layout.shape) or (missing and leaf.rank):
-            raise IncompatibleShapes(f"A (co)tangent has the dims of its tensor {layout.shape}, but found {leaf.shape}.")
+            raise IncompatibleShapes(
+                f"A (co)tangent has the dims of its tensor {layout.shape}, but found {leaf.shape}."
+            )
         full = cast("Tensor", ones_like(leaf) * leaf)
         natives.extend(natives_as(expand(full, layout.shape) if missing else full, layout))
     return tuple(natives)
 
 
 def jacobian(f: Callable[..., Any], wrt: Wrt = None, get_output: bool = True) -> Callable[..., Any]:
-    """Function that returns the value of `f` and its Jacobian: dims of the output, and the dual of each input dim.
+    """Function that returns the value of `f` and its Jacobian.
 
-    Batch dims of the input are independent and not differentiated across. Costs one forward derivative per input element.
+    Dims of the output, and the dual of each input dim.
+
+    Batch dims of the input are independent and not differentiated across. Costs one forward derivative per
+    input element.
 
     Args:
         f: Function that returns one tensor, or a tree (one Jacobian per tensor).
@@ -255,11 +294,13 @@ def jacobian(f: Callable[..., Any], wrt: Wrt = None, get_output: bool = True) ->
     return with_jacobian
 
 
-def hessian(f: Callable[..., Any], wrt: Wrt = None, get_output: bool = True, get_gradient: bool = True) -> Callable[..., Any]:
+def hessian(
+    f: Callable[..., Any], wrt: Wrt = None, get_output: bool = True, get_gradient: bool = True
+) -> Callable[..., Any]:
     """Function that returns value, gradient and Hessian of a loss: dims of the argument, and their duals.
 
-    With several differentiated tensors the Hessian is the tree (by column argument) of trees (by row argument) of blocks. Forward
-    over reverse: one such product per element.
+    With several differentiated tensors the Hessian is the tree (by column argument) of trees (by row
+    argument) of blocks. Forward over reverse: one such product per element.
 
     Args:
         f: As for `gradient`.
@@ -295,16 +336,24 @@ def _single_rows(structure: Structure, blocks: list[Any]) -> Any:
 
 def _with_trees(arguments: _Arguments, trees: Any) -> Any:
     leaves, _ = flat_arguments(trees)
-    return arguments.call([n for leaf, layout in zip(leaves, arguments.layouts, strict=True) for n in natives_as(leaf, layout)])
+    return arguments.call(
+        [n for leaf, layout in zip(leaves, arguments.layouts, strict=True) for n in natives_as(leaf, layout)]
+    )
 
 
 def _derivative_blocks(arguments: _Arguments, f: Callable[[Sequence[Any]], Any]) -> list[Any]:
-    """For each differentiated leaf: the tree of derivatives of `f`, with the leaf's non-batch dims as dual dims."""
+    """For each differentiated leaf.
+
+    The tree of derivatives of `f`, with the leaf's non-batch dims as dual dims.
+    """
     blocks: list[Any] = []
     start = 0
     for layout in arguments.layouts:
         if not isinstance(layout, Dense):
-            raise IncompatibleShapes(f"Jacobians need inputs stored as one array, but found {layout}. Stack or pack the parts first.")
+            raise IncompatibleShapes(
+                f"Jacobians need inputs stored as one array, but found {layout}. Stack or pack the parts "
+                f"first."
+            )
         blocks.append(_block(arguments, f, layout, start))
         start += layout.count
     return blocks
@@ -321,7 +370,8 @@ def _block(arguments: _Arguments, f: Callable[[Sequence[Any]], Any], layout: Den
     def column(index: Any) -> Natives:
         direction = _unit(backend, layout, inner, index, count)
         tangents = tuple(
-            direction if i == position else backend.ops["multiply"](native, 0) for i, native in enumerate(arguments.natives)
+            direction if i == position else backend.ops["multiply"](native, 0)
+            for i, native in enumerate(arguments.natives)
         )
 
         def flat(*natives: Any) -> Natives:
@@ -358,6 +408,9 @@ def _unit(backend: Backend, layout: Dense, inner: tuple[Dim, ...], index: Any, c
 
 def _with_leading(layout: Layout, entry: Dim) -> Layout:
     if not isinstance(layout, Dense):
-        raise IncompatibleShapes(f"Jacobians need outputs stored as one array, but found {layout}. Stack or pack the parts first.")
-    return Dense.of((entry, *layout.stored), Shape.of((entry, *layout.shape.dims)), layout.dtype, layout.backend)
-
+        raise IncompatibleShapes(
+            f"Jacobians need outputs stored as one array, but found {layout}. Stack or pack the parts first."
+        )
+    return Dense.of(
+        (entry, *layout.stored), Shape.of((entry, *layout.shape.dims)), layout.dtype, layout.backend
+    )

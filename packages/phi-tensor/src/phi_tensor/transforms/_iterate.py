@@ -1,4 +1,7 @@
-"""Loops as primitives: `iterate` repeats a step, `while_loop` repeats until a condition fails. Neither is unrolled when compiled."""
+"""Loops as primitives: `iterate` repeats a step, `while_loop` repeats until a condition fails.
+
+Neither is unrolled when compiled.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,15 @@ from phi_tensor.layouts._layout import Dense, Layout, Parts, full_layout
 from phi_tensor.ops._elementwise import to_int64
 from phi_tensor.ops._reductions import any_, max_
 from phi_tensor.ops._structure import concat, expand, stack
-from phi_tensor.transforms._flat import Output, backend_for, flat_arguments, flat_output, natives_as, spread, tensors_of
+from phi_tensor.transforms._flat import (
+    Output,
+    backend_for,
+    flat_arguments,
+    flat_output,
+    natives_as,
+    spread,
+    tensors_of,
+)
 
 
 def iterate(
@@ -33,18 +44,21 @@ def iterate(
     checkpoint: int | None = None,
     **f_kwargs_: Any,
 ) -> Any:
-    """State after repeating `state = map_function(*state)`; one traced step and one traced step-derivative when compiled.
+    """State after repeating `state = map_function(*state)`.
+
+    One traced step and one traced step-derivative when compiled.
 
     Args:
         map_function: Step: takes the state, returns it; additional outputs are recorded but not fed back.
-        iterations: Number of steps, or a one-dim shape such as `batch(time=10)`: then all states are returned along this dim, the
-            initial one first. Additional outputs have one entry less.
+        iterations: Number of steps, or a one-dim shape such as `batch(time=10)`: then all states are returned
+            along this dim, the initial one first. Additional outputs have one entry less.
         *x0: Initial state.
         f_kwargs: Constant keyword arguments of the step.
         range: Replaces `range` in eager loops, e.g. by a progress bar.
         measure: Clock; returns durations [s] per iteration as an additional output. Eager only.
         substeps: Steps per iteration.
-        checkpoint: In reverse mode keep every so many states and recompute the others; default about √iterations.
+        checkpoint: In reverse mode keep every so many states and recompute the others; default about
+            √iterations.
         **f_kwargs_: More constant keyword arguments.
 
     Returns:
@@ -57,7 +71,10 @@ def iterate(
     kwargs = {**(f_kwargs or {}), **f_kwargs_}
     count = iterations if isinstance(iterations, int) else iterations.size
     if not isinstance(count, int) or count < 0:
-        raise IncompatibleShapes(f"`iterate` needs a number of steps, but found {iterations}. Pass an int or e.g. `batch(time=10)`.")
+        raise IncompatibleShapes(
+            f"`iterate` needs a number of steps, but found {iterations}. Pass an int or e.g. "
+            f"`batch(time=10)`."
+        )
     if not x0:
         raise IncompatibleShapes("`iterate` needs an initial state: `iterate(step, 10, state)`.")
 
@@ -65,16 +82,26 @@ def iterate(
         extra: tuple[Any, ...] = ()
         for _ in builtins.range(substeps):
             result = map_function(*state, **kwargs)
-            values = cast("tuple[Any, ...]", result) if isinstance(result, tuple) and not hasattr(result, "_fields") else (result,)
+            values = (
+                cast("tuple[Any, ...]", result)
+                if isinstance(result, tuple) and not hasattr(result, "_fields")
+                else (result,)
+            )
             if len(values) < len(state):
-                raise IncompatibleShapes(f"The step of `iterate` takes {len(state)} values, but returned {len(values)}. Return all of them.")
+                raise IncompatibleShapes(
+                    f"The step of `iterate` takes {len(state)} values, but returned {len(values)}. Return "
+                    f"all of them."
+                )
             state, extra = values[: len(x0)], values[len(x0) :]
         return (*state, *extra)
 
     dim = None if isinstance(iterations, int) else iterations
     if settings().traced == "jit":
         if measure is not None:
-            raise Unsupported("`iterate(measure=…)` reads a clock, which compiled code cannot. Measure outside of `jit_compile`.")
+            raise Unsupported(
+                "`iterate(measure=…)` reads a clock, which compiled code cannot. Measure outside of "
+                "`jit_compile`."
+            )
         return _scanned(step, count, x0, dim, checkpoint)
     return _looped(step, count, x0, dim, range, measure)
 
@@ -117,7 +144,13 @@ class _Grown(Exception):
         self.shapes = shapes
 
 
-def _scanned(step: Callable[..., tuple[Any, ...]], count: int, x0: tuple[Any, ...], dim: Shape | None, checkpoint: int | None) -> Any:
+def _scanned(
+    step: Callable[..., tuple[Any, ...]],
+    count: int,
+    x0: tuple[Any, ...],
+    dim: Shape | None,
+    checkpoint: int | None,
+) -> Any:
     leaves, structure = flat_arguments(x0)
     try:
         with drawing_from(None):
@@ -129,8 +162,17 @@ def _scanned(step: Callable[..., tuple[Any, ...]], count: int, x0: tuple[Any, ..
         return _scanned_randomly(step, count, x0, dim, checkpoint)
 
 
-def _scanned_randomly(step: Callable[..., tuple[Any, ...]], count: int, x0: tuple[Any, ...], dim: Shape | None, checkpoint: int | None) -> Any:
-    """Loop whose steps draw random numbers: a step counter joins the state, and each step has a key of its own."""
+def _scanned_randomly(
+    step: Callable[..., tuple[Any, ...]],
+    count: int,
+    x0: tuple[Any, ...],
+    dim: Shape | None,
+    checkpoint: int | None,
+) -> Any:
+    """Loop whose steps draw random numbers.
+
+    A step counter joins the state, and each step has a key of its own.
+    """
     base = current_base()
     if base is None:
         raise KeyNeeded
@@ -145,7 +187,12 @@ def _scanned_randomly(step: Callable[..., tuple[Any, ...]], count: int, x0: tupl
 
 
 def _scan(
-    step: Callable[..., tuple[Any, ...]], count: int, leaves: list[Tensor], structure: Structure, dim: Shape | None, checkpoint: int | None
+    step: Callable[..., tuple[Any, ...]],
+    count: int,
+    leaves: list[Tensor],
+    structure: Structure,
+    dim: Shape | None,
+    checkpoint: int | None,
 ) -> Any:
     backend = backend_for(leaves)
     layouts = tuple(_state_layout(leaf, backend) for leaf in leaves)
@@ -158,16 +205,27 @@ def _scan(
             results = step(*state)
             after, after_structure = flat_arguments(results[: len(state)])
             _check_state(after, layouts, after_structure, structure)
-            carried = tuple(n for leaf, layout in zip(after, layouts, strict=True) for n in natives_as(leaf, layout))
+            carried = tuple(
+                n for leaf, layout in zip(after, layouts, strict=True) for n in natives_as(leaf, layout)
+            )
             extra, description = flat_output(results[len(state) :], backend, canonical=True)
             hidden, described = flat_output([max_any(r.failed) for r in reports], backend, canonical=True)
-        found.append((description, [Report(layout, r.error) for layout, r in zip(described.layouts, reports, strict=True)]))
+        found.append(
+            (
+                description,
+                [Report(layout, r.error) for layout, r in zip(described.layouts, reports, strict=True)],
+            )
+        )
         recorded = carried if dim is not None else ()
         return carried, (*recorded, *extra, *hidden)
 
     final, outputs = backend.scan(flat_step, initial, count, checkpoint)
     if not found:  # no step was traced: `count` is 0
-        return _untupled(structure.build(tensors_of(layouts, final))) if dim is None else _looped(step, 0, tuple(structure.build(leaves)), dim, builtins.range, None)
+        return (
+            _untupled(structure.build(tensors_of(layouts, final)))
+            if dim is None
+            else _looped(step, 0, tuple(structure.build(leaves)), dim, builtins.range, None)
+        )
     description, reports = found[-1]
     _report_steps(reports, outputs, backend)
     states = sum(layout.count for layout in layouts) if dim is not None else 0
@@ -204,22 +262,33 @@ def _state_layout(leaf: Tensor, backend: Backend) -> Layout:
     return full_layout(leaf.shape, context_dtype(leaf.dtype), backend)
 
 
-def _check_state(after: list[Tensor], layouts: tuple[Layout, ...], found: Structure, structure: Structure) -> None:
+def _check_state(
+    after: list[Tensor], layouts: tuple[Layout, ...], found: Structure, structure: Structure
+) -> None:
     if len(after) != len(layouts):
-        raise IncompatibleShapes(f"The step of `iterate` must keep the structure of the state {structure}, but returned {found}.")
+        raise IncompatibleShapes(
+            f"The step of `iterate` must keep the structure of the state {structure}, but returned {found}."
+        )
     shapes: list[Shape] = []
     for leaf, layout in zip(after, layouts, strict=True):
         shape = merge_shapes(leaf.shape, layout.shape)
-        if context_dtype(leaf.dtype) is not layout.dtype and not (layout.dtype.kind is float and leaf.dtype.kind in (bool, int)):
+        if context_dtype(leaf.dtype) is not layout.dtype and not (
+            layout.dtype.kind is float and leaf.dtype.kind in (bool, int)
+        ):
             raise IncompatibleShapes(
-                f"The step of `iterate` turned {layout.dtype} {layout.shape} into {leaf.dtype}. Start with this type, e.g. `to_float(x0)`."
+                f"The step of `iterate` turned {layout.dtype} {layout.shape} into {leaf.dtype}. Start with "
+                f"this type, e.g. `to_float(x0)`."
             )
         shapes.append(shape)
     if any(shape != layout.shape for shape, layout in zip(shapes, layouts, strict=True)):
         raise _Grown(shapes)
-    missing = [layout.shape for leaf, layout in zip(after, layouts, strict=True) if leaf.shape != layout.shape]
+    missing = [
+        layout.shape for leaf, layout in zip(after, layouts, strict=True) if leaf.shape != layout.shape
+    ]
     if missing:
-        raise IncompatibleShapes(f"The step of `iterate` lost dims of the state {missing}. Keep them with `expand`.")
+        raise IncompatibleShapes(
+            f"The step of `iterate` lost dims of the state {missing}. Keep them with `expand`."
+        )
 
 
 def _trajectory(layouts: Sequence[Layout], natives: Sequence[Any], along: Shape) -> list[Tensor]:
@@ -230,12 +299,19 @@ def _trajectory(layouts: Sequence[Layout], natives: Sequence[Any], along: Shape)
 
 def _with_leading(layout: Layout, along: Shape) -> Layout:
     if isinstance(layout, Dense):
-        return Dense.of((along.dim, *layout.stored), Shape.of((along.dim, *layout.shape.dims)), layout.dtype, layout.backend)
+        return Dense.of(
+            (along.dim, *layout.stored),
+            Shape.of((along.dim, *layout.shape.dims)),
+            layout.dtype,
+            layout.backend,
+        )
     assert isinstance(layout, Parts)
     return Parts.of(layout.dim, tuple(_with_leading(part, along) for part in layout.parts))
 
 
-def while_loop(condition: Callable[..., Any], step: Callable[..., Any], *x0: Any, limit: int | None = None) -> Any:
+def while_loop(
+    condition: Callable[..., Any], step: Callable[..., Any], *x0: Any, limit: int | None = None
+) -> Any:
     """State when `condition(*state)` is False for the first time, or after `limit` steps.
 
     Not unrolled when compiled. Differentiable forwards; backwards only with a `limit`.
@@ -267,7 +343,10 @@ def while_loop(condition: Callable[..., Any], step: Callable[..., Any], *x0: Any
         tensor = value if isinstance(value, Tensor) else flat_output(value, backend, canonical=True)
         assert isinstance(tensor, Tensor)
         if tensor.rank:
-            raise IncompatibleShapes(f"The condition of `while_loop` is one bool, but has dims {tensor.shape}. Reduce it with `any` or `all`.")
+            raise IncompatibleShapes(
+                f"The condition of `while_loop` is one bool, but has dims {tensor.shape}. Reduce it with "
+                f"`any` or `all`."
+            )
         return tensor.block().natives[0]
 
     def flat_step(natives: Natives) -> Natives:
@@ -276,7 +355,10 @@ def while_loop(condition: Callable[..., Any], step: Callable[..., Any], *x0: Any
         try:
             _check_state(after, layouts, found, structure)
         except _Grown as grown:
-            raise IncompatibleShapes(f"The step of `while_loop` changed the dims of the state to {grown.shapes}. Expand the initial state.") from None
+            raise IncompatibleShapes(
+                f"The step of `while_loop` changed the dims of the state to {grown.shapes}. Expand the "
+                f"initial state."
+            ) from None
         return tuple(n for leaf, layout in zip(after, layouts, strict=True) for n in natives_as(leaf, layout))
 
     final = backend.while_loop(flat_condition, flat_step, initial, limit)

@@ -1,4 +1,6 @@
-"""Compilation by tracing. The key of a trace is ours: tree structure, dims and types, devices, static arguments, settings.
+"""Compilation by tracing. The key of a trace is ours.
+
+Tree structure, dims and types, devices, static arguments, settings.
 
 Values never trace again, nor does the way a tensor is stored: arguments enter in one canonical layout.
 """
@@ -76,7 +78,9 @@ class JitFunction(functools.partial[Any]):
     static_names: tuple[str, ...]
     forget: bool
 
-    def __new__(cls, f: Callable[..., Any], static_names: tuple[str, ...] = (), forget: bool = False) -> JitFunction:
+    def __new__(
+        cls, f: Callable[..., Any], static_names: tuple[str, ...] = (), forget: bool = False
+    ) -> JitFunction:
         self = super().__new__(cls, f)
         self.traces, self.entries, self.static_names, self.forget = {}, {}, static_names, forget
         functools.update_wrapper(self, f)
@@ -111,7 +115,9 @@ class JitFunction(functools.partial[Any]):
     def _inline(self, args: Any, kwargs: Any, static: Any) -> Any:
         return self.func(*args, **kwargs, **(static or {}))
 
-    def _split_static(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any], dict[str, Any]]:
+    def _split_static(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any], dict[str, Any]]:
         signature = signature_of(self.func)
         assert signature is not None
         bound = signature.bind(*args, **kwargs)
@@ -122,7 +128,9 @@ class JitFunction(functools.partial[Any]):
         static = {name: arguments.pop(name) for name in self.static_names if name in arguments}
         return (), arguments, static
 
-    def _enter(self, key: Any, leaves: list[Tensor], structure: Structure, has_kwargs: bool, static: Any) -> Entry | None:
+    def _enter(
+        self, key: Any, leaves: list[Tensor], structure: Structure, has_kwargs: bool, static: Any
+    ) -> Entry | None:
         backend = backend_for(leaves)
         if settings().traced or "jit" not in backend.supports or not all(leaf.available for leaf in leaves):
             if settings().traced or "jit" not in backend.supports:
@@ -131,7 +139,9 @@ class JitFunction(functools.partial[Any]):
         layouts = tuple(canonical_layout(leaf.layout, backend) for leaf in leaves)
         devices = tuple(leaf.device.name for leaf in leaves) if len(backend.list_devices()) > 1 else ()
         trace_key = (structure, layouts, devices, _key_of(static), settings())
-        steps = tuple(storing_steps(leaf.layout, layout) for leaf, layout in zip(leaves, layouts, strict=True))
+        steps = tuple(
+            storing_steps(leaf.layout, layout) for leaf, layout in zip(leaves, layouts, strict=True)
+        )
         trace = self.traces.get(trace_key)
         if trace is None:
             if self.forget:
@@ -141,7 +151,9 @@ class JitFunction(functools.partial[Any]):
             try:
                 trace = self._trace(backend, layouts, structure, has_kwargs, static, examples, None)
             except KeyNeeded:
-                trace = self._trace(backend, layouts, structure, has_kwargs, static, examples, lambda: _new_words(backend))
+                trace = self._trace(
+                    backend, layouts, structure, has_kwargs, static, examples, lambda: _new_words(backend)
+                )
             self.traces[trace_key] = trace
         entry = Entry(steps, trace)
         if not devices:
@@ -165,11 +177,20 @@ class JitFunction(functools.partial[Any]):
             leaves = [spread(x) for x in tensors_of(layouts, natives)]
             built = structure.build(leaves)
             args, kwargs = built if has_kwargs else (built, {})
-            with changed_settings(traced="jit", backend=backend.name), collected_reports() as reports, drawing_from(key):
+            with (
+                changed_settings(traced="jit", backend=backend.name),
+                collected_reports() as reports,
+                drawing_from(key),
+            ):
                 result = self.func(*args, **kwargs, **(static or {}))
                 natives, output = flat_output(result, backend, canonical=True)
                 hidden, described = flat_output([r.failed for r in reports], backend, canonical=True)
-            found.append((output, [Report(layout, r.error) for layout, r in zip(described.layouts, reports, strict=True)]))
+            found.append(
+                (
+                    output,
+                    [Report(layout, r.error) for layout, r in zip(described.layouts, reports, strict=True)],
+                )
+            )
             return natives + hidden
 
         compiled = backend.compile(flat, examples if words is None else (*examples, *words()))
@@ -195,20 +216,26 @@ def _key_of(static: Any) -> Any:
     if not static:
         return None
     leaves, structure = flat_arguments(static)
-    return structure, *((leaf.layout, *(leaf.backend.to_numpy(n).tobytes() for n in leaf.natives)) for leaf in leaves)
+    return structure, *(
+        (leaf.layout, *(leaf.backend.to_numpy(n).tobytes() for n in leaf.natives)) for leaf in leaves
+    )
 
 
 @overload
-def jit_compile(f: Callable[P, R], auxiliary_args: str = ..., forget_traces: bool | None = ...) -> Callable[P, R]: ...
+def jit_compile(
+    f: Callable[P, R], auxiliary_args: str = ..., forget_traces: bool | None = ...
+) -> Callable[P, R]: ...
 @overload
-def jit_compile(f: None = ..., auxiliary_args: str = ..., forget_traces: bool | None = ...) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+def jit_compile(
+    f: None = ..., auxiliary_args: str = ..., forget_traces: bool | None = ...
+) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 def jit_compile(f: Any = None, auxiliary_args: str = "", forget_traces: bool | None = None) -> Any:
     """`f` compiled for the backend of its arguments; usable as decorator, with or without arguments.
 
-    Traced once per structure, dims, element types, devices, static arguments and precision; other values, and other ways in
-    which equal dims are stored, never trace again. Python numbers are inputs; strings, bools and None are static. Tensors that
-    `f` takes from outside keep the value that they had when traced. NumPy has no compiler: there `f` runs as it is, unless
-    the default backend has one.
+    Traced once per structure, dims, element types, devices, static arguments and precision; other values, and
+    other ways in which equal dims are stored, never trace again. Python numbers are inputs; strings, bools
+    and None are static. Tensors that `f` takes from outside keep the value that they had when traced. NumPy
+    has no compiler: there `f` runs as it is, unless the default backend has one.
 
     Args:
         f: Function of tensors, numbers, trees and static values that returns such.
