@@ -17,6 +17,7 @@ import phi_tensor as math
 from phi_tensor import channel, instance, spatial
 from phi_tensor._plan import ROWS, RULES, Row
 from phi_tensor.testing import _reference as ref
+from phi_tensor.testing import assert_close
 from phi_tensor.testing._laws import (
     OTHER_NAMES,
     Case,
@@ -26,10 +27,11 @@ from phi_tensor.testing._laws import (
     arrays_in,
     as_layout,
     check_result,
+    differentiated,
     entries,
     loss_of,
     noted,
-    reference_derivatives,
+    reference_of,
     tensor_of,
 )
 from phi_tensor.testing._reference import Named
@@ -182,7 +184,11 @@ def all_cases() -> list[Case]:
 
 CASES = all_cases()
 PLACES = [(case, layout) for case in CASES for layout in case.possible_layouts()]
+FIRST = {ROWS[case.row].kind: case for case in reversed(CASES)}
 SMOOTH = [(case, layout) for case, layout in PLACES if case.smooth]
+
+JIT_PLACES = [(case, layout) for case, layout in PLACES if layout == "dense" or case is FIRST[ROWS[case.row].kind]]
+"""All cases as one array; other layouts once per kind, as what is compiled then differs by kind only."""
 
 each_case = pytest.mark.parametrize("case", CASES, ids=repr)
 each_place = pytest.mark.parametrize(("case", "layout"), PLACES, ids=[f"{c}-{layout}" for c, layout in PLACES])
@@ -206,98 +212,127 @@ def test_every_row_has_a_case(row):
     assert any(case.row == row.name for case in CASES), f"`{row.name}` has no case: add one to `PARAMETERS`"
 
 
-@each_place
-def test_value_is_that_of_numpy(case, layout, backend, support):
+@each_case
+def test_value_is_that_of_numpy(case, backend, support):
     operands = [tensor_of(x, Names()) for x in case.values()]
-    with noted(support, GAPS, case, layout, "value", backend):
-        result = case.call(Names(), *(as_layout(x, layout, Names()) for x in operands))
-        check_result(result, expected(case, layout), Names())
+    with noted(support, GAPS, case, "dense", "value", backend):
+        result = case.call(Names(), *operands)
+        check_result(result, expected(case, "dense"), Names())
         assert result.dtype.precision in (None, 32) or case.row == "cast"
+
+
+@each_place
+def test_layout_does_not_matter(case, layout, backend, support):
+    with math.precision(64), noted(support, GAPS, case, layout, "value", backend):
+        operands = [as_layout(tensor_of(x, Names()), layout, Names()) for x in case.values()]
+        check_result(case.call(Names(), *operands), expected(case, layout), Names())
 
 
 @each_case
 def test_batch_is_each_entry(case, backend):
-    batched = any("b" in x.dims for x in case.values())
-    for i in range(2 if batched else 0):
-        values = entries(case.values(), i)
-        check_result(case.call(Names(), *(tensor_of(x, Names()) for x in values)), [({}, case.oracle(*values))], Names())
+    with math.precision(64):
+        operands = [tensor_of(x, Names()) for x in case.values()]
+        result = case.call(Names(), *operands)
+        for i in range(result.shape.get_size("b") if any("b" in x.shape for x in operands) else 0):
+            alone = case.call(Names(), *(x[{"b": i}] for x in operands))
+            assert_close(alone, result[{"b": i}], because="one entry alone, and as part of the batch")
+            check_result(alone, [({}, case.oracle(*entries(case.values(), i)))], Names())
 
 
 @each_case
 def test_order_of_dims_does_not_matter(case, backend):
-    operands = [tensor_of(x, Names(), transposed=True) for x in case.values()]
-    check_result(case.call(Names(), *operands), expected(case, "dense"), Names())
+    with math.precision(64):
+        operands = [tensor_of(x, Names(), transposed=True) for x in case.values()]
+        check_result(case.call(Names(), *operands), expected(case, "dense"), Names())
 
 
 @each_case
 def test_names_do_not_matter(case, backend):
     names = Names(OTHER_NAMES)
-    operands = [tensor_of(x, names) for x in case.values()]
-    check_result(case.call(names, *operands), expected(case, "dense"), names)
+    with math.precision(64):
+        operands = [tensor_of(x, names) for x in case.values()]
+        check_result(case.call(names, *operands), expected(case, "dense"), names)
 
 
 def expected(case, layout):
     return [(selection, case.oracle(*arrays)) for selection, arrays in arrays_in(layout, case.values())]
 
 
+@pytest.fixture(scope="module")
+def compiled():
+    """Outcomes by backend: all cases are compiled at once, as compilers take seconds for any function."""
+    return {}
+
+
+def compiled_outcome(compiled, backend, place, places, evaluate):
+    """What `evaluate(place, operands)` gives in one compiled function for all `places`; raises what it raised."""
+    key = backend.name, evaluate
+    if key not in compiled:
+        compiled[key] = outcomes = {}
+
+        def compute(inputs):
+            results = {}
+            for i, (case, layout) in enumerate(places):
+                try:
+                    results[str(i)] = evaluate((case, layout), [inputs[operands.index(o)] for o in enumerate(case.operands)])
+                except Exception as error:
+                    outcomes[case, layout] = error
+            return results
+
+        operands = list(dict.fromkeys(o for case, _ in places for o in enumerate(case.operands)))
+        values = {o: x for case, _ in places for o, x in zip(enumerate(case.operands), case.values(), strict=True)}
+        with math.precision(64):
+            results = math.jit_compile(compute)([tensor_of(values[o], Names()) for o in operands])
+        outcomes.update((places[int(i)], result) for i, result in results.items())
+    if place not in compiled[key]:
+        pytest.fail("the function that holds all cases did not compile, see the first failure")
+    outcome = compiled[key][place]
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
+
+
 @pytest.mark.needs("jit")
 @pytest.mark.compiled
-def test_value_in_jit(backend, support):
-    """All cases are compiled at once: compilers take seconds for one function, whatever its length."""
-    failed: dict[str, Exception] = {}
-
-    def compute(values):
-        results = {}
-        for place, operands in zip(PLACES, values, strict=True):
-            try:
-                results[str(place)] = place[0].call(Names(), *(as_layout(x, place[1], Names()) for x in operands))
-            except Exception as error:
-                failed[str(place)] = error
-        return results
-
-    with math.precision(64):
-        values = tuple(tuple(tensor_of(x, Names()) for x in case.values()) for case, _ in PLACES)
-        results = math.jit_compile(compute)(values)
-    for case, layout in PLACES:
-        with noted(support, GAPS, case, layout, "jit", backend):
-            check_outcome(str((case, layout)), results, failed, lambda x, c=case, at=layout: check_result(x, expected(c, at), Names()))
+@pytest.mark.parametrize(("case", "layout"), JIT_PLACES, ids=[f"{c}-{layout}" for c, layout in JIT_PLACES])
+def test_value_in_jit(case, layout, backend, support, compiled):
+    rows = [case.row] if layout == "dense" else [row.name for row in ROWS.values() if row.kind == ROWS[case.row].kind]
+    with math.precision(64), noted(support, GAPS, case, layout, "jit", backend, rows):
+        result = compiled_outcome(compiled, backend, (case, layout), JIT_PLACES, value)
+        check_result(result, expected(case, layout), Names())
 
 
-def check_outcome(key, results, failed, check):
-    if key in failed:
-        raise failed[key]
-    try:
-        check(results[key])
-    except AssertionError as error:
-        raise AssertionError(f"{key} in jit: {error}") from error
+def value(place, operands):
+    case, layout = place
+    return case.call(Names(), *(as_layout(x, layout, Names()) for x in operands))
 
 
 @pytest.mark.needs("reverse")
 @each_smooth
 def test_reverse_derivative_is_the_difference_quotient(case, layout, backend, support):
-    reference = reference_derivatives(case, layout)
+    reference = reference_of(case, layout)
     with math.precision(64), noted(support, GAPS, case, layout, "reverse", backend):
         loss, operands, directions = loss_of(case, layout)
-        check_derivative(reverse(loss, operands, directions), reference.first, reference.scale)
+        check_number(reverse(loss, operands, directions), reference.first, reference.scale)
 
 
 @pytest.mark.needs("forward")
 @each_smooth
 def test_forward_derivative_is_the_difference_quotient(case, layout, backend, support):
-    reference = reference_derivatives(case, layout)
+    reference = reference_of(case, layout)
     with math.precision(64), noted(support, GAPS, case, layout, "forward", backend):
         loss, operands, directions = loss_of(case, layout)
-        check_derivative(forward(loss, operands, directions), reference.first, reference.scale)
+        check_number(forward(loss, operands, directions), reference.first, reference.scale)
 
 
 @pytest.mark.needs("reverse", "forward")
 @each_smooth
 def test_second_derivative_is_the_difference_quotient(case, layout, backend, support):
-    reference = reference_derivatives(case, layout)
+    reference = reference_of(case, layout)
     with math.precision(64), noted(support, GAPS, case, layout, "second", backend):
         loss, operands, directions = loss_of(case, layout)
         derivative = forward(lambda xs: reverse(loss, xs, directions), operands, directions)
-        check_derivative(derivative, reference.second, reference.scale, 1e-6)
+        check_number(derivative, reference.second, reference.scale, 1e-6)
 
 
 def reverse(loss, operands, directions):
@@ -316,34 +351,22 @@ def total(terms):
     return result
 
 
-def check_derivative(actual, desired, scale, tolerance=1e-9):
+def check_number(actual, desired, scale, tolerance=1e-9):
     """Difference quotients of fourth order with step 1e-3: their own error is about 1e-11 of the values."""
     assert actual.rank == 0
     assert float(actual) == pytest.approx(desired, rel=tolerance, abs=tolerance * scale)
 
 
-@pytest.mark.needs("jit", "reverse", "forward")
+@pytest.mark.needs("jit", "reverse")
 @pytest.mark.compiled
-def test_derivatives_in_jit(backend):
-    """Reverse derivatives of all cases in one compiled function."""
-    places = [(case, layout) for case, layout in SMOOTH if layout == "dense"]
-    failed: dict[str, Exception] = {}
+@pytest.mark.parametrize("case", [case for case in CASES if case.smooth], ids=repr)
+def test_derivative_in_jit(case, backend, compiled):
+    reference = reference_of(case, "dense")
+    places = [place for place in SMOOTH if place[1] == "dense"]
+    outcome = compiled_outcome(compiled, backend, (case, "dense"), places, derivative)
+    check_number(outcome, reference.first, reference.scale)
 
-    def compute(operands):
-        results = {}
-        for place, xs in zip(places, operands, strict=True):
-            loss, _, directions = losses[str(place)]
-            try:
-                results[str(place)] = reverse(loss, xs, directions)
-            except Exception as error:
-                failed[str(place)] = error
-        return results
 
-    with math.precision(64):
-        losses = {str(place): loss_of(*place) for place in places}
-        results = math.jit_compile(compute)([losses[str(place)][1] for place in places])
-        for place in places:
-            reference = reference_derivatives(*place)
-            check_outcome(
-                str(place), results, failed, lambda x, r=reference: check_derivative(x, r.first, r.scale)
-            )
+def derivative(place, operands):
+    loss, _, directions = loss_of(*place)
+    return reverse(loss, [operands[i] for i in differentiated(place[0])], directions)
