@@ -142,6 +142,23 @@ def gather(x: Named, indices: Named, dims: Sequence[str], vector: str, batch: Se
     return Named((*batch, *places, *rest), result)
 
 
+def sample(x: Named, points: Mapping[str, Named], mode: str) -> Named:
+    """Multilinear interpolation at index coordinates per dim, which reach at most one entry outside; `mode` as for `pad`."""
+    padded = pad(x, dict.fromkeys(points, (1, 1)), mode)
+    low = {dim: apply(lambda c: np.floor(c).astype(int) + 1, point) for dim, point in points.items()}
+    weight = {dim: apply(lambda c: c - np.floor(c), point) for dim, point in points.items()}
+    shared = tuple(d for d in x.dims if all(d in point.dims for point in points.values()))
+    total: Named | None = None
+    for corner in np.ndindex(*(2,) * len(points)):
+        at = {dim: apply(lambda i, k=k: i + k, low[dim]) for dim, k in zip(points, corner, strict=True)}
+        value = gather(padded, stack(list(at.values()), "_index"), tuple(points), "_index", shared)
+        for dim, k in zip(points, corner, strict=True):
+            value = apply(lambda v, w, k=k: v * (w if k else 1 - w), value, weight[dim])
+        total = value if total is None else apply(np.add, total, value)
+    assert total is not None
+    return total
+
+
 def scatter_add(base: Named, indices: Named, values: Named, dims: Sequence[str], vector: str, batch: Sequence[str] = ()) -> Named:
     """`base` plus all values at their index vectors."""
     places = tuple(d for d in indices.dims if d != vector and d not in batch)
