@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from phi_tensor._create import wrap
 from phi_tensor._dim import Dim
 from phi_tensor._dim_types import channel, instance
 from phi_tensor._dtype import INT64
@@ -108,12 +109,18 @@ def check_inside(indices: Tensor, names: Sequence[str], index: str, values: Shap
     outside: Any = False
     for i, name in enumerate(names):
         entry = indices if index == NO_INDEX else indices[{index: i}]
-        wrong = (entry < 0) | (entry >= cast("int", values.get_size(name)))
+        wrong = (entry < 0) | (entry >= _sizes(values, name))
         outside = wrong if outside is False else outside | wrong
     if outside is not False:
         sizes = {name: values.get_size(name) for name in names}
         any_outside = table.ANY(outside, names=outside.shape.names) if outside.rank else outside
         report(any_outside, lambda _: IndexError(f"`{function}` met indices outside of {sizes}. Clip or mask them first."))
+
+
+def _sizes(values: Shape, name: str) -> Any:
+    """Size of a dim, as a tensor where it varies."""
+    dim = values.get_dim(name)
+    return wrap(np.asarray(dim.size), values[dim.over]) if dim.over else dim.size
 
 
 @rule("gather")
