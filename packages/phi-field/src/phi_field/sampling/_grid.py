@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, reduce
-from operator import add
+from itertools import product
+from operator import add, mul
 from typing import Any, cast
 from weakref import WeakValueDictionary
 
@@ -18,8 +19,8 @@ import numpy as np
 
 import phi_tensor as math
 from phi_geom import Box, UniformGrid
-from phi_tensor import IncompatibleShapes, Shape, Tensor, channel, dual, wrap
-from phi_tensor.extrapolation import CopyExtrapolation, Extrapolation
+from phi_tensor import IncompatibleShapes, Shape, Tensor, channel, dual, instance, spatial, wrap
+from phi_tensor.extrapolation import PERIODIC, CopyExtrapolation, Extrapolation, remove_constant_offset
 from phi_field.sampling._sampling import Sampling
 from phi_field.sampling._site import Site
 
@@ -375,7 +376,18 @@ class Grid(Sampling):
         return values if component is None else values.sliced((("vector", component),))
 
     def _scattered(self, values: Tensor, points: Tensor, staggered: tuple[str, ...], boundary: Extrapolation) -> Tensor:
-        raise NotImplementedError
+        """Values added to the 2ᵈ neighbours of each point, on a grid with one layer around it, which is then folded back."""
+        sizes = self.resolution(staggered, boundary)
+        at = self.indices(points, staggered, boundary)
+        pairs = [_neighbors(at.vector[axis], cast("int", sizes.get_size(axis)), boundary.side(axis, True) == PERIODIC) for axis in self.axes]
+        base = math.zeros(sizes + 2, dtype=float)
+        for corner in product((0, 1), repeat=len(self.axes)):
+            chosen = [pair[i] for pair, i in zip(pairs, corner, strict=True)]
+            index = math.stack([where for where, _ in chosen], _axes_dim(self.axes, False))
+            base = math.scatter(base, index, reduce(mul, [share for _, share in chosen], values), "add", "undefined")
+        for axis in self.axes:
+            base = _folded(base, axis, boundary)
+        return base
 
     # --- derived data
 
@@ -451,6 +463,35 @@ def _outer(boundary: Extrapolation | None, axis: str) -> tuple[bool, bool]:
     if found is None:
         found = kept[axis] = boundary.valid_outer_faces(axis)
     return found
+
+
+def _neighbors(at: Tensor, size: int, periodic: bool) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """`(index, weight)` of the lower and the upper neighbour of positions along one axis, counted from the layer below the grid."""
+    at = at - size * math.floor(at / size) if periodic else math.clip(at, -1, size)
+    lower = math.clip(math.floor(math.stop_gradient(at)), -1, size - 1)
+    share = at - lower
+    index = math.to_int32(lower) + 1
+    return (index, 1 - share), (index + 1, share)
+
+
+def _folded(values: Tensor, axis: str, boundary: Extrapolation) -> Tensor:
+    """Transpose of padding by one layer along an axis: what lies outside goes where the boundary would have taken it from."""
+    size = cast("int", values.shape.get_size(axis)) - 2
+    inner = values.sliced(((axis, (slice, 1, -1, None)),))
+    for outer, weights in _sources(boundary, axis, size):
+        inner = inner + weights * values.sliced(((axis, outer),))
+    return inner
+
+
+def _sources(boundary: Extrapolation, axis: str, size: int) -> list[tuple[int, Tensor]]:
+    """`(position, weights)` of each layer outside: the linear combination of inner values that the boundary puts there."""
+    kept: dict[Any, list[tuple[int, Tensor]]] = boundary.__dict__.setdefault("_sources", {})
+    if (axis, size) not in kept:
+        unit = wrap(np.eye(size), spatial(axis), instance("_inner"))
+        padded = math.pad(unit, {axis: (1, 1)}, remove_constant_offset(boundary))
+        layers = [(outer, math.rename_dims(padded.sliced(((axis, outer),)), "_inner", spatial(axis))) for outer in (0, size + 1)]
+        kept[axis, size] = layers if padded.shape.get_size(axis) == size + 2 else []
+    return kept[axis, size]
 
 
 def _missing(have: tuple[bool, bool], want: tuple[bool, bool]) -> tuple[int, int]:
