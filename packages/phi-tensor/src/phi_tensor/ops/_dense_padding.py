@@ -73,22 +73,17 @@ class DensePadder:
         return (lambda x: getitem(x, full)) if any(i != slice(None) for i in index) else None
 
     def _grow_rank(self, rank: int, stored: list[tuple[int, int, int, tuple[Side, Side]]]) -> None:
-        together: dict[int, dict[int, list[int]]] = {}
+        by_axis: dict[int, tuple[tuple[Side, int], tuple[Side, int]]] = {}
         for axis, low, up, (lower, upper) in stored:
-            widths = [low if low > 0 and _rank(lower) == rank else 0, up if up > 0 and _rank(upper) == rank else 0]
-            if widths == [0, 0]:
-                continue
-            if rank < CONSTANT_RANK:
-                self._join(axis, self._copies(axis, lower, True, widths[0]), self._copies(axis, upper, False, widths[1]))
-                self._grown(axis, *widths)
-                continue
-            for position, (side, width) in enumerate(zip((lower, upper), widths, strict=True)):
-                if width and not self._is_profile(cast("int", side)):
-                    together.setdefault(cast("int", side), {}).setdefault(axis, [0, 0])[position] = width
-                elif width:
-                    self._profile(axis, cast("int", side), position, width)
-        for slot, by_axis in together.items():
-            self._fill(slot, by_axis)
+            widths = (low if _rank(lower) == rank else 0, up if _rank(upper) == rank else 0)
+            if max(widths) > 0:
+                by_axis[axis] = (lower, max(widths[0], 0)), (upper, max(widths[1], 0))
+        if rank == CONSTANT_RANK:
+            self._constants(by_axis)
+            return
+        for axis, ((lower, low), (upper, up)) in by_axis.items():
+            self._join(axis, self._copies(axis, lower, True, low), self._copies(axis, upper, False, up))
+            self._grown(axis, low, up)
 
     def _grown(self, axis: int, low: int, up: int) -> None:
         self.start[axis] += low
@@ -134,29 +129,35 @@ class DensePadder:
 
     # --- constants
 
-    def _is_profile(self, slot: int) -> bool:
-        constant = self.constants[slot]
-        return isinstance(constant, Dense) and bool(constant.stored)
+    def _constants(self, by_axis: dict[int, tuple[tuple[Side, int], tuple[Side, int]]]) -> None:
+        """One native padding where all sides have the same number, else one dim after the other."""
+        slots = {cast("int", side) for pair in by_axis.values() for side, width in pair if width}
+        if len(slots) == 1 and all(isinstance(self.constants[slot], Scalar) for slot in slots):
+            self._fill(slots.pop(), {axis: (low, up) for axis, ((_, low), (_, up)) in by_axis.items()})
+            return
+        for axis, pair in by_axis.items():
+            for position, (side, width) in enumerate(pair):
+                if width and isinstance(self.constants[cast("int", side)], Scalar):
+                    self._fill(cast("int", side), {axis: (0, width) if position else (width, 0)})
+                elif width:
+                    self._profile(axis, cast("int", side), position, width)
 
-    def _fill(self, slot: int, by_axis: dict[int, list[int]]) -> None:
-        widths = tuple(cast("tuple[int, int]", tuple(by_axis.get(axis, (0, 0)))) for axis in range(len(self.stored)))
-        step, pad_constant = self._constant_step(slot), self.backend.ops["pad_constant"]
-        if step is None:
+    def _fill(self, slot: int, by_axis: dict[int, tuple[int, int]]) -> None:
+        widths = tuple(by_axis.get(axis, (0, 0)) for axis in range(len(self.stored)))
+        constant, pad_constant = cast("Scalar", self.constants[slot]), self.backend.ops["pad_constant"]
+        if constant.dtype.kind is self.dtype.kind:
             self.grow.append(lambda x, c: pad_constant(x, widths, c[slot]))
         else:
-            self.grow.append(lambda x, c: pad_constant(x, widths, step(c[slot])))
+            kind = self.dtype.kind
+            self.grow.append(lambda x, c: pad_constant(x, widths, kind(c[slot])))
         for axis, (low, up) in by_axis.items():
             self._grown(axis, low, up)
 
-    def _constant_step(self, slot: int) -> Step | None:
-        constant = self.constants[slot]
-        if isinstance(constant, Scalar):
-            return None if constant.dtype.kind is self.dtype.kind else self.dtype.kind
-        assert isinstance(constant, Dense)
-        return chain([convert_step(constant, self.backend), cast_step(constant.dtype, self.dtype, self.backend)])
-
     def _profile(self, axis: int, slot: int, position: int, width: int) -> None:
-        """Join values that vary along other dims; along dims that grew before, they continue with their edge values."""
+        """Join a tensor; along dims that grew before, it continues with its edge values.
+
+        Not by native padding: JAX and TensorFlow cannot differentiate that with respect to the value.
+        """
         constant = cast("Dense", self.constants[slot])
         name = self.stored[axis].name
         if name in constant.axes:
