@@ -158,7 +158,7 @@ from phi_tensor.ops._grid_sample import (
     grid_sample_bounds,
     grid_sample_with_bounds,
 )
-from phi_tensor.ops._lookup import boolean_mask, gather
+from phi_tensor.ops._lookup import boolean_mask, gather, ravel_index, unravel_index
 from phi_tensor.ops._padding import pad
 from phi_tensor.ops._products import dot, l1_loss, l2_loss, norm, normalize, squared_norm
 from phi_tensor.ops._reductions import (
@@ -175,6 +175,8 @@ from phi_tensor.ops._reductions import (
     std,
     sum_,
 )
+from phi_tensor.ops._scatter import scatter
+from phi_tensor.ops._signal import dct, dst, fft, fftfreq, fourier_laplace, fourier_poisson, idct, idst, ifft
 from phi_tensor.ops._structure import (
     concat,
     expand,
@@ -366,6 +368,18 @@ __all__ = [
     "grid_sample_with_bounds",
     "boolean_mask",
     "gather",
+    "ravel_index",
+    "unravel_index",
+    "scatter",
+    "dct",
+    "dst",
+    "fft",
+    "fftfreq",
+    "fourier_laplace",
+    "fourier_poisson",
+    "idct",
+    "idst",
+    "ifft",
     # transformations and loops
     "jit_compile",
     "gradient",

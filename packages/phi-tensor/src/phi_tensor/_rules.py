@@ -1,7 +1,7 @@
 """Loads every planning rule, so that the table of operations is complete on import."""
 
 from phi_tensor.layouts import _elementwise, _reduction, _structure
-from phi_tensor.ops import _grid, _grid_sample, _lookup, _padding, _products, _slicing
+from phi_tensor.ops import _grid, _grid_sample, _lookup, _padding, _products, _scatter, _signal, _slicing
 
 RULE_MODULES = (
     _elementwise,
@@ -12,6 +12,8 @@ RULE_MODULES = (
     _lookup,
     _padding,
     _products,
+    _scatter,
+    _signal,
     _slicing,
 )
 """The modules that register rules."""
