@@ -1,4 +1,7 @@
-"""Grids on which the laws are tested: one to three dimensions, any boundary, cells of unequal sides, single cells, batches."""
+"""Grids on which the laws are tested.
+
+One to three dimensions, any boundary, cells of unequal sides, single cells, batches.
+"""
 
 import numpy as np
 import pytest
@@ -11,10 +14,10 @@ from phi_tensor.extrapolation import PERIODIC, ZERO, ZERO_GRADIENT, as_extrapola
 from phi_tensor.extrapolation import map as map_rules
 
 BOXES = {
-    "1D": (dict(x=5), dict(x=(0.5, 2.0))),
-    "2D": (dict(x=4, y=3), dict(x=1, y=(1, 2.5))),
-    "3D": (dict(x=3, y=4, z=2), dict(x=1, y=2, z=(0, 0.5))),
-    "one cell": (dict(x=1, y=4), dict(x=0.3, y=2)),
+    "1D": ({"x": 5}, {"x": (0.5, 2.0)}),
+    "2D": ({"x": 4, "y": 3}, {"x": 1, "y": (1, 2.5)}),
+    "3D": ({"x": 3, "y": 4, "z": 2}, {"x": 1, "y": 2, "z": (0, 0.5)}),
+    "one cell": ({"x": 1, "y": 4}, {"x": 0.3, "y": 2}),
 }
 
 BOUNDARIES = {
@@ -36,13 +39,18 @@ def grid(request):
 def boundary(request, grid):
     rule = BOUNDARIES[request.param]
     if request.param == "mixed":
-        rule = as_extrapolation({a: ("periodic" if a == "y" else (0, "zero-gradient") if a == "x" else 0) for a in grid.axes})
+        rule = as_extrapolation(
+            {a: ("periodic" if a == "y" else (0, "zero-gradient") if a == "x" else 0) for a in grid.axes}
+        )
     return rule
 
 
 @pytest.fixture
 def scalar_boundary(boundary):
-    """What makes ∇ the negative adjoint of ∇·: zero gradient where the velocity is fixed, 0 where it is free."""
+    """What makes ∇ the negative adjoint of ∇·.
+
+    Zero gradient where the velocity is fixed, 0 where it is free.
+    """
     swapped = {"0": ZERO_GRADIENT, "zero-gradient": ZERO, "periodic": PERIODIC}
     return map_rules(lambda rule: swapped[repr(rule)], boundary)
 

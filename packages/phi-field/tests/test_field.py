@@ -25,7 +25,7 @@ from phi_field import (
 )
 from phi_geom import Box, Sphere, UniformGrid
 from phi_tensor import IncompatibleShapes, Unsupported, batch, channel, spatial, vec, wrap
-from phi_tensor.extrapolation import NONE, ONE, PERIODIC, ZERO, ZERO_GRADIENT, Undefined, combine_by_direction
+from phi_tensor.extrapolation import ONE, PERIODIC, ZERO, ZERO_GRADIENT, Undefined, combine_by_direction
 from phi_tensor.testing import assert_close
 
 
@@ -53,14 +53,25 @@ def test_bounds_decide_the_order_of_axes(backend):
     assert_close(CenteredGrid(0, bounds=1, x=4, y=3).dx, vec(x=0.25, y=1 / 3))
 
 
-@pytest.mark.parametrize("values", [lambda x, y: x + y, lambda y, x: x + y, lambda p: math.sum(p, "vector"), wrap([[1.0, 2], [2, 3]], spatial("x,y"))])
+@pytest.mark.parametrize(
+    "values",
+    [
+        lambda x, y: x + y,
+        lambda y, x: x + y,
+        lambda p: math.sum(p, "vector"),
+        wrap([[1.0, 2], [2, 3]], spatial("x,y")),
+    ],
+)
 def test_values_from_functions_and_tensors(values, backend):
     assert_close(CenteredGrid(values, x=2, y=2).values, wrap([[1.0, 2.0], [2.0, 3.0]], spatial("x,y")))
 
 
 def test_functions_see_positions_as_a_batch(backend):
     """Reductions inside the function do not mix positions."""
-    assert_close(CenteredGrid(lambda p: math.sum(p), x=2, y=2).values, CenteredGrid(lambda x, y: x + y, x=2, y=2).values)
+    assert_close(
+        CenteredGrid(lambda p: math.sum(p), x=2, y=2).values,
+        CenteredGrid(lambda x, y: x + y, x=2, y=2).values,
+    )
 
 
 def test_values_from_geometries_numbers_and_sequences(backend):
@@ -125,7 +136,9 @@ def test_uniform_tensors_are_cut(backend):
     assert _sizes(StaggeredGrid(values, 0, x=4, y=3)) == [(3, 3), (4, 2)]
     again = StaggeredGrid(lambda x, y: (x * y, x + y), ZERO_GRADIENT, x=4, y=3)
     assert_close(StaggeredGrid(again.staggered_tensor(), ZERO_GRADIENT, x=4, y=3).values, again.values)
-    assert _sizes(StaggeredGrid(math.zeros(spatial(x=4, y=3) & channel(vector="x,y")), PERIODIC, x=4, y=3)) == [(4, 3), (4, 3)]
+    assert _sizes(
+        StaggeredGrid(math.zeros(spatial(x=4, y=3) & channel(vector="x,y")), PERIODIC, x=4, y=3)
+    ) == [(4, 3), (4, 3)]
 
 
 def test_at_centers_knows_the_walls(backend):
@@ -134,11 +147,17 @@ def test_at_centers_knows_the_walls(backend):
 
 
 @pytest.mark.parametrize("boundary", [0, ZERO_GRADIENT, PERIODIC])
-@pytest.mark.parametrize("cells", [dict(x=1, y=1), dict(x=1, y=3)], ids=str)
+@pytest.mark.parametrize("cells", [{"x": 1, "y": 1}, {"x": 1, "y": 3}], ids=str)
 def test_single_cells(cells, boundary, backend):
     """A48: one cell per axis in every grid operation."""
     field = StaggeredGrid(1, boundary, **cells)
-    for result in (field.at_centers(), divergence(field), laplace(field), field * 2 + field, field.with_boundary(ZERO_GRADIENT)):
+    for result in (
+        field.at_centers(),
+        divergence(field),
+        laplace(field),
+        field * 2 + field,
+        field.with_boundary(ZERO_GRADIENT),
+    ):
         assert bool(math.all(math.is_finite(result.values)))
     assert divergence(field).shape == spatial(**cells)
     assert bool(math.all(math.is_finite(sample(field, vec(x=0.3, y=0.7)))))
@@ -181,12 +200,26 @@ def test_unknown_boundaries_are_undefined_and_say_so(backend):
 
 def test_arithmetic_matches_that_of_values(backend):
     field = CenteredGrid(lambda x, y: x + 2 * y, 1, x=3, y=2)
-    for op in (operator.add, operator.sub, operator.mul, operator.truediv, operator.pow, operator.mod, operator.lt, operator.ge, operator.gt, operator.le):
+    for op in (
+        operator.add,
+        operator.sub,
+        operator.mul,
+        operator.truediv,
+        operator.pow,
+        operator.mod,
+        operator.lt,
+        operator.ge,
+        operator.gt,
+        operator.le,
+    ):
         assert_close(op(field, 2.0).values, op(field.values, 2.0))
         assert_close(op(field, field).values, op(field.values, field.values))
     for op in (operator.add, operator.sub, operator.mul, operator.truediv, operator.pow):
         assert_close(op(2.0, field).values, op(2.0, field.values))
-    assert_close((~(field > 3) & (field > 2) | (field > 5)).values, ~(field.values > 3) & (field.values > 2) | (field.values > 5))
+    assert_close(
+        (~(field > 3) & (field > 2) | (field > 5)).values,
+        ~(field.values > 3) & (field.values > 2) | (field.values > 5),
+    )
 
 
 def test_operands_are_resampled_to_the_left_one(backend):
@@ -250,14 +283,21 @@ def test_slices_crop_the_bounds(backend):
 
 def test_resampling_between_grids_is_exact_for_linear_fields(backend):
     fine = CenteredGrid(lambda x, y: 2 * x + y, ZERO_GRADIENT, bounds=4, x=8, y=8)
-    for target in (CenteredGrid(0, 0, bounds=Box(x=(1, 3), y=(1, 3)), x=3, y=5), StaggeredGrid(0, 0, bounds=Box(x=(1, 3), y=(1, 3)), x=3, y=5)):
+    for target in (
+        CenteredGrid(0, 0, bounds=Box(x=(1, 3), y=(1, 3)), x=3, y=5),
+        StaggeredGrid(0, 0, bounds=Box(x=(1, 3), y=(1, 3)), x=3, y=5),
+    ):
         moved = fine.at(target)
         expected = target.with_values(lambda x, y: 2 * x + y)
         assert_close(moved.values, expected.values, rtol=1e-5)
         assert moved.boundary == ZERO
         assert fine.at(target, keep_boundary=True).boundary == ZERO_GRADIENT
     assert_close(sample(fine, vec(x=1.3, y=2.1)), 4.7, rtol=1e-5)
-    assert_close(fine.sample(UniformGrid(x=2, y=2, bounds=4)), CenteredGrid(lambda x, y: 2 * x + y, bounds=4, x=2, y=2).values, rtol=1e-5)
+    assert_close(
+        fine.sample(UniformGrid(x=2, y=2, bounds=4)),
+        CenteredGrid(lambda x, y: 2 * x + y, bounds=4, x=2, y=2).values,
+        rtol=1e-5,
+    )
 
 
 def test_staggered_fields_are_sampled_by_component(backend):
@@ -267,7 +307,11 @@ def test_staggered_fields_are_sampled_by_component(backend):
     assert_close(whole[{"~vector": "x"}].vector["x"], velocity.values.vector["x"])
     scalar = CenteredGrid(lambda x, y: x, ZERO_GRADIENT, x=4, y=4)
     assert_close(scalar.at_faces(0).values.vector["x"].y[0], wrap([1.0, 2.0, 3.0], spatial("x")))
-    assert_close(velocity.at(CenteredGrid(0, x=2, y=2, bounds=4)).values.vector["x"].y[0], wrap([1.0, 3.0], spatial("x")), rtol=1e-6)
+    assert_close(
+        velocity.at(CenteredGrid(0, x=2, y=2, bounds=4)).values.vector["x"].y[0],
+        wrap([1.0, 3.0], spatial("x")),
+        rtol=1e-6,
+    )
 
 
 def test_pull_back_with_bounds_limits_the_values(backend):
@@ -295,7 +339,12 @@ def test_laplace_of_a_constant(backend):
 def test_operators_accept_some_axes_and_other_dims(backend):
     field = CenteredGrid(lambda x, y: x * x + y, ZERO_GRADIENT, x=5, y=4)
     assert spatial_gradient(field, dims="x").values.shape.get_labels("vector") == ("x",)
-    assert spatial_gradient(CenteredGrid((1, 2), x=3, y=3), stack_dim=channel("gradient")).shape.get_size("gradient") == 2
+    assert (
+        spatial_gradient(CenteredGrid((1, 2), x=3, y=3), stack_dim=channel("gradient")).shape.get_size(
+            "gradient"
+        )
+        == 2
+    )
     assert_close(laplace(field, axes="y").values.y[1:-1], 0 * field.values.y[1:-1])
 
 
@@ -380,14 +429,22 @@ def test_numpy(backend):
         (lambda: CenteredGrid(np.zeros((2, 2)), x=2, y=2), IncompatibleShapes, "spatial"),
         (lambda: CenteredGrid((1, 2, 3), x=2, y=2), IncompatibleShapes, "axis"),
         (lambda: CenteredGrid(0, resolution=4), IncompatibleShapes, "bounds"),
-        (lambda: StaggeredGrid(math.zeros(spatial(x=9, y=9) & channel(vector="x,y")), x=4, y=3), IncompatibleShapes, "stores"),
+        (
+            lambda: StaggeredGrid(math.zeros(spatial(x=9, y=9) & channel(vector="x,y")), x=4, y=3),
+            IncompatibleShapes,
+            "stores",
+        ),
         (lambda: divergence(CenteredGrid(0, x=2, y=2)), IncompatibleShapes, "one component per axis"),
         (lambda: curl(CenteredGrid(0, x=2)), IncompatibleShapes, "not defined"),
         (lambda: spatial_gradient(CenteredGrid(0, x=2), at="middle"), Unsupported, "'center'"),
         (lambda: spatial_gradient(CenteredGrid((0, 0), x=2, y=2)), IncompatibleShapes, "stack_dim"),
         (lambda: StaggeredGrid(0, x=2, y=2).x[0], IncompatibleShapes, "at_centers"),
         (lambda: CenteredGrid(0, x=2) * (1, 2, 3), IncompatibleShapes, "axis"),
-        (lambda: math.stack([CenteredGrid(0, x=2), CenteredGrid(0, x=3)], batch("b")), IncompatibleShapes, "at\\(other\\)"),
+        (
+            lambda: math.stack([CenteredGrid(0, x=2), CenteredGrid(0, x=3)], batch("b")),
+            IncompatibleShapes,
+            "at\\(other\\)",
+        ),
         (lambda: sample(CenteredGrid(0, x=2), Sphere(x=0, radius=1)), TypeError, "center"),
         (lambda: resample(1, to=Sphere(x=0, radius=1)), TypeError, "field to follow"),
         (lambda: CenteredGrid(0, x=2).missing, AttributeError, "missing"),

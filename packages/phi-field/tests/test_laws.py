@@ -1,10 +1,25 @@
-"""Laws of a discretisation, on random fields in 64 bit: what the continuous operators obey, the discrete ones obey exactly."""
+"""Laws of a discretisation, on random fields in 64 bit.
+
+What the continuous operators obey, the discrete ones obey exactly.
+"""
 
 import numpy as np
 import pytest
 
 import phi_tensor as math
-from phi_field import CenteredGrid, Field, Grid, Site, StaggeredGrid, curl, divergence, integrate, laplace, sample, spatial_gradient
+from phi_field import (
+    CenteredGrid,
+    Field,
+    Grid,
+    Site,
+    StaggeredGrid,
+    curl,
+    divergence,
+    integrate,
+    laplace,
+    sample,
+    spatial_gradient,
+)
 from phi_geom import Box, UniformGrid
 from phi_tensor import batch, channel, spatial
 from phi_tensor.extrapolation import NONE, PERIODIC, ZERO, ZERO_GRADIENT
@@ -46,7 +61,11 @@ def test_gradient_and_divergence_are_adjoint(grid, boundary, scalar_boundary, dr
 
 def test_laplace_is_the_divergence_of_the_gradient(grid, scalar_boundary, draw):
     field = draw(grid, "center", scalar_boundary)
-    assert_close(laplace(field).values, divergence(spatial_gradient(field, boundary=NONE, at="face")).values, atol=1e-11)
+    assert_close(
+        laplace(field).values,
+        divergence(spatial_gradient(field, boundary=NONE, at="face")).values,
+        atol=1e-11,
+    )
 
 
 def test_laplace_is_symmetric(grid, boundary, draw):
@@ -57,10 +76,15 @@ def test_laplace_is_symmetric(grid, boundary, draw):
 
 @pytest.mark.parametrize("at", ["center", "face"])
 def test_gradient_is_exact_on_linear_fields(grid, at, backend):
-    """Everywhere at centers where the field continues linearly outside, at inner faces whatever is outside."""
+    """Everywhere at centers where the field continues linearly outside.
+
+    At inner faces whatever is outside.
+    """
     slopes = dict(zip("xyz", (2.0, -1.0, 0.5), strict=True))
     rule = "symmetric-gradient" if min(grid.shape.sizes) > 1 else NONE
-    field = CenteredGrid(lambda p: 3 + sum(slopes[a] * p.vector[a] for a in grid.axes), rule, grid.bounds, grid.shape)
+    field = CenteredGrid(
+        lambda p: 3 + sum(slopes[a] * p.vector[a] for a in grid.axes), rule, grid.bounds, grid.shape
+    )
     if at == "center" and rule is NONE:
         field = field.x[0]
         field = field.with_boundary("symmetric-gradient")
@@ -81,7 +105,7 @@ def test_interpolation_is_exact_on_linear_fields(grid, draw):
 
 @pytest.mark.parametrize("site", ["center", "face"])
 def test_evaluation_at_its_points_gives_the_field(grid, boundary, site, draw):
-    """evaluate ∘ points = identity."""
+    """Evaluate ∘ points = identity."""
     field = draw(grid, site, boundary)
     assert_close(field.pull_back(field.points).values, field.values, atol=1e-11)
 
@@ -91,7 +115,9 @@ def test_deposition_is_the_transpose_of_evaluation(grid, boundary, site, draw, r
     """⟨deposit(w), φ⟩ = ⟨w, φ(points)⟩ for fields that are zero or copies outside."""
     field = draw(grid, site, boundary)
     inside = rng.uniform(0.1, 0.9, (7, len(grid.axes)))
-    points = grid.bounds.local_to_global(math.tensor(inside, math.instance("points"), channel(vector=grid.axes)))
+    points = grid.bounds.local_to_global(
+        math.tensor(inside, math.instance("points"), channel(vector=grid.axes))
+    )
     values = sample(field, points)
     weights = math.tensor(rng.standard_normal((2, 7)), batch("b"), math.instance("points")) + 0 * values
     deposited = grid.deposit(weights, points, Site.of(site), boundary)
@@ -100,7 +126,7 @@ def test_deposition_is_the_transpose_of_evaluation(grid, boundary, site, draw, r
 
 def test_curl_of_a_gradient_vanishes(draw, backend):
     """∇×∇p = 0 at all inner vertices or edges."""
-    for resolution in (dict(x=4, y=3), dict(x=3, y=4, z=2)):
+    for resolution in ({"x": 4, "y": 3}, {"x": 3, "y": 4, "z": 2}):
         grid = Grid(UniformGrid(**resolution))
         pressure = draw(grid, "center", PERIODIC)
         gradient = spatial_gradient(pressure, at="face")
@@ -108,7 +134,7 @@ def test_curl_of_a_gradient_vanishes(draw, backend):
 
 
 @pytest.mark.parametrize("rule", [PERIODIC, ZERO, NONE])
-@pytest.mark.parametrize("resolution", [dict(x=4, y=3), dict(x=3, y=4, z=2)], ids=["2D", "3D"])
+@pytest.mark.parametrize("resolution", [{"x": 4, "y": 3}, {"x": 3, "y": 4, "z": 2}], ids=["2D", "3D"])
 def test_curl_has_no_divergence(rule, resolution, draw):
     """∇·∇×ψ = 0 exactly, whatever ψ is at vertices (2D) or edges (3D)."""
     grid = Grid(UniformGrid(bounds=Box(**{a: 0.5 + i for i, a in enumerate(resolution)}), **resolution))
@@ -152,11 +178,19 @@ OPERATORS = {
     "gradient": (
         spatial_gradient,
         _sines,
-        lambda p: math.stack({a: math.cos(p.vector[a]) if a == "x" else -math.sin(p.vector[a]) for a in p.vector.labels}, channel("vector")),
+        lambda p: math.stack(
+            {a: math.cos(p.vector[a]) if a == "x" else -math.sin(p.vector[a]) for a in p.vector.labels},
+            channel("vector"),
+        ),
         "center",
     ),
     "divergence": (divergence, lambda p: math.sin(p), lambda p: math.sum(math.cos(p), "vector"), "face"),
-    "centered divergence": (divergence, lambda p: math.sin(p), lambda p: math.sum(math.cos(p), "vector"), "center"),
+    "centered divergence": (
+        divergence,
+        lambda p: math.sin(p),
+        lambda p: math.sum(math.cos(p), "vector"),
+        "center",
+    ),
     "at centers": (lambda u: u.at_centers(), lambda p: math.sin(p), lambda p: math.sin(p), "face"),
 }
 

@@ -18,8 +18,16 @@ def _vec(*numbers):
 SHAPES = {
     **{f"box {n}D": Box(_vec(*[-0.5, 0.1, -0.3][:n]), _vec(*[0.7, 0.9, 0.6][:n])) for n in (1, 2, 3)},
     **{f"sphere {n}D": Sphere(_vec(*[0.1, -0.2, 0.3][:n]), 0.6) for n in (1, 2, 3)},
-    **{f"spheres {n}D": math.stack([Sphere(_vec(*[-0.8] * n), 0.3), Sphere(_vec(*[0.5] * n), 0.4)], instance("balls")) for n in (1, 2, 3)},
-    **{f"union {n}D": union(Box(_vec(*[-1] * n), _vec(*[-0.4] * n)), Sphere(_vec(*[0.5] * n), 0.4)) for n in (1, 2, 3)},
+    **{
+        f"spheres {n}D": math.stack(
+            [Sphere(_vec(*[-0.8] * n), 0.3), Sphere(_vec(*[0.5] * n), 0.4)], instance("balls")
+        )
+        for n in (1, 2, 3)
+    },
+    **{
+        f"union {n}D": union(Box(_vec(*[-1] * n), _vec(*[-0.4] * n)), Sphere(_vec(*[0.5] * n), 0.4))
+        for n in (1, 2, 3)
+    },
     **{f"complement {n}D": ~Sphere(_vec(*[0.1, -0.2, 0.3][:n]), 0.6) for n in (1, 2, 3)},
 }
 EXACT = [name for name in SHAPES if "complement" not in name]
@@ -68,9 +76,14 @@ def test_gradient_of_the_distance_is_the_unit_normal(shape, backend, rng):
     """Central differences off the medial axis."""
     with math.precision(64):
         points, h = _points(rng, shape, backend), 1e-6
-        steps = {axis: h * vec(**{other: float(other == axis) for other in shape.axes}) for axis in shape.axes}
+        steps = {
+            axis: h * vec(**{other: float(other == axis) for other in shape.axes}) for axis in shape.axes
+        }
         distance = shape.approximate_signed_distance
-        slope = math.stack({axis: (distance(points + e) - distance(points - e)) / (2 * h) for axis, e in steps.items()}, channel("vector"))
+        slope = math.stack(
+            {axis: (distance(points + e) - distance(points - e)) / (2 * h) for axis, e in steps.items()},
+            channel("vector"),
+        )
         length = math.norm(slope, "vector").numpy()
         assert np.mean(np.abs(length - 1) < 1e-4) > 0.97
 
@@ -79,7 +92,12 @@ def test_shift_moves_the_distance(shape, backend, rng):
     with math.precision(64):
         points, delta = _points(rng, shape, backend), _vec(*[0.3, -0.4, 0.25][: shape.spatial_rank])
         moved = shape.shifted(delta)
-        assert_close(moved.approximate_signed_distance(points + delta), shape.approximate_signed_distance(points), rtol=1e-6, because="delta is 32 bit")
+        assert_close(
+            moved.approximate_signed_distance(points + delta),
+            shape.approximate_signed_distance(points),
+            rtol=1e-6,
+            because="delta is 32 bit",
+        )
 
 
 def test_at_places_the_center(exact, backend):
@@ -95,7 +113,12 @@ def test_scaled_distances(backend, rng):
             shape = SHAPES[name]
             offset = _points(rng, shape, backend)
             scaled = shape.scaled(2.0).approximate_signed_distance(shape.center + 2 * offset)
-            assert_close(scaled, 2 * shape.approximate_signed_distance(shape.center + offset), rtol=1e-6, because="32-bit numbers")
+            assert_close(
+                scaled,
+                2 * shape.approximate_signed_distance(shape.center + offset),
+                rtol=1e-6,
+                because="32-bit numbers",
+            )
 
 
 def test_complement_swaps_inside_and_outside(exact, backend, rng):
@@ -107,12 +130,26 @@ def test_complement_swaps_inside_and_outside(exact, backend, rng):
 
 def test_volume_by_counting_points(backend, rng):
     """Monte Carlo: relative deviation below five standard errors."""
-    for name in SHAPES:
+    for name, shape in SHAPES.items():
         if not name.startswith(("box", "sphere ")):
             continue
-        shape, count = SHAPES[name], 40000
+        count = 40000
         box = shape.bounding_box()
-        share = float(math.mean(math.to_float(shape.lies_inside(box.lower + box.size * math.tensor(rng.uniform(0, 1, (count, shape.spatial_rank)), instance("points"), channel(vector=shape.axes))))))
+        share = float(
+            math.mean(
+                math.to_float(
+                    shape.lies_inside(
+                        box.lower
+                        + box.size
+                        * math.tensor(
+                            rng.uniform(0, 1, (count, shape.spatial_rank)),
+                            instance("points"),
+                            channel(vector=shape.axes),
+                        )
+                    )
+                )
+            )
+        )
         expected = float(shape.volume / box.volume)
         assert abs(share - expected) <= 5 * np.sqrt(expected * (1 - expected) / count) + 1e-5
 
@@ -142,12 +179,16 @@ def test_distance_is_differentiable_in_points_and_shape(name, backend, rng):
 
     zero = 0 * math.tensor(_vec(*[0] * shape.spatial_rank))
     by_points, by_shape = math.gradient(total, "location,delta", get_output=False)(points, zero)
-    assert_close(math.sum(by_points, "points"), -by_shape, rtol=1e-4, atol=1e-4, because="sums of 20 unit vectors")
+    assert_close(
+        math.sum(by_points, "points"), -by_shape, rtol=1e-4, atol=1e-4, because="sums of 20 unit vectors"
+    )
     assert_close(math.norm(by_points, "vector"), 1 + 0 * by_points.vector[0], rtol=1e-4)
 
 
 def test_masks_of_cells(backend):
     cells = UniformGrid(x=4, bounds=Box(x=2))
-    assert_close(Box(x=1).approximate_fraction_inside(cells), math.wrap([1.0, 1.0, 0.0, 0.0], math.spatial("x")))
+    assert_close(
+        Box(x=1).approximate_fraction_inside(cells), math.wrap([1.0, 1.0, 0.0, 0.0], math.spatial("x"))
+    )
     assert float(Cuboid(x=1).approximate_fraction_inside(Sphere(x=0.5, radius=0.5))) == 0.5
     assert float(Cuboid(x=1).approximate_fraction_inside(Sphere(x=0.75, radius=0.5))) == 0

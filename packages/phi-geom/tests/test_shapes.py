@@ -5,7 +5,17 @@ import pickle
 import pytest
 
 import phi_tensor as math
-from phi_geom import Box, ClosestSurface, Cuboid, Geometry, GeometryUnion, InvertedGeometry, Sphere, UniformGrid, union
+from phi_geom import (
+    Box,
+    ClosestSurface,
+    Cuboid,
+    Geometry,
+    GeometryUnion,
+    InvertedGeometry,
+    Sphere,
+    UniformGrid,
+    union,
+)
 from phi_tensor import INF, IncompatibleShapes, batch, channel, instance, spatial, vec
 from phi_tensor.testing import assert_close
 
@@ -68,8 +78,8 @@ def test_numbers_keep_64_bits(backend):
     box, grid = Box(x=0.1), UniformGrid(x=3, bounds=0.1)
     assert grid.dx.dtype.bits == 32
     with math.precision(64):
-        assert float(box.size.vector['x']) == 0.1
-        assert float(grid.dx.vector['x']) == pytest.approx(0.1 / 3, rel=1e-15)
+        assert float(box.size.vector["x"]) == 0.1
+        assert float(grid.dx.vector["x"]) == pytest.approx(0.1 / 3, rel=1e-15)
 
 
 def test_grid_of_cells(backend):
@@ -88,7 +98,11 @@ def test_grid_builds_nothing_before_use(backend):
     assert_close(grid.dx, vec(x=1.0, y=1.0, z=1.0))
 
 
-@pytest.mark.parametrize("shape", [Box(x=1, y=2), Sphere(x=0, y=1, radius=2), ~Sphere(x=0, y=1, radius=2), UniformGrid(x=2, y=3)], ids=repr)
+@pytest.mark.parametrize(
+    "shape",
+    [Box(x=1, y=2), Sphere(x=0, y=1, radius=2), ~Sphere(x=0, y=1, radius=2), UniformGrid(x=2, y=3)],
+    ids=repr,
+)
 def test_shapes_are_trees(shape, backend):
     assert isinstance(shape, Geometry)
     assert math.stack([shape, shape], batch("b")).b[0] == shape

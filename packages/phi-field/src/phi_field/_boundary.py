@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from phi_tensor import Tensor
-from phi_tensor.extrapolation import ConstantExtrapolation, CopyExtrapolation, Extrapolation, Undefined, as_extrapolation, derived
+from phi_tensor.extrapolation import (
+    ConstantExtrapolation,
+    CopyExtrapolation,
+    Extrapolation,
+    Undefined,
+    as_extrapolation,
+    derived,
+)
 from phi_tensor.extrapolation import map as map_rules
 
 
 def follow(function: Callable[..., Any], rules: list[Any]) -> Extrapolation:
-    """Boundary of `function(field, …)` for a function applied point by point; undefined where nothing is known.
+    """Boundary of `function(field, …)` for a function applied point by point.
+
+    Undefined where nothing is known.
 
     Args:
         function: Function of values.
@@ -24,8 +33,13 @@ def follow(function: Callable[..., Any], rules: list[Any]) -> Extrapolation:
 
 
 def _is_plain(rule: Any) -> bool:
-    kind = type(rule)
-    return kind is CopyExtrapolation or kind is int or kind is float or (kind is ConstantExtrapolation and not isinstance(rule.value, Tensor))
+    kind = type(cast("object", rule))
+    return (
+        kind is CopyExtrapolation
+        or kind is int
+        or kind is float
+        or (kind is ConstantExtrapolation and not isinstance(rule.value, Tensor))
+    )
 
 
 @lru_cache(1024)
@@ -51,14 +65,18 @@ def _as_number(rule: Extrapolation) -> Any:
 
 
 def unknown(boundary: Extrapolation) -> Extrapolation:
-    """Undefined boundary of values that came from a field with `boundary`; the same outer faces are stored."""
+    """Undefined boundary of values that came from a field with `boundary`.
+
+    The same outer faces are stored.
+    """
     return boundary if isinstance(boundary, Undefined) else Undefined(boundary)
 
 
 def with_arrays(boundary: Extrapolation) -> Extrapolation:
     """Boundary of a field combined with an array of values on its cells.
 
-    An array is read with the field's own rule where that copies inner values; constants outside become undefined.
+    An array is read with the field's own rule where that copies inner values; constants outside become
+    undefined.
     """
     constant: list[bool] = []
     map_rules(lambda rule: constant.append(isinstance(rule, ConstantExtrapolation)) or rule, boundary)
@@ -66,16 +84,19 @@ def with_arrays(boundary: Extrapolation) -> Extrapolation:
 
 
 def second_derivative(boundary: Extrapolation) -> Extrapolation:
-    """Boundary of the Laplacian: 0 where the field is constant outside; copies of inner values stay what they are."""
+    """Boundary of the Laplacian: 0 where the field is constant outside.
+
+    Copies of inner values stay what they are.
+    """
     return map_rules(lambda rule: 0 if isinstance(rule, ConstantExtrapolation) else rule, boundary)
 
 
 def as_boundary(obj: Any) -> Extrapolation:
-    """Boundary condition of a number, tensor, name (`'periodic'`), dict of sides, or None (no values outside).
+    """Boundary condition of a number, tensor, name (`'periodic'`), dict of sides.
+
+    Or None (no values outside).
 
     >>> as_boundary({"x": "periodic", "y": 0})
     {x-: periodic, x+: periodic, y-: 0, y+: 0}
     """
     return as_extrapolation(obj)
-
-

@@ -1,4 +1,7 @@
-"""Values in space: where they are, what they are, on which part of the cells they sit, and what holds outside."""
+"""Values in space.
+
+Where they are, what they are, on which part of the cells they sit, and what holds outside.
+"""
 
 from __future__ import annotations
 
@@ -11,23 +14,28 @@ from typing import Any, cast
 import numpy as np
 
 import phi_tensor as math
-from phi_geom import Box, Geometry
-from phi_tensor import BoundDim, IncompatibleShapes, Shape, Tensor, channel, slicing_dict, wrap
-from phi_tensor.extrapolation import ConstantExtrapolation, Extrapolation
 from phi_field._boundary import as_boundary, follow, follow_each, with_arrays
 from phi_field.sampling._sampling import Sampling
 from phi_field.sampling._site import Site
+from phi_geom import Box, Geometry
+from phi_tensor import BoundDim, IncompatibleShapes, Shape, Tensor, channel, slicing_dict, wrap
+from phi_tensor.extrapolation import ConstantExtrapolation, Extrapolation
+
+_OPERATORS = cast("Any", operator)
+"""The operators whose stubs are not typed."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Field:
     """Values on a sampling, with a boundary condition. Behaves like a number in formulas; immutable.
 
-    The boundary follows every operation: that of `2 * field` is twice that of `field`; where nothing is known about the
-    outside it is undefined, and asking for it is an error that `with_boundary` settles. Operands on other samplings or sites
-    are resampled to those of the left one. Reductions (`math.sum`, `math.mean`, …) give tensors.
+    The boundary follows every operation: that of `2 * field` is twice that of `field`; where nothing is known
+    about the outside it is undefined, and asking for it is an error that `with_boundary` settles. Operands on
+    other samplings or sites are resampled to those of the left one. Reductions (`math.sum`, `math.mean`, …)
+    give tensors.
 
-    Fields are made by `CenteredGrid` and `StaggeredGrid`. `field.x[1:3]`, `field['x']` and `field.vector['x']` slice.
+    Fields are made by `CenteredGrid` and `StaggeredGrid`. `field.x[1:3]`, `field['x']` and
+    `field.vector['x']` slice.
 
     Attributes:
         sampling: Discretisation of space.
@@ -75,7 +83,10 @@ class Field:
 
     @property
     def points(self) -> Tensor:
-        """Positions of the values `(…, vector)`; along `~vector` one set per component where these sit at different sites."""
+        """Positions of the values `(…, vector)`.
+
+        Along `~vector` one set per component where these sit at different sites.
+        """
         return self.sampling.points(self.site, self.boundary)
 
     @property
@@ -121,7 +132,10 @@ class Field:
         return cast("Any", self.sampling).uniform(self.values, self.site, self.boundary)
 
     def with_values(self, values: Any) -> Field:
-        """Copy with other values: numbers, tensors, functions of position, geometries or fields, as in `CenteredGrid`."""
+        """Copy with other values.
+
+        Numbers, tensors, functions of position, geometries or fields, as in `CenteredGrid`.
+        """
         if not isinstance(values, Tensor):
             from phi_field._construct import sampled_values  # noqa: PLC0415 construction makes fields
 
@@ -129,17 +143,27 @@ class Field:
         return Field(self.sampling, values, self.site, self.boundary)
 
     def with_boundary(self, boundary: Any) -> Field:
-        """Copy with another boundary; outer faces that it does not determine are added (from the old one), others dropped."""
+        """Copy with another boundary.
+
+        Outer faces that it does not determine are added (from the old one), others dropped.
+        """
         new = as_boundary(boundary)
         if new is self.boundary:
             return self
-        values = self.values if self.site is Site.CENTER else self.sampling.with_faces(self.values, self.site, self.boundary, new)
+        values = (
+            self.values
+            if self.site is Site.CENTER
+            else self.sampling.with_faces(self.values, self.site, self.boundary, new)
+        )
         return Field(self.sampling, values, self.site, new)
 
     # --- resampling
 
     def at(self, representation: Any, keep_boundary: bool = False) -> Field:
-        """This field on the sampling and site of another field (or on the centers of a geometry), see `resample`."""
+        """This field on the sampling and site of another field (or on the centers of a geometry).
+
+        See `resample`.
+        """
         from phi_field._resample import resample  # noqa: PLC0415 resampling makes fields
 
         return resample(self, representation, keep_boundary)
@@ -149,7 +173,9 @@ class Field:
         return self._moved(Site.CENTER, self.boundary)
 
     def at_faces(self, boundary: Any = None) -> Field:
-        """Copy with values at faces: each component of a vector, or a scalar, on the faces normal to each axis.
+        """Copy with values at faces.
+
+        Each component of a vector, or a scalar, on the faces normal to each axis.
 
         Args:
             boundary: Boundary of the result, which decides about the outer faces; by default the own one.
@@ -178,12 +204,16 @@ class Field:
         return Field(self.sampling, values, self.site, self.boundary)
 
     def pull_back_with_bounds(self, points: Tensor) -> tuple[Field, Tensor, Tensor]:
-        """`(φ∘p, lowest, highest)`: `pull_back`, and the range of the values that each of its values was interpolated between.
+        """`(φ∘p, lowest, highest)`.
+
+        `pull_back`, and the range of the values that each of its values was interpolated between.
 
         Args:
             points: One point per site, with the dims of `self.points`.
         """
-        values, lowest, highest = self.sampling.pull_back_with_bounds(self.values, self.site, self.boundary, points)
+        values, lowest, highest = self.sampling.pull_back_with_bounds(
+            self.values, self.site, self.boundary, points
+        )
         return Field(self.sampling, values, self.site, self.boundary), lowest, highest
 
     # --- dims
@@ -195,7 +225,10 @@ class Field:
 
     def __getattr__(self, name: str) -> BoundDim[Any]:
         if name.startswith("_") or name not in self.shape:
-            raise AttributeError(f"`Field` has neither an attribute nor a dim `{name}`; its dims are {'' if name.startswith('_') else self.shape}.")
+            raise AttributeError(
+                f"`Field` has neither an attribute nor a dim `{name}`; its dims are "
+                f"{'' if name.startswith('_') else self.shape}."
+            )
         return BoundDim(self, name)
 
     # --- trees: the values, and tensors in the boundary
@@ -207,7 +240,12 @@ class Field:
         return ("values",)
 
     def __with_attrs__(self, **changes: Any) -> Field:
-        return Field(self.sampling, changes.get("values", self.values), self.site, changes.get("boundary", self.boundary))
+        return Field(
+            self.sampling,
+            changes.get("values", self.values),
+            self.site,
+            changes.get("boundary", self.boundary),
+        )
 
     def __elementwise__(self, function: Callable[..., Any], *operands: Any) -> Field:
         return elementwise(function, *operands)
@@ -250,16 +288,16 @@ class Field:
         return elementwise(operator.mul, other, self)
 
     def __truediv__(self, other: Any) -> Field:
-        return elementwise(operator.truediv, self, other)
+        return elementwise(_OPERATORS.truediv, self, other)
 
     def __rtruediv__(self, other: Any) -> Field:
-        return elementwise(operator.truediv, other, self)
+        return elementwise(_OPERATORS.truediv, other, self)
 
     def __pow__(self, other: Any) -> Field:
-        return elementwise(operator.pow, self, other)
+        return elementwise(_OPERATORS.pow, self, other)
 
     def __rpow__(self, other: Any) -> Field:
-        return elementwise(operator.pow, other, self)
+        return elementwise(_OPERATORS.pow, other, self)
 
     def __mod__(self, other: Any) -> Field:
         return elementwise(operator.mod, self, other)
@@ -277,10 +315,10 @@ class Field:
         return elementwise(operator.ge, self, other)
 
     def __and__(self, other: Any) -> Field:
-        return elementwise(operator.and_, self, other)
+        return elementwise(_OPERATORS.and_, self, other)
 
     def __or__(self, other: Any) -> Field:
-        return elementwise(operator.or_, self, other)
+        return elementwise(_OPERATORS.or_, self, other)
 
     def __invert__(self) -> Field:
         return elementwise(operator.invert, self)
@@ -308,22 +346,34 @@ def _field_shape(values: Shape, cells: Shape) -> Shape:
 
 
 def _joined(fields: list[Field], join: Callable[[list[Any]], Any]) -> Field:
-    """Fields of one sampling and site side by side; constants outside that differ are joined as the values are."""
+    """Fields of one sampling and site side by side.
+
+    Constants outside that differ are joined as the values are.
+    """
     first = fields[0]
     boundary = first.boundary
     for field in fields[1:]:
         if field.sampling != first.sampling or field.site is not first.site:
             raise IncompatibleShapes(
-                f"Fields are joined on one sampling and site, but found {first.site.value}s of {first.sampling!r} and {field.site.value}s of "
+                f"Fields are joined on one sampling and site, but found {first.site.value}s of "
+                f"{first.sampling!r} and {field.site.value}s of "
                 f"{field.sampling!r}. Use `field.at(other)` first."
             )
     if any(field.boundary != boundary for field in fields):
-        boundary = follow(lambda *constants: join([wrap(constant) for constant in constants]), [field.boundary for field in fields])
+        boundary = follow(
+            lambda *constants: join([wrap(constant) for constant in constants]),
+            [field.boundary for field in fields],
+        )
     return Field(first.sampling, join([_values(field, boundary) for field in fields]), first.site, boundary)
 
 
 def _equal(a: Field, b: Field) -> bool:
-    if a.site is not b.site or a.values.shape != b.values.shape or a.sampling != b.sampling or a.boundary != b.boundary:
+    if (
+        a.site is not b.site
+        or a.values.shape != b.values.shape
+        or a.sampling != b.sampling
+        or a.boundary != b.boundary
+    ):
         return False
     difference, scale = math.abs(a.values - b.values), 1e-5 * math.abs(b.values)
     return a.values is b.values or bool(math.all(difference <= scale))
@@ -354,9 +404,13 @@ def reduced(field: Field, function: Callable[[Tensor], Any], dim: Any) -> Any:
 
     def outside(rule: Extrapolation) -> Any:
         constant = isinstance(rule, ConstantExtrapolation)
-        return function(math.expand(wrap(rule.value), gone)) if constant else rule  # pyright: ignore[reportAttributeAccessIssue] a constant
+        return function(math.expand(wrap(rule.value), gone)) if constant else rule
 
-    boundary = with_arrays(centered.boundary) if centered.boundary.differs_by_component else follow_each(outside, centered.boundary)
+    boundary = (
+        with_arrays(centered.boundary)
+        if centered.boundary.differs_by_component
+        else follow_each(outside, centered.boundary)
+    )
     return Field(field.sampling, function(centered.values), Site.CENTER, boundary)
 
 
@@ -367,7 +421,10 @@ def _operand(x: Any, first: Field) -> Any:
     if isinstance(x, (tuple, list)):
         entries = cast("list[Any]", x)
         if len(entries) != first.spatial_rank:
-            raise IncompatibleShapes(f"A sequence combines with a field as one number per axis {first.sampling.axes}, but found {x!r}.")
+            raise IncompatibleShapes(
+                f"A sequence combines with a field as one number per axis {first.sampling.axes}, but "
+                f"found {x!r}."
+            )
         return math.stack([wrap(entry) for entry in entries], channel(vector=first.sampling.axes))
     return wrap(x) if isinstance(x, (np.ndarray, np.generic)) else x
 

@@ -1,4 +1,7 @@
-"""Axis-aligned boxes: intervals, rectangles, cuboids and their counterparts in n dimensions, also unbounded ones."""
+"""Axis-aligned boxes.
+
+Intervals, rectangles, cuboids and their counterparts in n dimensions, also unbounded ones.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import phi_tensor as math
-from phi_tensor import INF, IncompatibleShapes, Shape, Tensor
 from phi_geom._geometry import Geometry, Number, as_vector
 from phi_geom._lazy import lazy
+from phi_tensor import INF, IncompatibleShapes, Shape, Tensor
 
 Side = Number | tuple[Number | None, Number | None] | None
 """Extent along one axis: upper corner (the lower one is 0), `(lower, upper)`, None for unbounded."""
@@ -42,14 +45,20 @@ class Box(Geometry):
             IncompatibleShapes: Both or neither were given, or a corner has no labelled `vector` dim.
         """
         if bool(sides) == (upper is not None):
-            raise IncompatibleShapes("A box has two corners, `Box(lower, upper)`, or extents by axis, `Box(x=1, y=(2, 3))`. Pass one of these.")
+            raise IncompatibleShapes(
+                "A box has two corners, `Box(lower, upper)`, or extents by axis, `Box(x=1, y=(2, 3))`. "
+                "Pass one of these."
+            )
         if upper is None:
             axes = tuple(sides)
             pairs = [_interval(side) for side in sides.values()]
             lower, upper = (as_vector(tuple(pair[i] for pair in pairs), axes) for i in range(2))
         labels = upper.shape.get_dim("vector").labels if "vector" in upper.shape else None
         if not labels:
-            raise IncompatibleShapes(f"Corners of a box need a `vector` dim labelled by axes, but found {upper.shape}. Use `vec(x=…, y=…)`.")
+            raise IncompatibleShapes(
+                f"Corners of a box need a `vector` dim labelled by axes, but found {upper.shape}. Use "
+                f"`vec(x=…, y=…)`."
+            )
         object.__setattr__(self, "lower", as_vector(0 if lower is None else lower, labels))
         object.__setattr__(self, "upper", upper)
 
@@ -64,7 +73,7 @@ class Box(Geometry):
         return 0.5 * (self.upper - self.lower)
 
     @lazy
-    def center(self) -> Tensor:
+    def center(self) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride] a property that is kept
         """Midpoint `(…, vector)`."""
         return 0.5 * (self.lower + self.upper)
 
@@ -91,7 +100,9 @@ class Box(Geometry):
         distance = math.norm(outside, "vector")
         nearest = math.where(beyond == deepest, 1.0, 0.0)
         direction = math.where(deepest > 0, outside, nearest)
-        return distance + math.minimum(deepest, 0), side * math.normalize(direction, "vector", allow_zero=True)
+        return distance + math.minimum(deepest, 0), side * math.normalize(
+            direction, "vector", allow_zero=True
+        )
 
     def _beyond(self, location: Tensor) -> Tensor:
         """Per axis: how far a point is beyond the nearer side, negative between the sides."""
@@ -138,7 +149,9 @@ class Box(Geometry):
 
     def __mul__(self, other: Box) -> Box:
         """Product space of boxes over different axes."""
-        return Box(math.concat([self.lower, other.lower], "vector"), math.concat([self.upper, other.upper], "vector"))
+        return Box(
+            math.concat([self.lower, other.lower], "vector"), math.concat([self.upper, other.upper], "vector")
+        )
 
     def __repr__(self) -> str:
         return f"Box({self.lower!r}, {self.upper!r})"
@@ -151,7 +164,7 @@ def _interval(side: Side) -> tuple[Number, Number]:
     return (-INF, INF) if side is None else (0, side)
 
 
-def Cuboid(center: Number = 0, half_size: Tensor | None = None, **size: Number) -> Box:  # noqa: N802 reads like the shape it makes
+def Cuboid(center: Number = 0, half_size: Tensor | None = None, **size: Number) -> Box:
     """Box given by its center and its half or (by axis) full side lengths.
 
     Args:
@@ -163,7 +176,9 @@ def Cuboid(center: Number = 0, half_size: Tensor | None = None, **size: Number) 
     (x=-0.5, y=-1.0)
     """
     if (half_size is None) == (not size):
-        raise IncompatibleShapes("`Cuboid` needs its side lengths: by axis, `Cuboid(x=1, y=2)`, or `half_size=vec(x=…, y=…)`.")
+        raise IncompatibleShapes(
+            "`Cuboid` needs its side lengths: by axis, `Cuboid(x=1, y=2)`, or `half_size=vec(x=…, y=…)`."
+        )
     with math.precision(64):
         half = as_vector(tuple(size.values()), tuple(size)) * 0.5 if half_size is None else half_size
         middle = as_vector(center, half.shape.get_dim("vector").labels or ())
@@ -173,8 +188,18 @@ def Cuboid(center: Number = 0, half_size: Tensor | None = None, **size: Number) 
 def center_of(center: Number | None, by_axis: Mapping[str, Number], function: str) -> Tensor:
     """Center given as a vector or one coordinate per axis."""
     if (center is None) == (not by_axis):
-        raise IncompatibleShapes(f"`{function}` needs its center: a vector, or one coordinate per axis such as `x=0, y=0`. Pass one of them.")
+        raise IncompatibleShapes(
+            f"`{function}` needs its center: a vector, or one coordinate per axis such as `x=0, y=0`. "
+            f"Pass one of them."
+        )
     vector = as_vector(tuple(by_axis.values()), tuple(by_axis)) if by_axis else center
-    if not isinstance(vector, Tensor) or "vector" not in vector.shape or not vector.shape.get_dim("vector").labels:
-        raise IncompatibleShapes(f"The center of `{function}` needs a `vector` dim labelled by axes, but found {vector!r}. Use `vec(x=…, y=…)`.")
+    if (
+        not isinstance(vector, Tensor)
+        or "vector" not in vector.shape
+        or not vector.shape.get_dim("vector").labels
+    ):
+        raise IncompatibleShapes(
+            f"The center of `{function}` needs a `vector` dim labelled by axes, but found {vector!r}. Use "
+            f"`vec(x=…, y=…)`."
+        )
     return vector

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any
+from typing import Any, cast
 
 import phi_tensor as math
-from phi_tensor import INF, IncompatibleShapes, Shape, Tensor, instance, merge_shapes
 from phi_geom._box import Box
 from phi_geom._geometry import Geometry, Number, as_vector
+from phi_tensor import INF, IncompatibleShapes, Shape, Tensor, instance, merge_shapes
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,11 +108,15 @@ class GeometryUnion(Geometry):
         Raises:
             NotImplementedError: Always.
         """
-        raise NotImplementedError("The volume of a union depends on overlaps. Sum the volumes of `geometries` if they are disjoint.")
+        raise NotImplementedError(
+            "The volume of a union depends on overlaps. Sum the volumes of `geometries` if they are disjoint."
+        )
 
     def member_distance(self, location: Tensor) -> Tensor:
         """Smallest distance to any region."""
-        return reduce(math.minimum, [geometry.approximate_signed_distance(location) for geometry in self.geometries])
+        return reduce(
+            math.minimum, [geometry.approximate_signed_distance(location) for geometry in self.geometries]
+        )
 
     def lies_inside(self, location: Tensor) -> Tensor:
         """True in any region."""
@@ -134,7 +138,10 @@ class GeometryUnion(Geometry):
     def bounding_box(self) -> Box:
         """Box around all regions."""
         boxes = [geometry.bounding_box() for geometry in self.geometries]
-        return Box(reduce(math.minimum, [box.lower for box in boxes]), reduce(math.maximum, [box.upper for box in boxes]))
+        return Box(
+            reduce(math.minimum, [box.lower for box in boxes]),
+            reduce(math.maximum, [box.upper for box in boxes]),
+        )
 
     def at(self, center: Tensor) -> GeometryUnion:
         """All regions moved together."""
@@ -147,14 +154,19 @@ class GeometryUnion(Geometry):
     def scaled(self, factor: Number) -> GeometryUnion:
         """All regions scaled about the common center."""
         pivot = self.center
-        return GeometryUnion(tuple(g.scaled(factor).at(pivot + (g.center - pivot) * factor) for g in self.geometries))
+        return GeometryUnion(
+            tuple(g.scaled(factor).at(pivot + (g.center - pivot) * factor) for g in self.geometries)
+        )
 
 
 def _nearest_member(geometry: Geometry, location: Tensor) -> tuple[Tensor, Tensor]:
     distance, normal = geometry.member_distance_and_normal(location)
     members = geometry.shape.only(instance).without(location.shape)
     for name in members.names:
-        entries = [(distance[{name: i}], normal[{name: i}]) for i in range(distance.shape.get_dim(name).size)]
+        entries = [
+            (distance[{name: i}], normal[{name: i}])
+            for i in range(cast("int", distance.shape.get_size(name)))
+        ]
         distance, normal = reduce(_nearer, entries)
     return distance, normal
 
@@ -168,7 +180,10 @@ def invert(geometry: Geometry) -> Geometry:
     return geometry.geometry if isinstance(geometry, InvertedGeometry) else InvertedGeometry(geometry)
 
 
-def union(*geometries: Any, dim: Shape | str = instance("union")) -> Geometry:
+_UNION = instance("union")
+
+
+def union(*geometries: Any, dim: Shape | str = _UNION) -> Geometry:
     """Region of all points in any of the regions.
 
     Args:
@@ -193,8 +208,13 @@ def intersection(*geometries: Any) -> Geometry:
 
 
 def _members(geometries: tuple[Any, ...], function: str) -> tuple[Geometry, ...]:
-    flat: list[Any] = list(geometries[0]) if len(geometries) == 1 and not isinstance(geometries[0], Geometry) else list(geometries)
+    flat: list[Any] = (
+        list(geometries[0])
+        if len(geometries) == 1 and not isinstance(geometries[0], Geometry)
+        else list(geometries)
+    )
     if not flat or not all(isinstance(g, Geometry) for g in flat):
-        raise IncompatibleShapes(f"`{function}` combines geometries, but found {flat!r}. Pass at least one `Box`, `Sphere`, ….")
+        raise IncompatibleShapes(
+            f"`{function}` combines geometries, but found {flat!r}. Pass at least one `Box`, `Sphere`, …."
+        )
     return tuple(flat)
-

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 
@@ -37,10 +37,12 @@ class ClosestSurface(NamedTuple):
 class Geometry(ABC):
     """One region of n-dimensional space, or a collection of regions along any dims.
 
-    All tensor attributes carry a channel dim `vector` whose labels are the axes. Batch, instance and spatial dims list members;
-    members along instance dims act as their union in `lies_inside` and `approximate_signed_distance`.
+    All tensor attributes carry a channel dim `vector` whose labels are the axes. Batch, instance and spatial
+    dims list members; members along instance dims act as their union in `lies_inside` and
+    `approximate_signed_distance`.
 
-    Geometries are immutable trees: they can be stacked, sliced by dim, passed through `jit_compile` and differentiated.
+    Geometries are immutable trees: they can be stacked, sliced by dim, passed through `jit_compile` and
+    differentiated.
     """
 
     # --- what a shape implements
@@ -109,20 +111,28 @@ class Geometry(ABC):
         return self.approximate_signed_distance(location) <= 0
 
     def approximate_closest_surface(self, location: Tensor) -> ClosestSurface:
-        """Nearest point of the surface of each member, found by following the gradient of the signed distance.
+        """Nearest point of the surface of each member.
+
+        Found by following the gradient of the signed distance.
 
         Args:
-            location: Points `(…, vector)`. On the medial axis, where several points are nearest, any of their mean directions.
+            location: Points `(…, vector)`. On the medial axis, where several points are nearest, any of their
+                mean directions.
         """
         distance, normal = self.member_distance_and_normal(self._aligned(location))
         return ClosestSurface(distance, -distance * normal, normal)
 
     @abstractmethod
     def member_distance_and_normal(self, location: Tensor) -> tuple[Tensor, Tensor]:
-        """Signed distance to each member, and its gradient: the unit vector that points away from the member."""
+        """Signed distance to each member, and its gradient.
+
+        The unit vector that points away from the member.
+        """
 
     def approximate_fraction_inside(self, other_geometry: Geometry, balance: float = 0.5) -> Tensor:
-        """Fraction of each member of `other_geometry` that this region covers [-], from the signed distance of its center.
+        """Fraction of each member of `other_geometry` that this region covers [-].
+
+        From the signed distance of its center.
 
         Linear in the distance d: clip(balance − d/r, 0, 1) with the bounding radius r.
 
@@ -160,7 +170,8 @@ class Geometry(ABC):
         if labels is not None and set(labels) == set(self.axes):
             return location.vector[",".join(self.axes)]
         raise IncompatibleShapes(
-            f"Points need the axes {self.axes} of the `{type(self).__name__}` along `vector`, but have {location.shape}. "
+            f"Points need the axes {self.axes} of the `{type(self).__name__}` along `vector`, but have "
+            f"{location.shape}. "
             f"Write for example `vec({', '.join(f'{axis}=0' for axis in self.axes)})`."
         )
 
@@ -179,7 +190,7 @@ class Geometry(ABC):
         return BoundDim(self, name)
 
     def __eq__(self, other: object) -> bool:
-        return self is other or (type(self) is type(other) and _equal_trees(self, other))
+        return self is other or (type(self) is type(other) and _equal_trees(self, cast("Geometry", other)))
 
     def __hash__(self) -> int:
         return hash((type(self), self.shape))
@@ -209,7 +220,10 @@ def _close(a: Tensor, b: Tensor) -> bool:
 
 
 def as_vector(value: Number | tuple[Any, ...] | None, axes: tuple[str, ...]) -> Tensor:
-    """`value` as a vector along `axes`: tensors keep their dims, numbers count for every axis, exact in 64 bit."""
+    """`value` as a vector along `axes`.
+
+    Tensors keep their dims, numbers count for every axis, exact in 64 bit.
+    """
     if isinstance(value, Tensor) and "vector" in value.shape:
         return value
     entries = value if isinstance(value, (tuple, list)) else (value,) * len(axes)

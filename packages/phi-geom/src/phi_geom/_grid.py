@@ -8,15 +8,17 @@ from typing import Any, cast
 import numpy as np
 
 import phi_tensor as math
-from phi_tensor import IncompatibleShapes, Shape, Tensor, spatial, wrap
 from phi_geom._box import Box
 from phi_geom._geometry import Geometry, Number, as_vector
 from phi_geom._lazy import lazy
+from phi_tensor import IncompatibleShapes, Shape, Tensor, spatial, wrap
 
 
 @dataclass(frozen=True, init=False, eq=False)
 class UniformGrid(Geometry):
-    """All cells of a regular grid, as boxes along spatial dims named like the axes. Nothing is built before it is used.
+    """All cells of a regular grid.
+
+    As boxes along spatial dims named like the axes. Nothing is built before it is used.
 
     >>> UniformGrid(x=4, y=2, bounds=Box(x=1, y=1)).dx
     (x=0.25, y=0.5)
@@ -29,17 +31,23 @@ class UniformGrid(Geometry):
     resolution: Shape
     bounds: Box
 
-    def __init__(self, resolution: Shape | None = None, bounds: Box | Number | None = None, **resolution_: int) -> None:
+    def __init__(
+        self, resolution: Shape | None = None, bounds: Box | Number | None = None, **resolution_: int
+    ) -> None:
         """Grid from its resolution and bounds.
 
         Args:
             resolution: Cells per axis.
-            bounds: Box with the same axes, whose order wins; a number for a cube of that size; default [0, n] per axis.
+            bounds: Box with the same axes, whose order wins; a number for a cube of that size; default [0, n]
+                per axis.
             **resolution_: Cells per axis.
         """
         sizes = (math.EMPTY_SHAPE if resolution is None else resolution.spatial) & spatial(**resolution_)
         if not sizes or not sizes.well_defined:
-            raise IncompatibleShapes(f"A grid needs the number of cells along each axis, but found {sizes}. Write for example `x=32, y=32`.")
+            raise IncompatibleShapes(
+                f"A grid needs the number of cells along each axis, but found {sizes}. Write for example "
+                f"`x=32, y=32`."
+            )
         box = _bounds(bounds, sizes)
         object.__setattr__(self, "resolution", sizes[box.axes])
         object.__setattr__(self, "bounds", box)
@@ -52,7 +60,9 @@ class UniformGrid(Geometry):
     @lazy
     def dx(self) -> Tensor:
         """Side lengths of a cell `(…, vector)`."""
-        return (self.bounds.upper - self.bounds.lower) / as_vector(tuple(cast("tuple[int, ...]", self.resolution.sizes)), self.axes)
+        return (self.bounds.upper - self.bounds.lower) / as_vector(
+            tuple(cast("tuple[int, ...]", self.resolution.sizes)), self.axes
+        )
 
     @property
     def size(self) -> Tensor:
@@ -60,21 +70,28 @@ class UniformGrid(Geometry):
         return self.dx
 
     @lazy
-    def center(self) -> Tensor:
+    def center(self) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride] a property that is kept
         """Midpoints of the cells `(…, spatial…, vector)`."""
         return self.points(dict.fromkeys(self.axes, 0.5), self.resolution)
 
     def points(self, offset: dict[str, float], resolution: Shape) -> Tensor:
-        """Positions lower + (i + offset)·dx for i in `resolution` `(…, spatial…, vector)`; one component varies along one dim.
+        """Positions lower + (i + offset)·dx for i in `resolution` `(…, spatial…, vector)`.
+
+        One component varies along one dim.
 
         Args:
             offset: Per axis, position within a cell [-]: 0 at the lower face, 0.5 at the center.
             resolution: Number of points per axis.
         """
         positions = [
-            self.bounds.lower.vector[axis] + self.dx.vector[axis] * _indices(resolution[axis], offset[axis]) for axis in self.axes
+            self.bounds.lower.vector[axis] + self.dx.vector[axis] * _indices(resolution[axis], offset[axis])
+            for axis in self.axes
         ]
-        return math.stack([math.expand(p, resolution) for p in positions], math.channel(vector=self.axes), expand_values=True)
+        return math.stack(
+            [math.expand(p, resolution) for p in positions],
+            math.channel(vector=self.axes),
+            expand_values=True,
+        )
 
     @property
     def volume(self) -> Tensor:
@@ -129,7 +146,9 @@ class UniformGrid(Geometry):
                 continue
             start, stop, step = where.indices(cast("int", self.resolution.get_size(axis)))
             if step != 1:
-                raise IncompatibleShapes(f"Grids are sliced with step 1, but found step {step} along `{axis}`. Use `downsample2x`.")
+                raise IncompatibleShapes(
+                    f"Grids are sliced with step 1, but found step {step} along `{axis}`. Use `downsample2x`."
+                )
             resolution = resolution.with_dim_size(axis, max(0, stop - start))
             changes[axis] = as_vector((start, stop), ("lower", "upper"))
         with math.precision(64):
@@ -141,9 +160,14 @@ class UniformGrid(Geometry):
         return f"UniformGrid({self.resolution}, {self.bounds!r})"
 
 
-def _cropped(lower: Tensor, upper: Tensor, dx: Tensor, changes: dict[str, Tensor], kept: list[str], side: str) -> Tensor:
+def _cropped(
+    lower: Tensor, upper: Tensor, dx: Tensor, changes: dict[str, Tensor], kept: list[str], side: str
+) -> Tensor:
     corner = lower if side == "lower" else upper
-    entries = {a: lower.vector[a] + dx.vector[a] * changes[a].vector[side] if a in changes else corner.vector[a] for a in kept}
+    entries = {
+        a: lower.vector[a] + dx.vector[a] * changes[a].vector[side] if a in changes else corner.vector[a]
+        for a in kept
+    }
     return math.stack(entries, math.channel("vector"), expand_values=True)
 
 
@@ -155,7 +179,10 @@ def _indices(dim: Shape, offset: float) -> Tensor:
 def _bounds(bounds: Box | Number | None, sizes: Shape) -> Box:
     if isinstance(bounds, Box):
         if set(bounds.axes) != set(sizes.names):
-            raise IncompatibleShapes(f"Bounds need the axes {sizes.names} of the resolution, but have {bounds.axes}. Name the same axes.")
+            raise IncompatibleShapes(
+                f"Bounds need the axes {sizes.names} of the resolution, but have {bounds.axes}. Name the "
+                f"same axes."
+            )
         return bounds
     upper = tuple(cast("tuple[int, ...]", sizes.sizes)) if bounds is None else bounds
     return Box(as_vector(0, sizes.names), as_vector(upper, sizes.names))

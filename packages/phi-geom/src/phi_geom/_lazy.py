@@ -1,4 +1,7 @@
-"""Values that are derived once when first needed, in 64 bit, and handed out in the precision of the context."""
+"""Values that are derived once when first needed, in 64 bit.
+
+And handed out in the precision of the context.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,11 @@ from phi_tensor import Tensor
 Value = TypeVar("Value", Tensor, Any)
 
 
-class lazy(Generic[Value]):  # noqa: N801 a decorator, like `property`
+class lazy(Generic[Value]):
     """Attribute of an immutable object, made at first use and kept unless it is traced.
 
-    Derived in 64 bit whatever the context says, so that a domain made in single precision serves a 64-bit simulation, too.
+    Derived in 64 bit whatever the context says, so that a domain made in single precision serves a 64-bit
+    simulation, too.
     """
 
     def __init__(self, derive: Callable[[Any], Value]) -> None:

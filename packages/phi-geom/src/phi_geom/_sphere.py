@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from math import gamma, pi
 
 import phi_tensor as math
-from phi_tensor import IncompatibleShapes, Shape, Tensor
 from phi_geom._box import center_of
 from phi_geom._geometry import Geometry, Number, exact
+from phi_tensor import IncompatibleShapes, Shape, Tensor
 
 
 @dataclass(frozen=True, init=False, eq=False)
@@ -26,7 +26,13 @@ class Sphere(Geometry):
     midpoint: Tensor
     radius: Tensor
 
-    def __init__(self, center: Tensor | None = None, radius: Number | None = None, volume: Number | None = None, **center_: Number) -> None:
+    def __init__(
+        self,
+        center: Tensor | None = None,
+        radius: Number | None = None,
+        volume: Number | None = None,
+        **center_: Number,
+    ) -> None:
         """Ball from a center, as a vector or by axis, and a radius or volume.
 
         Args:
@@ -37,7 +43,9 @@ class Sphere(Geometry):
         """
         middle = center_of(center, center_, "Sphere")
         if (radius is None) == (volume is None):
-            raise IncompatibleShapes("A sphere needs its radius or its volume, `Sphere(x=0, y=0, radius=1)`. Pass one of them.")
+            raise IncompatibleShapes(
+                "A sphere needs its radius or its volume, `Sphere(x=0, y=0, radius=1)`. Pass one of them."
+            )
         if volume is not None:
             rank = len(middle.shape.get_dim("vector").labels or ())
             with math.precision(64):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import phi_tensor as math
-from phi_geom import Geometry
-from phi_tensor import Tensor, spatial
 from phi_field._field import Field
 from phi_field.sampling._site import Site
+from phi_geom import Geometry
+from phi_tensor import Tensor, spatial
 
 
 def mean(field: Field, dim: Any = spatial) -> Tensor:
