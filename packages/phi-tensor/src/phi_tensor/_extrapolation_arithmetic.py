@@ -51,10 +51,14 @@ def _primitives(operation: Callable[[Any, Any], Any], a: Extrapolation, b: Extra
         if a.kind.magnitude:  # the signs cancel in products and quotients
             return PRIMITIVES[a.kind.magnitude]
     name = getattr(operation, "__name__", "the operation")
-    raise TypeError(f"Nothing is known outside of the result of `{name}` for fields that are {a!r} and {b!r} outside. Set its boundary.")
+    raise TypeError(
+        f"Nothing is known outside of the result of `{name}` for fields that are {a!r} and {b!r} outside. Set its boundary."
+    )
 
 
-def _neutral(operation: Callable[[Any, Any], Any], a: Extrapolation, b: Extrapolation) -> Extrapolation | None:
+def _neutral(
+    operation: Callable[[Any, Any], Any], a: Extrapolation, b: Extrapolation
+) -> Extrapolation | None:
     """Result where one side is a constant 0 or 1 that decides it."""
     left = a.value if isinstance(a, ConstantExtrapolation) and not isinstance(a.value, Tensor) else None
     right = b.value if isinstance(b, ConstantExtrapolation) and not isinstance(b.value, Tensor) else None
@@ -62,27 +66,43 @@ def _neutral(operation: Callable[[Any, Any], Any], a: Extrapolation, b: Extrapol
         return ZERO
     if operation is operator.truediv and left == 0:
         return ZERO
-    if (operation in (operator.add, operator.sub) and right == 0) or (operation in (operator.mul, operator.truediv) and right == 1):
+    if (operation in (operator.add, operator.sub) and right == 0) or (
+        operation in (operator.mul, operator.truediv) and right == 1
+    ):
         return a
     if (operation in (operator.add, operator.sub) and left == 0) or (operation is operator.mul and left == 1):
         return b  # rules are linear: −b obeys the rule of b
     return None
 
 
-def _with_value(operation: Callable[[Any, Any], Any], rule: Extrapolation, value: Any, number_right: bool) -> Extrapolation:
+def _with_value(
+    operation: Callable[[Any, Any], Any], rule: Extrapolation, value: Any, number_right: bool
+) -> Extrapolation:
     """Rule of a field combined with a value that holds inside and outside."""
     if not isinstance(value, (Tensor, *NUMBERS)):
         return NotImplemented
 
     def changed(leaf: Extrapolation) -> Extrapolation:
         if isinstance(leaf, ConstantExtrapolation):
-            return ConstantExtrapolation(operation(leaf.value, value) if number_right else operation(value, leaf.value))
+            if leaf.is_number(0) and (
+                operation is operator.mul or (operation is operator.truediv and number_right)
+            ):
+                return leaf  # whatever the factor, which may be traced
+            return ConstantExtrapolation(
+                operation(leaf.value, value) if number_right else operation(value, leaf.value)
+            )
         assert isinstance(leaf, CopyExtrapolation)
-        if operation is operator.mul or (operation is operator.truediv and number_right) or leaf.kind.pointwise:
+        if (
+            operation is operator.mul
+            or (operation is operator.truediv and number_right)
+            or leaf.kind.pointwise
+        ):
             return leaf
         if operation in (operator.add, operator.sub) and leaf.kind.shiftable:
             return leaf
-        raise TypeError(f"Nothing is known outside of `{operation.__name__}` of {value!r} and a field that is {leaf!r} outside. Set its boundary.")
+        raise TypeError(
+            f"Nothing is known outside of `{operation.__name__}` of {value!r} and a field that is {leaf!r} outside. Set its boundary."
+        )
 
     return rule.rewritten(changed)
 
@@ -101,7 +121,9 @@ def derived(f: Callable[..., Any], *rules: Any) -> Extrapolation:
         except TypeError:
             return Undefined(known[0])
     if len(known) == 1:
-        return known[0].rewritten(lambda leaf: _pointwise(f, [leaf if rule is known[0] else rule for rule in rules]))
+        return known[0].rewritten(
+            lambda leaf: _pointwise(f, [leaf if rule is known[0] else rule for rule in rules])
+        )
     if len(rules) == len(known) == 2:
         return meeting(lambda a, b: _pointwise(f, [a, b]), *known)
     return _pointwise(f, rules)
@@ -113,7 +135,9 @@ def _pointwise(f: Callable[..., Any], rules: Sequence[Any]) -> Extrapolation:
     if absent:
         return absent[0]
     if all(isinstance(rule, ConstantExtrapolation) for rule in known):
-        return ConstantExtrapolation(f(*(rule.value if isinstance(rule, ConstantExtrapolation) else rule for rule in rules)))
+        return ConstantExtrapolation(
+            f(*(rule.value if isinstance(rule, ConstantExtrapolation) else rule for rule in rules))
+        )
     first = known[0]
     same = isinstance(first, CopyExtrapolation) and first.kind.pointwise
     return first if same and all(rule == first for rule in known) else Undefined(first)
