@@ -389,6 +389,16 @@ def test_jit_traces_once(backend):
         assert len(traces) == 1 + 2
 
 
+@pytest.mark.compiled
+def test_traced_factors_leave_zero_boundaries_alone(backend):
+    """The boundary 0 stays the number 0 whatever `dt` is, so that states keep their structure."""
+    step = math.jit_compile(lambda f, dt: f + dt * laplace(f))
+    field = CenteredGrid(lambda x: x, 0, x=4)
+    assert step(step(field, 0.1), 0.1).boundary == ZERO
+    inflow = step(CenteredGrid(lambda x: x, 0, x=4).with_boundary(1), 0.1)
+    assert inflow.boundary == ONE
+
+
 def test_gradient_with_respect_to_fields(backend):
     """d/du ½ Σ(∇·u)² = −∇∇·u."""
     if "reverse" not in backend.supports:
