@@ -1,4 +1,4 @@
-"""Extrapolations: immutable values that say what lies outside of a grid, with arithmetic that follows that of the inside.
+"""Extrapolations: immutable values that say what lies outside of a grid, and follow its arithmetic.
 
 >>> import phi_tensor as math
 >>> from phi_tensor import extrapolation
@@ -23,7 +23,7 @@ from phi_tensor._tensor import Tensor
 from phi_tensor.ops import _table as table
 
 Side = Kind | int
-"""What one side of one dim does, as plans see it: a rule, or the position of a constant among the operands."""
+"""One side of one dim, as plans see it: a rule, or the position of a constant among the operands."""
 Sides = tuple[tuple[Side, Side], ...]
 Number = bool | int | float | complex
 
@@ -43,7 +43,8 @@ class PerComponent(NamedTuple):
 class Extrapolation(ABC):
     """Rule for values outside of a grid. Immutable and hashable; `==` compares rules and constants.
 
-    `e[{'vector': 'x'}]` is the rule of one component. Operators give the rule of the result: `2 * e` of a doubled field.
+    `e[{'vector': 'x'}]` is the rule of one component. Operators give the rule of the result: `2 * e` of a
+    doubled field.
     """
 
     @property
@@ -88,18 +89,20 @@ class Extrapolation(ABC):
         return padded[{dim: slice(size, None) if upper_edge else slice(0, width)}]
 
     def valid_outer_faces(self, dim: str) -> tuple[bool, bool]:
-        """Whether a staggered grid stores its lowest and its highest face along `dim` (else the boundary determines them)."""
+        """Whether a staggered grid stores its lowest and its highest face along `dim`; else they follow."""
         lower, upper = self.side(dim, False), self.side(dim, True)
         return _faces(lower)[0], _faces(upper)[1]
 
     def determines_boundary_values(self, boundary_key: tuple[str, bool] | str) -> bool:
-        """Whether values on a side are fixed whatever is inside. Keys: `('x', True)` or `'x+'` for the upper side."""
-        dim, upper = (boundary_key[:-1], boundary_key[-1] == "+") if isinstance(boundary_key, str) else boundary_key
+        """Whether values on a side are fixed whatever is inside. `('x', True)` or `'x+'`: the upper side."""
+        dim, upper = (
+            (boundary_key[:-1], boundary_key[-1] == "+") if isinstance(boundary_key, str) else boundary_key
+        )
         return isinstance(self.side(dim, upper), ConstantExtrapolation)
 
     @property
     def is_flexible(self) -> bool:
-        """Whether some outside values adapt to inner ones, so that net outflow is possible (periodic ones do not count)."""
+        """Whether some outside values adapt to inner ones, so that net outflow is possible."""
         return any(isinstance(leaf, CopyExtrapolation) and leaf.kind.flexible for leaf in leaves(self))
 
     def is_copy_pad(self, dim: str, upper_edge: bool) -> bool:
@@ -135,7 +138,9 @@ class Extrapolation(ABC):
 
     # --- what plans need
 
-    def resolved(self, names: tuple[str, ...], shape: Shape) -> tuple[Sides | PerComponent, tuple[Tensor | Number, ...]]:
+    def resolved(
+        self, names: tuple[str, ...], shape: Shape
+    ) -> tuple[Sides | PerComponent, tuple[Tensor | Number, ...]]:
         """`(sides, constants)` for padding the dims `names` of a tensor of `shape`."""
         component = component_dim(shape, names) if self.differs_by_component else None
         key = (names, component)
@@ -146,7 +151,9 @@ class Extrapolation(ABC):
                 sides: Sides | PerComponent = _sides(self, names, constants)
             else:
                 name, labels = component
-                sides = PerComponent(name, tuple(_sides(self[{name: label}], names, constants) for label in labels))
+                sides = PerComponent(
+                    name, tuple(_sides(self[{name: label}], names, constants) for label in labels)
+                )
             memory[key] = sides, tuple(constants)
         return memory[key]
 
@@ -177,7 +184,11 @@ class Extrapolation(ABC):
         return _combined(operator.truediv, other, self)
 
     def __neg__(self) -> Extrapolation:
-        return self.rewritten(lambda leaf: ConstantExtrapolation(-leaf.value) if isinstance(leaf, ConstantExtrapolation) else leaf)
+        return self.rewritten(
+            lambda leaf: (
+                ConstantExtrapolation(-leaf.value) if isinstance(leaf, ConstantExtrapolation) else leaf
+            )
+        )
 
     def __abs__(self) -> Extrapolation:
         return self.rewritten(_magnitude)
@@ -223,7 +234,12 @@ class ConstantExtrapolation(Extrapolation):
             return False
         a, b = self.value, other.value
         if isinstance(a, Tensor) and isinstance(b, Tensor):
-            return a is b or (a.shape == b.shape and a.available and b.available and bool(table.ALL(a == b, names=a.shape.names)))
+            return a is b or (
+                a.shape == b.shape
+                and a.available
+                and b.available
+                and bool(table.ALL(a == b, names=a.shape.names))
+            )
         return not isinstance(a, Tensor) and not isinstance(b, Tensor) and a == b
 
     def __hash__(self) -> int:
@@ -232,7 +248,10 @@ class ConstantExtrapolation(Extrapolation):
     def to_dict(self) -> dict[str, Any]:
         if not isinstance(self.value, Tensor):
             return {"type": "constant", "value": self.value}
-        dims = [{"name": d.name, "type": d.type.name, "labels": d.labels and list(d.labels)} for d in self.shape.dims]
+        dims = [
+            {"name": d.name, "type": d.type.name, "labels": d.labels and list(d.labels)}
+            for d in self.shape.dims
+        ]
         return {"type": "constant", "value": self.value.numpy(self.shape.names).tolist(), "dims": dims}
 
     def __repr__(self) -> str:
@@ -273,7 +292,7 @@ class CopyExtrapolation(Extrapolation):
 
 @dataclass(frozen=True, eq=False)
 class NoExtrapolation(Extrapolation):
-    """No outside values: padding changes nothing, sampling takes the nearest value, any arithmetic stays `none`."""
+    """No outside values: nothing is padded, sampling takes the nearest value, arithmetic stays `none`."""
 
     @property
     def shape(self) -> Shape:
@@ -300,7 +319,7 @@ class NoExtrapolation(Extrapolation):
 
 @dataclass(frozen=True, eq=False)
 class Undefined(Extrapolation):
-    """Rule that nobody can know, such as that of a sum of unlike fields. Asking it for values outside is an error."""
+    """Rule that nobody can know, such as that of a sum of unlike fields. Using it is an error."""
 
     derived_from: Extrapolation
 
@@ -404,19 +423,25 @@ def _side(rule: Extrapolation, constants: list[Tensor | Number]) -> Side:
     if isinstance(rule, NoExtrapolation):
         return ABSENT
     if isinstance(rule, Undefined):
-        raise Unsupported(f"Values outside are needed, but the boundary is {rule!r}. Give the field a boundary first.")
+        raise Unsupported(
+            f"Values outside are needed, but the boundary is {rule!r}. Give the field a boundary first."
+        )
     if not isinstance(rule, ConstantExtrapolation):
         raise Unsupported(f"`{rule!r}` cannot be one side of a composition. Use constants and copying rules.")
     for i, known in enumerate(constants):
-        if known is rule.value or (type(known) is type(rule.value) and not isinstance(known, Tensor) and known == rule.value):
+        if known is rule.value or (
+            type(known) is type(rule.value) and not isinstance(known, Tensor) and known == rule.value
+        ):
             return i
     constants.append(rule.value)
     return len(constants) - 1
 
 
 def component_dim(shape: Shape, names: tuple[str, ...]) -> tuple[str, tuple[str, ...]] | None:
-    """Name and labels of the dim whose components belong to the dims `names`: `vector`, `~vector`, or the first that fits."""
-    fitting = [d for d in merge_shapes(shape.channel, shape.dual).dims if d.labels and set(d.labels) & set(names)]
+    """Name and labels of the dim whose components belong to the dims `names`."""
+    fitting = [
+        d for d in merge_shapes(shape.channel, shape.dual).dims if d.labels and set(d.labels) & set(names)
+    ]
     if not fitting:
         return None
     best = next((d for d in fitting if d.name.lstrip("~") == "vector"), fitting[0])
@@ -442,11 +467,15 @@ def _constant_from(data: Mapping[str, Any]) -> Any:
     from phi_tensor._dim import Dim  # noqa: PLC0415 only here
     from phi_tensor._dim_types import dim_type  # noqa: PLC0415 only here
 
-    values = wrap(data["value"], *(Shape.of((Dim.of(d["name"], dim_type(d["type"]), None),)) for d in data["dims"]))
+    values = wrap(
+        data["value"], *(Shape.of((Dim.of(d["name"], dim_type(d["type"]), None),)) for d in data["dims"])
+    )
     from phi_tensor.ops._structure import rename_dims  # noqa: PLC0415 operations need this module
 
     for d in data["dims"]:
         if d["labels"]:
             dim = values.shape.get_dim(d["name"])
-            values = rename_dims(values, d["name"], Shape.of((Dim.of(dim.name, dim.type, dim.size, tuple(d["labels"])),)))
+            values = rename_dims(
+                values, d["name"], Shape.of((Dim.of(dim.name, dim.type, dim.size, tuple(d["labels"])),))
+            )
     return values

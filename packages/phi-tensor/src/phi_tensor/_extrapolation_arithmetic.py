@@ -24,7 +24,8 @@ def combined(operation: Callable[[Any, Any], Any], a: Any, b: Any) -> Extrapolat
     """Rule of `operation(field a, field b)`; one side may be a number or tensor, which holds everywhere.
 
     Raises:
-        TypeError: Nothing is known about the outside of the result (`PERIODIC + ONE`); see `derived` for an explicit `Undefined`.
+        TypeError: Nothing is known about the outside of the result (`PERIODIC + ONE`); see `derived` for an
+            explicit `Undefined`.
     """
     if not isinstance(b, Extrapolation):
         return _with_value(operation, a, b, number_right=True)
@@ -52,7 +53,8 @@ def _primitives(operation: Callable[[Any, Any], Any], a: Extrapolation, b: Extra
             return PRIMITIVES[a.kind.magnitude]
     name = getattr(operation, "__name__", "the operation")
     raise TypeError(
-        f"Nothing is known outside of the result of `{name}` for fields that are {a!r} and {b!r} outside. Set its boundary."
+        f"Nothing is known outside of the result of `{name}` for fields that are {a!r} and {b!r} "
+        f"outside. Set its boundary."
     )
 
 
@@ -101,7 +103,8 @@ def _with_value(
         if operation in (operator.add, operator.sub) and leaf.kind.shiftable:
             return leaf
         raise TypeError(
-            f"Nothing is known outside of `{operation.__name__}` of {value!r} and a field that is {leaf!r} outside. Set its boundary."
+            f"Nothing is known outside of `{operation.__name__}` of {value!r} and a field that is "
+            f"{leaf!r} outside. Set its boundary."
         )
 
     return rule.rewritten(changed)

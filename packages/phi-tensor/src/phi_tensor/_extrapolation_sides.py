@@ -1,4 +1,4 @@
-"""Extrapolations that differ between sides, between normal and tangential components, or from place to place."""
+"""Extrapolations that differ between sides, between components, or from place to place."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ class SidesExtrapolation(Extrapolation):
 
     @property
     def shape(self) -> Shape:
-        return merge_shapes(*(rule.shape for rule in self.rules), *(() if self.rest is None else (self.rest.shape,)))
+        return merge_shapes(
+            *(rule.shape for rule in self.rules), *(() if self.rest is None else (self.rest.shape,))
+        )
 
     @property
     def differs_by_component(self) -> bool:
@@ -49,7 +51,10 @@ class SidesExtrapolation(Extrapolation):
             return self.rules[self.sides.index((dim, upper))].side(dim, upper)
         if self.rest is None:
             known = list(dict.fromkeys(name for name, _ in self.sides))
-            raise IncompatibleShapes(f"The boundary says nothing about dim `{dim}`, only about {known}. Add `{dim}=…` to `combine_sides`.")
+            raise IncompatibleShapes(
+                f"The boundary says nothing about dim `{dim}`, only about {known}. Add `{dim}=…` to "
+                f"`combine_sides`."
+            )
         return self.rest.side(dim, upper)
 
     def rewritten(self, change: Callable[[Extrapolation], Extrapolation]) -> Extrapolation:
@@ -58,7 +63,11 @@ class SidesExtrapolation(Extrapolation):
 
     def __getitem__(self, item: dict[str, Any]) -> Extrapolation:
         rest = None if self.rest is None else self.rest[item]
-        return _simplest(self.sides, tuple(_component(rule, item, side) for rule, side in zip(self.rules, self.sides, strict=True)), rest)
+        return _simplest(
+            self.sides,
+            tuple(_component(rule, item, side) for rule, side in zip(self.rules, self.sides, strict=True)),
+            rest,
+        )
 
     def __variable_attrs__(self) -> tuple[str, ...]:
         return ("rules", "rest")
@@ -73,11 +82,17 @@ class SidesExtrapolation(Extrapolation):
         return hash((frozenset(zip(self.sides, self.rules, strict=True)), self.rest))
 
     def to_dict(self) -> dict[str, Any]:
-        sides = {f"{dim}{_PLACES[upper]}": rule.to_dict() for (dim, upper), rule in zip(self.sides, self.rules, strict=True)}
+        sides = {
+            f"{dim}{_PLACES[upper]}": rule.to_dict()
+            for (dim, upper), rule in zip(self.sides, self.rules, strict=True)
+        }
         return {"type": "sides", "sides": sides, "rest": None if self.rest is None else self.rest.to_dict()}
 
     def __repr__(self) -> str:
-        sides = [f"{dim}{_PLACES[upper]}: {rule!r}" for (dim, upper), rule in zip(self.sides, self.rules, strict=True)]
+        sides = [
+            f"{dim}{_PLACES[upper]}: {rule!r}"
+            for (dim, upper), rule in zip(self.sides, self.rules, strict=True)
+        ]
         return "{" + ", ".join([*sides, *([f"rest: {self.rest!r}"] if self.rest else [])]) + "}"
 
 
@@ -109,23 +124,35 @@ class NormalTangential(Extrapolation):
         return combine_by_direction(self.normal.rewritten(change), self.tangential.rewritten(change))
 
     def __getitem__(self, item: dict[str, Any]) -> Extrapolation:
-        label = next((part for name, part in item.items() if name.lstrip("~") == "vector" and isinstance(part, str)), None)
+        label = next(
+            (part for name, part in item.items() if name.lstrip("~") == "vector" and isinstance(part, str)),
+            None,
+        )
         if label is None or "," in label:
             return combine_by_direction(self.normal[item], self.tangential[item])
         normal, tangential = self.normal[item], self.tangential[item]
-        return _simplest(((label, False), (label, True)), (normal.side(label, False), normal.side(label, True)), tangential)
+        return _simplest(
+            ((label, False), (label, True)), (normal.side(label, False), normal.side(label, True)), tangential
+        )
 
     def __variable_attrs__(self) -> tuple[str, ...]:
         return "normal", "tangential"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, NormalTangential) and (self.normal, self.tangential) == (other.normal, other.tangential)
+        return isinstance(other, NormalTangential) and (self.normal, self.tangential) == (
+            other.normal,
+            other.tangential,
+        )
 
     def __hash__(self) -> int:
         return hash((self.normal, self.tangential))
 
     def to_dict(self) -> dict[str, Any]:
-        return {"type": "normal-tangential", "normal": self.normal.to_dict(), "tangential": self.tangential.to_dict()}
+        return {
+            "type": "normal-tangential",
+            "normal": self.normal.to_dict(),
+            "tangential": self.tangential.to_dict(),
+        }
 
     def __repr__(self) -> str:
         return f"normal: {self.normal!r}, tangential: {self.tangential!r}"
@@ -133,7 +160,7 @@ class NormalTangential(Extrapolation):
 
 @dataclass(frozen=True, eq=False)
 class Chosen(Extrapolation):
-    """One of two rules, place by place: where `mask` is true at the nearest inner sample, `true_rule`, else `false_rule`."""
+    """One of two rules, place by place: `mask` at the nearest inner sample decides."""
 
     mask: Tensor
     true_rule: Extrapolation
@@ -176,7 +203,12 @@ class Chosen(Extrapolation):
 
     def to_dict(self) -> dict[str, Any]:
         mask = ConstantExtrapolation(self.mask).to_dict()
-        return {"type": "chosen", "mask": mask, "true": self.true_rule.to_dict(), "false": self.false_rule.to_dict()}
+        return {
+            "type": "chosen",
+            "mask": mask,
+            "true": self.true_rule.to_dict(),
+            "false": self.false_rule.to_dict(),
+        }
 
     def __repr__(self) -> str:
         return f"{self.true_rule!r} where {self.mask!r}, else {self.false_rule!r}"
@@ -187,7 +219,9 @@ def _component(rule: Extrapolation, item: dict[str, Any], side: tuple[str, bool]
     return part.side(*side) if isinstance(part, SidesExtrapolation) else part
 
 
-def _simplest(sides: tuple[tuple[str, bool], ...], rules: tuple[Extrapolation, ...], rest: Extrapolation | None) -> Extrapolation:
+def _simplest(
+    sides: tuple[tuple[str, bool], ...], rules: tuple[Extrapolation, ...], rest: Extrapolation | None
+) -> Extrapolation:
     """One rule for all sides if they agree."""
     absent = next((rule for rule in (*rules, rest) if isinstance(rule, Undefined)), None)
     if absent is not None:
@@ -200,7 +234,9 @@ def _simplest(sides: tuple[tuple[str, bool], ...], rules: tuple[Extrapolation, .
 # --- what users call
 
 
-def combine_sides(boundary_dict: Mapping[str, Any] | None = None, rest: Any = ..., **extrapolations: Any) -> Extrapolation:
+def combine_sides(
+    boundary_dict: Mapping[str, Any] | None = None, rest: Any = ..., **extrapolations: Any
+) -> Extrapolation:
     """Extrapolation with a rule per side.
 
     Args:
@@ -222,18 +258,28 @@ def combine_sides(boundary_dict: Mapping[str, Any] | None = None, rest: Any = ..
         if key[-1] in _PLACES:
             table[key[:-1], key[-1] == "+"] = as_extrapolation(value)
         elif isinstance(value, tuple):
-            table[key, False], table[key, True] = (as_extrapolation(side) for side in cast("tuple[Any, Any]", value))
+            table[key, False], table[key, True] = (
+                as_extrapolation(side) for side in cast("tuple[Any, Any]", value)
+            )
         else:
             table[key, False] = table[key, True] = as_extrapolation(value)
     if not table:
-        raise IncompatibleShapes("`combine_sides` needs at least one dim, e.g. `combine_sides(x=0, y=PERIODIC)`.")
+        raise IncompatibleShapes(
+            "`combine_sides` needs at least one dim, e.g. `combine_sides(x=0, y=PERIODIC)`."
+        )
     for name, upper in list(table):
         if (name, not upper) not in table:
             if rest is ...:
-                raise IncompatibleShapes(f"`combine_sides` needs both sides of `{name}`, but found {[f'{n}{_PLACES[u]}' for n, u in table]}.")
+                raise IncompatibleShapes(
+                    f"`combine_sides` needs both sides of `{name}`, but found "
+                    f"{[f'{n}{_PLACES[u]}' for n, u in table]}."
+                )
             table[name, not upper] = as_extrapolation(rest)
         if (table[name, False] == PRIMITIVES["periodic"]) != (table[name, True] == PRIMITIVES["periodic"]):
-            raise IncompatibleShapes(f"Both sides of `{name}` or none must be periodic, but found {table[name, False]!r}, {table[name, True]!r}.")
+            raise IncompatibleShapes(
+                f"Both sides of `{name}` or none must be periodic, but found {table[name, False]!r}, "
+                f"{table[name, True]!r}."
+            )
     return _simplest(tuple(table), tuple(table.values()), None if rest is ... else as_extrapolation(rest))
 
 
@@ -253,19 +299,25 @@ def combine_by_direction(normal: Any, tangential: Any) -> Extrapolation:
 def get_normal(ext: Extrapolation) -> Extrapolation:
     """The part that acts on components normal to a side."""
     if isinstance(ext, SidesExtrapolation):
-        return _simplest(ext.sides, tuple(get_normal(rule) for rule in ext.rules), ext.rest and get_normal(ext.rest))
+        return _simplest(
+            ext.sides, tuple(get_normal(rule) for rule in ext.rules), ext.rest and get_normal(ext.rest)
+        )
     return ext.normal if isinstance(ext, NormalTangential) else ext
 
 
 def get_tangential(ext: Extrapolation) -> Extrapolation:
     """The part that acts on components along a side."""
     if isinstance(ext, SidesExtrapolation):
-        return _simplest(ext.sides, tuple(get_tangential(rule) for rule in ext.rules), ext.rest and get_tangential(ext.rest))
+        return _simplest(
+            ext.sides,
+            tuple(get_tangential(rule) for rule in ext.rules),
+            ext.rest and get_tangential(ext.rest),
+        )
     return ext.tangential if isinstance(ext, NormalTangential) else ext
 
 
 def where(mask: Tensor, true_ext: Any, false_ext: Any) -> Extrapolation:
-    """Extrapolation that follows `true_ext` where `mask` is true at the nearest inner sample, else `false_ext`."""
+    """Extrapolation `true_ext` where `mask` is true at the nearest inner sample, else `false_ext`."""
     first, second = as_extrapolation(true_ext), as_extrapolation(false_ext)
     return first if first == second else Chosen(mask, first, second)
 
@@ -284,7 +336,8 @@ def as_extrapolation(obj: Any) -> Extrapolation:
     """`obj` as an extrapolation.
 
     Args:
-        obj: Extrapolation; number or tensor (constant); name of a rule; None (no outside values); dict of sides (`x`, `x-`, `x+`),
+        obj: Extrapolation; number or tensor (constant); name of a rule; None (no outside values); dict of
+            sides (`x`, `x-`, `x+`),
             or of exactly `normal` and `tangential`.
 
     >>> as_extrapolation("antireflect")
@@ -298,14 +351,19 @@ def as_extrapolation(obj: Any) -> Extrapolation:
         return _named(obj)
     if isinstance(obj, Mapping):
         table = cast("Mapping[str, Any]", obj)
-        return combine_by_direction(**table) if set(table) == {"normal", "tangential"} else combine_sides(table)
+        return (
+            combine_by_direction(**table) if set(table) == {"normal", "tangential"} else combine_sides(table)
+        )
     if isinstance(obj, (bool, int, float, complex, Tensor)):
         return ConstantExtrapolation(obj)
     if backend_of(obj) is not None or isinstance(obj, (list, tuple)):
         from phi_tensor._create import wrap  # noqa: PLC0415 creation needs operations
 
         return ConstantExtrapolation(wrap(obj))
-    raise TypeError(f"{type(obj).__name__} is no extrapolation. Use a number, tensor, dict of sides, None, or one of {', '.join(_NAMES)}.")
+    raise TypeError(
+        f"{type(obj).__name__} is no extrapolation. Use a number, tensor, dict of sides, None, or one of "
+        f"{', '.join(_NAMES)}."
+    )
 
 
 _NAMES: dict[str, Extrapolation] = {
@@ -320,7 +378,9 @@ _NAMES: dict[str, Extrapolation] = {
 
 def _named(name: str) -> Extrapolation:
     if name.lower() not in _NAMES:
-        raise ValueError(f"There is no extrapolation `{name}`. Use one of {', '.join(_NAMES)}, a number or a tensor.")
+        raise ValueError(
+            f"There is no extrapolation `{name}`. Use one of {', '.join(_NAMES)}, a number or a tensor."
+        )
     return _NAMES[name.lower()]
 
 
@@ -339,7 +399,9 @@ _COMPOSITIONS: dict[str, Callable[[Mapping[str, Any]], Extrapolation]] = {
         None if d["rest"] is None else from_dict(d["rest"]),
     ),
     "chosen": lambda d: where(
-        cast("Tensor", cast("ConstantExtrapolation", from_dict(d["mask"])).value), from_dict(d["true"]), from_dict(d["false"])
+        cast("Tensor", cast("ConstantExtrapolation", from_dict(d["mask"])).value),
+        from_dict(d["true"]),
+        from_dict(d["false"]),
     ),
 }
 
@@ -347,7 +409,9 @@ _COMPOSITIONS: dict[str, Callable[[Mapping[str, Any]], Extrapolation]] = {
 # --- arithmetic of compositions
 
 
-def meeting(rule_of: Callable[[Extrapolation, Extrapolation], Extrapolation], a: Extrapolation, b: Extrapolation) -> Extrapolation:
+def meeting(
+    rule_of: Callable[[Extrapolation, Extrapolation], Extrapolation], a: Extrapolation, b: Extrapolation
+) -> Extrapolation:
     """`rule_of` applied to the single rules of two extrapolations, at each side and for each direction."""
     if isinstance(a, Chosen) or isinstance(b, Chosen):
         mask = a.mask if isinstance(a, Chosen) else cast("Chosen", b).mask

@@ -1,6 +1,7 @@
 """What lies outside of a grid: one table row per rule that copies inner values. Constants need no row.
 
-The value outside, at position i of n, is `weight(i) · x[index(i)] + edge · x[nearest edge]`. Everything else (padding, sampling
+The value outside, at position i of n, is `weight(i) · x[index(i)] + edge · x[nearest edge]`. Everything else
+(padding, sampling
 between the samples, arithmetic, derivatives, face counts) follows from the row.
 """
 
@@ -100,7 +101,7 @@ def _opposed(i: Ints, n: int) -> tuple[Ints, Ints]:
     return _reflected(i, n)[0], -np.ones_like(i)
 
 
-# --- the same for real coordinates. Comparisons instead of `minimum`: equal derivatives at ties on all backends.
+# --- the same for real coordinates. Comparisons, not `minimum`: equal derivatives at ties on all backends.
 
 
 def clamp(backend: Backend, lower: float, upper: float) -> Callable[[Native], Native]:
@@ -123,7 +124,7 @@ def _clamped_coordinates(backend: Backend, n: int) -> CoordinateMap:
 
 
 def _modulo(backend: Backend, period: float) -> Callable[[Native], Native]:
-    """Function c ↦ c − ⌊c / period⌋ · period: cheaper than the remainder, within [0, period] up to rounding."""
+    """Function c ↦ c − ⌊c / period⌋ · period: cheaper than the remainder, right up to rounding."""
     subtract, multiply, floor = (backend.ops[name] for name in ("subtract", "multiply", "floor"))
     return lambda c: subtract(c, multiply(floor(multiply(c, 1 / period)), period))
 
@@ -134,8 +135,10 @@ def _wrapped_coordinates(backend: Backend, n: int) -> CoordinateMap:
 
 
 def _mirrored_coordinates(backend: Backend, n: int, signed: bool = False) -> CoordinateMap:
-    """Fold at −½ and n − ½. Unsigned values are flat beyond the outer samples; signed ones pass through zero."""
-    add, subtract, multiply, where, greater = (backend.ops[k] for k in ("add", "subtract", "multiply", "where", "greater"))
+    """Fold at −½ and n − ½. Unsigned values are flat there; signed ones pass through zero."""
+    add, subtract, multiply, where, greater = (
+        backend.ops[k] for k in ("add", "subtract", "multiply", "where", "greater")
+    )
     wrapped, limited = _modulo(backend, 2 * n), clamp(backend, 0, n - 1)
 
     def folded(c: Native) -> tuple[Native, Native | None]:
@@ -160,10 +163,12 @@ def _reflected_coordinates(backend: Backend, n: int) -> CoordinateMap:
 
 
 def _antireflected_coordinates(backend: Backend, n: int) -> CoordinateMap:
-    """Fold at 0 and n − 1, where the sign changes within one cell: k folds at −1 − (k−1)(n−1) and at n + (k−1)(n−1)."""
+    """Fold at 0 and n − 1; signs change within one cell, at −1 − k(n−1) and at n + k(n−1)."""
     span = max(n - 1, 1)
     add, subtract, multiply, divide = (backend.ops[k] for k in ("add", "subtract", "multiply", "divide"))
-    where, less, greater, ceil, remainder = (backend.ops[k] for k in ("where", "less", "greater", "ceil", "remainder"))
+    where, less, greater, ceil, remainder = (
+        backend.ops[k] for k in ("where", "less", "greater", "ceil", "remainder")
+    )
 
     def folded(c: Native) -> tuple[Native, Native | None]:
         below = less(c, 0)
@@ -181,19 +186,48 @@ def _antimirrored_coordinates(backend: Backend, n: int) -> CoordinateMap:
 
 
 _ROWS = (
-    Kind("periodic", 0, _wrapped, _wrapped_coordinates, "periodic", layers=(0, 1), flexible=False, faces=(True, False)),
+    Kind(
+        "periodic",
+        0,
+        _wrapped,
+        _wrapped_coordinates,
+        "periodic",
+        layers=(0, 1),
+        flexible=False,
+        faces=(True, False),
+    ),
     Kind("zero-gradient", 1, _clamped, _clamped_coordinates, "zero"),
     Kind("symmetric", 2, _positive(_mirrored), _mirrored_coordinates, "antisymmetric"),
-    Kind("antisymmetric", 2, _mirrored, _antimirrored_coordinates, "symmetric", "symmetric", False, False, layers=(1, 1)),
+    Kind(
+        "antisymmetric",
+        2,
+        _mirrored,
+        _antimirrored_coordinates,
+        "symmetric",
+        "symmetric",
+        False,
+        False,
+        layers=(1, 1),
+    ),
     Kind("reflect", 3, _positive(_reflected), _reflected_coordinates, "antireflect"),
-    Kind("antireflect", 3, _reflected, _antireflected_coordinates, "reflect", "reflect", False, False, layers=(1, 1)),
+    Kind(
+        "antireflect",
+        3,
+        _reflected,
+        _antireflected_coordinates,
+        "reflect",
+        "reflect",
+        False,
+        False,
+        layers=(1, 1),
+    ),
     Kind("symmetric-gradient", 4, _opposed, None, "reflect", None, True, False, edge=2),
 )
 KINDS: dict[str, Kind] = {kind.name: kind for kind in _ROWS}
 """All rules that copy inner values, by name."""
 
 ABSENT = Kind("none", 0, _clamped, _clamped_coordinates, "none", flexible=False)
-"""No outside values: padding changes nothing, interpolation takes the nearest sample. Not in the table: it is not padded."""
+"""No outside values: nothing is padded, interpolation takes the nearest sample. Hence not in the table."""
 
 
 class Run(NamedTuple):

@@ -19,7 +19,7 @@ Widths = tuple[tuple[str, int, int], ...]
 
 
 class DensePadder:
-    """Pads native arrays of one layout. Made once per plan; `apply(native, constants)` is the straight-line call.
+    """Pads native arrays of one layout. Made once per plan; `apply` is the straight-line call.
 
     `store` keeps the padded dims in memory even if the values do not depend on them.
 
@@ -29,14 +29,34 @@ class DensePadder:
     """
 
     def __init__(
-        self, layout: Dense, constants: Sequence[Layout], widths: Widths, sides: Sides, dtype: Any, backend: Backend, store: bool = False
+        self,
+        layout: Dense,
+        constants: Sequence[Layout],
+        widths: Widths,
+        sides: Sides,
+        dtype: Any,
+        backend: Backend,
+        store: bool = False,
     ) -> None:
         self.backend = backend
         self.dtype = dtype
-        constant_dims = [d for c in constants for d in (c.stored if isinstance(c, Dense) else ()) if d.name not in layout.shape]
+        constant_dims = [
+            d
+            for c in constants
+            for d in (c.stored if isinstance(c, Dense) else ())
+            if d.name not in layout.shape
+        ]
         profile = {d.name for c in constants if isinstance(c, Dense) for d in c.stored}
-        needed = {name for (name, low, up), pair in zip(widths, sides, strict=True) if store or _stores(low, up, pair)} | profile
-        extra = [d for d in (*dict.fromkeys(constant_dims), *layout.shape.dims) if d.name in needed and d.name not in layout.axes]
+        needed = {
+            name
+            for (name, low, up), pair in zip(widths, sides, strict=True)
+            if store or _stores(low, up, pair)
+        } | profile
+        extra = [
+            d
+            for d in (*dict.fromkeys(constant_dims), *layout.shape.dims)
+            if d.name in needed and d.name not in layout.axes
+        ]
         self.stored: tuple[Dim, ...] = (*extra, *layout.stored)
         self.axes = {dim.name: axis for axis, dim in enumerate(self.stored)}
         self.sizes = [cast("int", dim.size) for dim in self.stored]
@@ -52,8 +72,19 @@ class DensePadder:
         self.prepare = chain(steps)
         self.constants = constants
         self.grow: list[Callable[[Native, Sequence[Any]], Native]] = []
-        stored = [(self.axes[n], low, up, pair) for (n, low, up), pair in zip(widths, sides, strict=True) if n in self.axes]
-        for rank in sorted({_rank(side) for _, low, up, pair in stored for w, side in zip((low, up), pair, strict=True) if w > 0}):
+        stored = [
+            (self.axes[n], low, up, pair)
+            for (n, low, up), pair in zip(widths, sides, strict=True)
+            if n in self.axes
+        ]
+        for rank in sorted(
+            {
+                _rank(side)
+                for _, low, up, pair in stored
+                for w, side in zip((low, up), pair, strict=True)
+                if w > 0
+            }
+        ):
             self._grow_rank(rank, stored)
         self.apply = self._call()
 
@@ -96,15 +127,24 @@ class DensePadder:
             return []
         kind, n = cast("Kind", side), self.inner[axis]
         if n == 0:
-            raise IncompatibleShapes(f"Dim `{self.stored[axis].name}` has no entries that `{kind}` could copy. Pad it with a constant.")
+            raise IncompatibleShapes(
+                f"Dim `{self.stored[axis].name}` has no entries that `{kind}` could copy. Pad it with a "
+                f"constant."
+            )
         if kind.edge and width > n - 1:
-            raise Unsupported(f"`{kind}` pads at most {n - 1} entries along dim `{self.stored[axis].name}` of size {n}.")
+            raise Unsupported(
+                f"`{kind}` pads at most {n - 1} entries along dim `{self.stored[axis].name}` of size {n}."
+            )
         pieces = [self._piece(axis, run) for run in runs(kind, n, lower, width)]
         return [self._continued(axis, lower, kind, piece) for piece in pieces] if kind.edge else pieces
 
     def _piece(self, axis: int, run: Run) -> Step:
         start, ops = self.start[axis], self.backend.ops
-        index, getitem, negative = (*[slice(None)] * axis, _moved(run.index, start)), ops["getitem"], ops["negative"]
+        index, getitem, negative = (
+            (*[slice(None)] * axis, _moved(run.index, start)),
+            ops["getitem"],
+            ops["negative"],
+        )
         if run.step == 0 and run.count > 1:
             sizes = tuple(run.count if i == axis else size for i, size in enumerate(self.sizes))
             broadcast = ops["broadcast_to"]
@@ -161,15 +201,26 @@ class DensePadder:
         constant = cast("Dense", self.constants[slot])
         name = self.stored[axis].name
         if name in constant.axes:
-            raise IncompatibleShapes(f"Values outside of dim `{name}` cannot vary along `{name}`, but have shape {constant.shape}. Slice them.")
+            raise IncompatibleShapes(
+                f"Values outside of dim `{name}` cannot vary along `{name}`, but have shape "
+                f"{constant.shape}. Slice them."
+            )
         grown = tuple(
-            (d.name, self.start[a], self.sizes[a] - self.start[a] - self.inner[a]) for d in constant.stored for a in (self.axes[d.name],)
+            (d.name, self.start[a], self.sizes[a] - self.start[a] - self.inner[a])
+            for d in constant.stored
+            for a in (self.axes[d.name],)
         )
-        edges = DensePadder(constant, (), grown, ((_EDGE, _EDGE),) * len(grown), self.dtype, self.backend).apply
+        edges = DensePadder(
+            constant, (), grown, ((_EDGE, _EDGE),) * len(grown), self.dtype, self.backend
+        ).apply
         order = tuple(constant.axes[d.name] for d in self.stored if d.name in constant.axes)
-        aligned = tuple(size if d.name in constant.axes else 1 for d, size in zip(self.stored, self.sizes, strict=True))
+        aligned = tuple(
+            size if d.name in constant.axes else 1 for d, size in zip(self.stored, self.sizes, strict=True)
+        )
         sizes = tuple(width if a == axis else size for a, size in enumerate(self.sizes))
-        permute, reshape, broadcast, concat = (self.backend.ops[k] for k in ("permute", "reshape", "broadcast_to", "concat"))
+        permute, reshape, broadcast, concat = (
+            self.backend.ops[k] for k in ("permute", "reshape", "broadcast_to", "concat")
+        )
 
         def grow(x: Native, c: Sequence[Any]) -> Native:
             piece = broadcast(reshape(permute(edges(c[slot], ()), order), aligned), sizes)
@@ -203,7 +254,10 @@ def _rank(side: Side) -> int:
 
 def _stores(low: int, up: int, pair: tuple[Side, Side]) -> bool:
     """Whether padding stores a dim along which the value is constant."""
-    return any(w > 0 and not (isinstance(side, Kind) and side.pointwise) for w, side in zip((low, up), pair, strict=True))
+    return any(
+        w > 0 and not (isinstance(side, Kind) and side.pointwise)
+        for w, side in zip((low, up), pair, strict=True)
+    )
 
 
 def _moved(index: slice, start: int) -> slice:

@@ -1,4 +1,4 @@
-"""Operations on neighbours in regular grids: shifts, finite differences, means. One padding per dim, then slices."""
+"""Neighbours in regular grids: shifts, finite differences, means. One padding per dim, then slices."""
 
 from __future__ import annotations
 
@@ -62,14 +62,20 @@ def shift(
     [(2, 3, 0) along (x:s=3) int64]
     """
     if not isinstance(x, Tensor) and is_container(x):
-        return [tree_map(lambda leaf, i=i: shift(leaf, offsets, dims, padding, stack_dim, extend_bounds)[i], x) for i in range(len(offsets))]
+        return [
+            tree_map(lambda leaf, i=i: shift(leaf, offsets, dims, padding, stack_dim, extend_bounds)[i], x)
+            for i in range(len(offsets))
+        ]
     value = as_tensor(x)
     names = _stencil_dims(value, dims, stack_dim, "shift")
     low, up = (extend_bounds, extend_bounds) if isinstance(extend_bounds, int) else extend_bounds
     low, up = max(0, -min(offsets)) + low, max(0, max(offsets)) + up
     grown: dict[str, Tensor] = {}
     for name in names:
-        widths = {n: (low, up) if n == name else _extension(extend_bounds) for n in (names if extend_bounds else (name,))}
+        widths = {
+            n: (low, up) if n == name else _extension(extend_bounds)
+            for n in (names if extend_bounds else (name,))
+        }
         grown[name] = value if padding is None else pad(value, widths, padding)
     first = max(0, -min(offsets))
     result: list[Any] = []
@@ -96,7 +102,7 @@ def spatial_gradient(
     pad: int = 0,
     padding_kwargs: object = None,
 ) -> Any:
-    """Finite differences along each dim: ∂φ/∂x ≈ (φᵢ₊₁ − φᵢ₋₁) / 2Δx (central, second order) or one-sided (first order).
+    """Finite differences along each dim: ∂φ/∂x ≈ (φᵢ₊₁ − φᵢ₋₁) / 2Δx, or one-sided (first order).
 
     Args:
         grid: Values `(…, spatial…)`, or a tree of them.
@@ -118,7 +124,14 @@ def spatial_gradient(
     return _stencil(table.DIFFERENCE, grid, dx, padding, dims, stack_dim, _OFFSETS[difference], pad)
 
 
-def laplace(x: Any, dx: Any = 1, padding: Any = _DEFAULT, dims: Any = spatial, weights: Any = None, padding_kwargs: object = None) -> Any:
+def laplace(
+    x: Any,
+    dx: Any = 1,
+    padding: Any = _DEFAULT,
+    dims: Any = spatial,
+    weights: Any = None,
+    padding_kwargs: object = None,
+) -> Any:
     """Second-order Laplacian Σ (φᵢ₋₁ − 2φᵢ + φᵢ₊₁) / Δx² over `dims`.
 
     Args:
@@ -144,12 +157,13 @@ def laplace(x: Any, dx: Any = 1, padding: Any = _DEFAULT, dims: Any = spatial, w
 
 
 def neighbor_mean(grid: Any, dims: Any = spatial, padding: Any = None, extend_bounds: int = 0) -> Any:
-    """Mean of neighbours along all dims: from centres to corners; without `padding` each dim is one entry shorter.
+    """Mean of neighbours along all dims, from centres to corners.
 
     Args:
         grid: Values `(…, spatial…)`, or a tree of them.
         dims: Along which dims.
-        padding: Rule for values outside, which makes the result as large as `grid`; None for inner neighbours only.
+        padding: Rule for values outside, which makes the result as large as `grid`; None for inner
+            neighbours only.
         extend_bounds: Number of entries that `grid` gets on each side before.
     """
     if not isinstance(grid, Tensor) and is_container(grid):
@@ -178,11 +192,22 @@ def _stencil_dims(value: Tensor, dims: Any, stack_dim: Any, function: str) -> tu
     if not names:
         raise IncompatibleShapes(f"`{function}` found none of the dims {dims!r} in {value.shape}.")
     if stack_dim is None and len(names) > 1:
-        raise IncompatibleShapes(f"`{function}` along {names} gives several components. Pass a `stack_dim` or one of `dims`.")
+        raise IncompatibleShapes(
+            f"`{function}` along {names} gives several components. Pass a `stack_dim` or one of `dims`."
+        )
     return names
 
 
-def _stencil(row: Row, grid: Any, dx: Any, padding: Any, dims: Any, stack_dim: Any, offsets: tuple[int, int], extra: int) -> Any:
+def _stencil(
+    row: Row,
+    grid: Any,
+    dx: Any,
+    padding: Any,
+    dims: Any,
+    stack_dim: Any,
+    offsets: tuple[int, int],
+    extra: int,
+) -> Any:
     if not isinstance(grid, Tensor) and is_container(grid):
         return tree_map(lambda leaf: _stencil(row, leaf, dx, padding, dims, stack_dim, offsets, extra), grid)
     value = as_tensor(grid)
@@ -200,11 +225,27 @@ def _stencil(row: Row, grid: Any, dx: Any, padding: Any, dims: Any, stack_dim: A
     return row(value, step, *constants, names=names, sides=sides, offsets=offsets, dim=dim)
 
 
-def _chosen(row: Row, value: Tensor, dx: Any, rules: Extrapolation, names: tuple[str, ...], dim: Dim | None, offsets: tuple[int, int]) -> Any:
+def _chosen(
+    row: Row,
+    value: Tensor,
+    dx: Any,
+    rules: Extrapolation,
+    names: tuple[str, ...],
+    dim: Dim | None,
+    offsets: tuple[int, int],
+) -> Any:
     """Stencil for rules that differ from place to place: padded first."""
     low, up = -offsets[0], offsets[1]
     parts = [
-        row(pad(value, {name: (low, up)}, rules), _component(dx, name), names=(name,), sides=None, offsets=offsets, dim=None) for name in names
+        row(
+            pad(value, {name: (low, up)}, rules),
+            _component(dx, name),
+            names=(name,),
+            sides=None,
+            offsets=offsets,
+            dim=None,
+        )
+        for name in names
     ]
     if row is table.LAPLACE:
         return sum(parts[1:], parts[0])
@@ -216,7 +257,14 @@ def _chosen(row: Row, value: Tensor, dx: Any, rules: Extrapolation, names: tuple
 
 @rule("stencil")
 def stencil_rule(
-    row: Row, layout: Layout, dx: Layout, *constants: Layout, names: tuple[str, ...], sides: Sides | PerComponent | None, offsets: tuple[int, int], dim: Dim | None
+    row: Row,
+    layout: Layout,
+    dx: Layout,
+    *constants: Layout,
+    names: tuple[str, ...],
+    sides: Sides | PerComponent | None,
+    offsets: tuple[int, int],
+    dim: Dim | None,
 ) -> PlanCall:
     """Plan of finite differences: linear in values and constants together."""
     if isinstance(sides, PerComponent) and (not isinstance(layout, Parts) or layout.dim.name == sides.dim):
@@ -230,7 +278,9 @@ def stencil_rule(
     if isinstance(layout, Parts) and layout.dim.name in names:
         if isinstance(layout, Ragged):
             raise row.unsupported(layout, hint=f"Sizes vary along `{layout.dim.name}`.")
-        plan = stencil_rule(row, joined_layout(layout), dx, *constants, names=names, sides=sides, offsets=offsets, dim=dim)
+        plan = stencil_rule(
+            row, joined_layout(layout), dx, *constants, names=names, sides=sides, offsets=offsets, dim=dim
+        )
         return planned(layout_of(plan), lambda t, *rest: plan(t.block(), *rest))
     if isinstance(layout, Parts):
         return part_by_part(
@@ -242,7 +292,10 @@ def stencil_rule(
     assert isinstance(layout, Dense)
     assert not isinstance(sides, PerComponent)
     blocks = [joined_layout(c) if isinstance(c, Parts) else c for c in constants]
-    along = [_along(row, layout, blocks, name, sides[i] if sides else None, offsets) for i, name in enumerate(names)]
+    along = [
+        _along(row, layout, blocks, name, sides[i] if sides else None, offsets)
+        for i, name in enumerate(names)
+    ]
     plan = _components(row, layout, dx, blocks, names, along, dim or _TERMS)
     if row is table.LAPLACE:
         total = reduction(table.SUM, layout_of(plan), names=((dim or _TERMS).name,))
@@ -257,7 +310,13 @@ Difference = Callable[[Native, Sequence[Any]], Native]
 
 
 def _components(
-    row: Row, layout: Dense, dx: Layout, blocks: Sequence[Layout], names: Sequence[str], along: Sequence[tuple[Dense, Difference]], dim: Dim
+    row: Row,
+    layout: Dense,
+    dx: Layout,
+    blocks: Sequence[Layout],
+    names: Sequence[str],
+    along: Sequence[tuple[Dense, Difference]],
+    dim: Dim,
 ) -> PlanCall:
     """Plan with one component per dim."""
     backend = along[0][0].backend
@@ -269,7 +328,11 @@ def _components(
 
         def call(t: Tensor, step: float, *constants: Any) -> Tensor:
             x = t.natives[0]
-            c = [v if n else v.block().natives[0] for v, n in zip(constants, numbers, strict=True)] if constants else ()
+            c = (
+                [v if n else v.block().natives[0] for v, n in zip(constants, numbers, strict=True)]
+                if constants
+                else ()
+            )
             if step == 1:
                 return Tensor(result, tuple([d(x, c) for d in differences]))
             scale = 1 / step**power
@@ -277,9 +340,14 @@ def _components(
 
         return planned(result, call)
     split = next((d.name for d in dx.shape.channel.dims if d.labels and set(names) <= set(d.labels)), None)
-    steps = [dx if split is None else entry_layout(dx, split, (dx.shape.get_dim(split).labels or ()).index(name)) for name in names]
+    steps = [
+        dx if split is None else entry_layout(dx, split, (dx.shape.get_dim(split).labels or ()).index(name))
+        for name in names
+    ]
     squares = [elementwise(table.SQUARE, s) if power == 2 else planned(s, lambda s: s) for s in steps]
-    divisions = [elementwise(table.DIVIDE, part, layout_of(s)) for (part, _), s in zip(along, squares, strict=True)]
+    divisions = [
+        elementwise(table.DIVIDE, part, layout_of(s)) for (part, _), s in zip(along, squares, strict=True)
+    ]
     divided = Parts.of(dim.with_size(len(names), dim.labels), tuple(layout_of(d) for d in divisions))
 
     def call_by_tensor(t: Tensor, step: Tensor, *constants: Any) -> Tensor:
@@ -307,14 +375,29 @@ def _along(
     padder = DensePadder(layout, blocks, widths, (pair,), dtype, backend, store=True)
     size = padder.grown_size(name) - low - up
     if size < 0:
-        raise IncompatibleShapes(f"Dim `{name}` of {layout.shape} is too short for this difference without padding.")
-    shape = Shape.of(tuple(d.with_size(size, d.labels if size == d.size else None) if d.name == name else d for d in layout.shape.dims))
+        raise IncompatibleShapes(
+            f"Dim `{name}` of {layout.shape} is too short for this difference without padding."
+        )
+    shape = Shape.of(
+        tuple(
+            d.with_size(size, d.labels if size == d.size else None) if d.name == name else d
+            for d in layout.shape.dims
+        )
+    )
     shape = shape & Shape.of(tuple(d for d in padder.stored if d.name not in shape))
     result = Dense.of(tuple(shape.get_dim(d.name) for d in padder.stored), shape, dtype, backend)
     return result, _difference(row, backend, padder, padder.axes[name], low + up, size, offsets)
 
 
-def _difference(row: Row, backend: Backend, padder: DensePadder, axis: int, reach: int, size: int, offsets: tuple[int, int]) -> Difference:
+def _difference(
+    row: Row,
+    backend: Backend,
+    padder: DensePadder,
+    axis: int,
+    reach: int,
+    size: int,
+    offsets: tuple[int, int],
+) -> Difference:
     before: tuple[slice, ...] = (slice(None),) * axis
     first, middle, last = ((*before, slice(start, start + size)) for start in (0, 1, reach))
     getitem, subtract, add, multiply = (backend.ops[k] for k in ("getitem", "subtract", "add", "multiply"))
@@ -323,7 +406,9 @@ def _difference(row: Row, backend: Backend, padder: DensePadder, axis: int, reac
 
         def second(x: Native, c: Sequence[Any]) -> Native:
             padded = apply(x, c)
-            return subtract(add(getitem(padded, first), getitem(padded, last)), multiply(getitem(padded, middle), 2))
+            return subtract(
+                add(getitem(padded, first), getitem(padded, last)), multiply(getitem(padded, middle), 2)
+            )
 
         return second
 

@@ -1,6 +1,7 @@
 """Multilinear interpolation between the samples of a grid, at real index coordinates (0 is the first sample).
 
-Along each dim the grid gets the layers that its boundary needs, coordinates are mapped between them, and the 2ᵈ values around each
+Along each dim the grid gets the layers that its boundary needs, coordinates are mapped between them, and the
+2ᵈ values around each
 point are looked up in the flat array.
 """
 
@@ -19,7 +20,7 @@ from phi_tensor._plan import PlanCall, Row, planned, rule
 from phi_tensor._shape import merge_shapes
 from phi_tensor._tensor import Tensor
 from phi_tensor._trees import tree_map
-from phi_tensor.backends._backend import Backend, Native
+from phi_tensor.backends._backend import Native
 from phi_tensor.layouts._dense_steps import cast_step, chain, convert_step
 from phi_tensor.layouts._elementwise import entries_of
 from phi_tensor.layouts._layout import Dense, Layout, Parts, Ragged, Scalar, entry_layout
@@ -37,13 +38,16 @@ Give = Literal["value", "corners", "bounds"]
 def grid_sample(grid: Any, coordinates: Tensor, extrap: Any, **kwargs: object) -> Any:
     """Multilinear interpolation of `grid` at `coordinates`.
 
-    φ(c) = Σ over corners k of φₖ ∏ (1 − |c − k|), exact on linear functions. Differentiable in the grid and, within cells, in the
+    φ(c) = Σ over corners k of φₖ ∏ (1 − |c − k|), exact on linear functions. Differentiable in the grid and,
+    within cells, in the
     coordinates; at samples the derivative is the one towards higher coordinates.
 
     Args:
         grid: Values `(…, x, y, …)`, or a tree of them.
-        coordinates: Index coordinates `(…, vector)` [cells]; 0 is the first sample. Labels of `vector` name the dims of `grid`; other
-            dims that both have are matched, even if the grid's `x` is sampled and the coordinates have an `x` of their own.
+        coordinates: Index coordinates `(…, vector)` [cells]; 0 is the first sample. Labels of `vector` name
+            the dims of `grid`; other
+            dims that both have are matched, even if the grid's `x` is sampled and the coordinates have an
+            `x` of their own.
         extrap: Rule for values outside, see `extrapolation.as_extrapolation`.
         **kwargs: Ignored, for PhiFlow's callers.
 
@@ -58,7 +62,7 @@ def grid_sample(grid: Any, coordinates: Tensor, extrap: Any, **kwargs: object) -
 
 
 def grid_sample_with_bounds(grid: Tensor, coordinates: Tensor, extrap: Any) -> tuple[Tensor, Tensor, Tensor]:
-    """`(value, lowest, highest)`: the interpolated value and the smallest and largest of the corner values that it was made of."""
+    """`(value, lowest, highest)`: the interpolated value and the range of the corner values around it."""
     result = _sample(grid, coordinates, extrap, "bounds")
     return tuple(result[{"bound": i}] for i in range(3))  # pyright: ignore[reportReturnType] three entries
 
@@ -68,14 +72,17 @@ def grid_sample_bounds(grid: Tensor, coordinates: Tensor, extrap: Any) -> tuple[
     return grid_sample_with_bounds(grid, coordinates, extrap)[1:]
 
 
-def closest_grid_values(grid: Any, coordinates: Tensor, extrap: Any, stack_dim_prefix: str = "closest_", **kwargs: object) -> Any:
+def closest_grid_values(
+    grid: Any, coordinates: Tensor, extrap: Any, stack_dim_prefix: str = "closest_", **kwargs: object
+) -> Any:
     """The values that `grid_sample` interpolates between.
 
     Args:
         grid: Values `(…, x, y, …)`.
         coordinates: Index coordinates `(…, vector)` [cells].
         extrap: Rule for values outside.
-        stack_dim_prefix: The result has one channel dim of size 2 (lower, upper) per sampled dim, named with this prefix.
+        stack_dim_prefix: The result has one channel dim of size 2 (lower, upper) per sampled dim, named with
+            this prefix.
         **kwargs: Ignored, for PhiFlow's callers.
     """
     return _sample(grid, coordinates, extrap, "corners", stack_dim_prefix)
@@ -88,12 +95,16 @@ def _sample(grid: Any, coordinates: Tensor, extrap: Any, give: Give, prefix: str
     index = index_dim_of(coordinates.shape, values.shape)
     names = index.labels or values.shape.spatial.names
     if isinstance(extrapolation, Chosen):
-        mask = table.CAST(table.EXPAND(extrapolation.mask, dims=values.shape.only(names)), dtype=context_dtype(FLOAT32))
+        mask = table.CAST(
+            table.EXPAND(extrapolation.mask, dims=values.shape.only(names)), dtype=context_dtype(FLOAT32)
+        )
         chosen = _sample(mask, coordinates, "zero-gradient", "value") > 0.5
         rules = (extrapolation.true_rule, extrapolation.false_rule)
         return table.WHERE(chosen, *(_sample(values, coordinates, rule, give, prefix) for rule in rules))
     sides, constants = extrapolation.resolved(names, values.shape)
-    return table.GRID_SAMPLE(values, coordinates, *constants, names=names, index=index.name, sides=sides, give=give, prefix=prefix)
+    return table.GRID_SAMPLE(
+        values, coordinates, *constants, names=names, index=index.name, sides=sides, give=give, prefix=prefix
+    )
 
 
 class Request(NamedTuple):
@@ -116,30 +127,46 @@ class Request(NamedTuple):
 
 @rule("grid_sample")
 def grid_sample_rule(
-    row: Row, grid: Layout, coordinates: Layout, *constants: Layout, names: tuple[str, ...], index: str, sides: Sides | PerComponent, give: Give, prefix: str
+    row: Row,
+    grid: Layout,
+    coordinates: Layout,
+    *constants: Layout,
+    names: tuple[str, ...],
+    index: str,
+    sides: Sides | PerComponent,
+    give: Give,
+    prefix: str,
 ) -> PlanCall:
-    """Plan of interpolation; constants are operands, so that the result is linear in grid and constants together."""
+    """Plan of interpolation, linear in grid and constants together."""
     return _planned(row, (grid, coordinates, *constants), Request(names, index, sides, give, prefix))
 
 
 def _planned(row: Row, layouts: tuple[Layout, ...], request: Request) -> PlanCall:
     grid, coordinates, *constants = layouts
-    if isinstance(request.sides, PerComponent) and (not isinstance(grid, Parts) or grid.dim.name == request.sides.dim):
+    if isinstance(request.sides, PerComponent) and (
+        not isinstance(grid, Parts) or grid.dim.name == request.sides.dim
+    ):
         dim, entries = request.sides
         return _apart(row, layouts, dim, lambda i: request._replace(sides=entries[i]))
-    apart = at_points(row, layouts, request.names, request.index, lambda *entries: _planned(row, entries, request))
+    apart = at_points(
+        row, layouts, request.names, request.index, lambda *entries: _planned(row, entries, request)
+    )
     if apart is not None:
         return apart
     if isinstance(grid, Parts):
         if not isinstance(grid, Ragged) and grid.dim.name not in coordinates.shape.without(request.index):
-            parts = tuple(layout_of(join(table.JOIN, part)) if isinstance(part, Parts) else part for part in grid.parts)
+            parts = tuple(
+                layout_of(join(table.JOIN, part)) if isinstance(part, Parts) else part for part in grid.parts
+            )
             return parts_sampled(row, cast("tuple[Dense, ...]", parts), coordinates, constants, request, grid)
         return _apart(row, layouts, grid.dim.name, lambda i: request)
     assert isinstance(grid, Dense)
     return dense_sampled(row, grid, coordinates, constants, request)
 
 
-def _apart(row: Row, layouts: tuple[Layout, ...], along: str, request_of: Callable[[int], Request]) -> PlanCall:
+def _apart(
+    row: Row, layouts: tuple[Layout, ...], along: str, request_of: Callable[[int], Request]
+) -> PlanCall:
     keep = (1,) if along == request_of(0).index else ()
     return part_by_part(layouts, along, lambda i, *entries: _planned(row, entries, request_of(i)), keep)
 
@@ -147,29 +174,50 @@ def _apart(row: Row, layouts: tuple[Layout, ...], along: str, request_of: Callab
 # --- dense grids
 
 
-def dense_sampled(row: Row, grid: Dense, coordinates: Layout, constants: Sequence[Layout], request: Request) -> PlanCall:
+def dense_sampled(
+    row: Row, grid: Dense, coordinates: Layout, constants: Sequence[Layout], request: Request
+) -> PlanCall:
     """Plan for one array of values."""
     sampled = _Sampled(row, [grid], coordinates, [constants], request)
     return sampled.plan() if sampled.axes else sampled.constant_plan(grid)
 
 
 def parts_sampled(
-    row: Row, parts: tuple[Dense, ...], coordinates: Layout, constants: Sequence[Layout], request: Request, grid: Parts
+    row: Row,
+    parts: tuple[Dense, ...],
+    coordinates: Layout,
+    constants: Sequence[Layout],
+    request: Request,
+    grid: Parts,
 ) -> PlanCall:
     """Plan for components stored apart: points are located once for all of them, if they are stored alike."""
-    entries = [tuple(c if isinstance(c, Scalar) else entry_layout(c, grid.dim.name, i) for c in constants) for i in range(len(parts))]
+    entries = [
+        tuple(c if isinstance(c, Scalar) else entry_layout(c, grid.dim.name, i) for c in constants)
+        for i in range(len(parts))
+    ]
     sampled = _Sampled(row, parts, coordinates, entries, request)
-    return sampled.plan(grid) if sampled.alike else _apart(row, (grid, coordinates, *constants), grid.dim.name, lambda i: request)
+    return (
+        sampled.plan(grid)
+        if sampled.alike
+        else _apart(row, (grid, coordinates, *constants), grid.dim.name, lambda i: request)
+    )
 
 
 class _Sampled:
     """What the plans of one or several arrays share."""
 
     def __init__(
-        self, row: Row, parts: Sequence[Dense], coordinates: Layout, constants: Sequence[Sequence[Layout]], request: Request
+        self,
+        row: Row,
+        parts: Sequence[Dense],
+        coordinates: Layout,
+        constants: Sequence[Sequence[Layout]],
+        request: Request,
     ) -> None:
         assert not isinstance(request.sides, PerComponent)
-        self.blocks = [[joined_layout(c) if isinstance(c, Parts) else c for c in entry] for entry in constants]
+        self.blocks = [
+            [joined_layout(c) if isinstance(c, Parts) else c for c in entry] for entry in constants
+        ]
         self.request = request
         self.backend = backend_for((*parts, coordinates, *self.blocks[0]))
         self.dtype = result_types(row, (parts[0], *self.blocks[0]))[1]
@@ -184,10 +232,19 @@ class _Sampled:
             FlatGrid(part, entry, axes, present, self.dtype, self.backend)
             for part, entry, axes in zip(parts, self.blocks, found, strict=True)
         ]
-        self.alike = bool(self.axes) and all(axes == found[0] for axes in found) and all(g.signature == self.grids[0].signature for g in self.grids)
-        self.shapes = [merge_shapes(coordinates.shape.without(request.index), part.shape.without(request.names)) for part in parts]
+        self.alike = (
+            bool(self.axes)
+            and all(axes == found[0] for axes in found)
+            and all(g.signature == self.grids[0].signature for g in self.grids)
+        )
+        self.shapes = [
+            merge_shapes(coordinates.shape.without(request.index), part.shape.without(request.names))
+            for part in parts
+        ]
         if self.alike:
-            self.locator = Locator(self.axes, self.grids[0], components, dims, context_dtype(FLOAT32), self.backend)
+            self.locator = Locator(
+                self.axes, self.grids[0], components, dims, context_dtype(FLOAT32), self.backend
+            )
             self.corners = [Corners(g, self.locator, self.dtype, self.backend) for g in self.grids]
 
     def constant_plan(self, grid: Dense) -> PlanCall:
@@ -200,7 +257,10 @@ class _Sampled:
         for name in reversed(self.request.names if self.request.give == "corners" else ()):
             layout = Parts.of(channel(**{f"{self.request.prefix}{name}": 2}).dim, (layout, layout))
         count = layout.count
-        return planned(layout, lambda g, *_: Tensor(layout, (g.natives[0] if step is None else step(g.natives[0]),) * count))
+        return planned(
+            layout,
+            lambda g, *_: Tensor(layout, (g.natives[0] if step is None else step(g.natives[0]),) * count),
+        )
 
     def plan(self, grid: Parts | None = None) -> PlanCall:
         """Plan for one array, or for the parts of `grid`."""
@@ -212,14 +272,20 @@ class _Sampled:
             layout, ending = finish(corners, Dense.of(stored, shape, self.dtype, self.backend))
             layouts.append(layout)
             endings.append(ending)
-        locator, take, steps = self.locator, self.take, list(zip(self.grids, self.corners, endings, strict=True))
+        locator, take, steps = (
+            self.locator,
+            self.take,
+            list(zip(self.grids, self.corners, endings, strict=True)),
+        )
         if grid is None:
             flat, look_up, ending = self.grids[0].flat, self.corners[0].look_up, endings[0]
             constants_of = _constants_reader(self.blocks[0])
 
             def single(g: Tensor, coordinates: Tensor, *constants: Any) -> Tensor:
                 at = locator(take(coordinates))
-                return Tensor(layouts[0], ending(look_up(flat(g.natives[0], constants_of(constants)), at), at))
+                return Tensor(
+                    layouts[0], ending(look_up(flat(g.natives[0], constants_of(constants)), at), at)
+                )
 
             return planned(layouts[0], single)
         result = Parts.of(grid.dim, tuple(layouts))
@@ -237,17 +303,23 @@ class _Sampled:
 
         return planned(result, each)
 
-    def _value(self, corners: Corners, layout: Dense) -> tuple[Layout, Callable[[list[Native], Located], tuple[Native, ...]]]:
+    def _value(
+        self, corners: Corners, layout: Dense
+    ) -> tuple[Layout, Callable[[list[Native], Located], tuple[Native, ...]]]:
         return layout, lambda values, at: (corners.blend(corners.signed(values, at), at),)
 
-    def _bounds(self, corners: Corners, layout: Dense) -> tuple[Layout, Callable[[list[Native], Located], tuple[Native, ...]]]:
+    def _bounds(
+        self, corners: Corners, layout: Dense
+    ) -> tuple[Layout, Callable[[list[Native], Located], tuple[Native, ...]]]:
         def ending(values: list[Native], at: Located) -> tuple[Native, ...]:
             values = corners.signed(values, at)
             return corners.blend(values, at), *corners.bounds(values)
 
         return Parts.of(channel(bound=3).dim, (layout,) * 3), ending
 
-    def _corners(self, corners: Corners, layout: Dense) -> tuple[Layout, Callable[[list[Native], Located], tuple[Native, ...]]]:
+    def _corners(
+        self, corners: Corners, layout: Dense
+    ) -> tuple[Layout, Callable[[list[Native], Located], tuple[Native, ...]]]:
         names, split = self.request.names, self.locator.split
         order: list[int] = []
         for places in product((0, 1), repeat=len(names)):

@@ -1,4 +1,4 @@
-"""Interpolation in native arrays: coordinates become a flat index and weights, corner values are looked up and blended."""
+"""Interpolation in native arrays: coordinates become a flat index and weights that blend corners."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ from phi_tensor._errors import IncompatibleShapes, Unsupported
 from phi_tensor._extrapolation import Side, Sides
 from phi_tensor._padding import Kind, clamp
 from phi_tensor.backends._backend import Backend, Native
-from phi_tensor.layouts._dense_steps import align_step, cast_step, chain, convert_step, merged_order, permute_step
+from phi_tensor.layouts._dense_steps import (
+    align_step,
+    cast_step,
+    chain,
+    convert_step,
+    merged_order,
+    permute_step,
+)
 from phi_tensor.layouts._layout import Dense, Layout
 from phi_tensor.ops._dense_padding import DensePadder, Widths
 
@@ -42,14 +49,16 @@ class Axis(NamedTuple):
 
 
 def sampled_axes(layout: Dense, names: Sequence[str], sides: Sides) -> tuple[Axis, ...]:
-    """The dims that interpolation must look at: those that are stored, or whose boundary brings in other values."""
+    """The dims that matter: those that are stored, or whose boundary brings in other values."""
     axes: list[Axis] = []
     for name, pair in zip(names, sides, strict=True):
         if name not in layout.axes and all(isinstance(side, Kind) and side.pointwise for side in pair):
             continue
         size = cast("int", layout.shape.get_size(name))
         if size == 0:
-            raise IncompatibleShapes(f"`grid_sample` needs at least one sample per dim, but found {layout.shape}.")
+            raise IncompatibleShapes(
+                f"`grid_sample` needs at least one sample per dim, but found {layout.shape}."
+            )
         low, up = (side.layers[i] if isinstance(side, Kind) else 1 for i, side in enumerate(pair))
         axes.append(Axis(name, size, pair, low, up))
     return tuple(axes)
@@ -59,7 +68,7 @@ def sampled_axes(layout: Dense, names: Sequence[str], sides: Sides) -> tuple[Axi
 
 
 class FlatGrid:
-    """Grid values with the layers of the boundary, flattened to one axis for look-up and one for everything else.
+    """Grid values with the layers of the boundary: one axis for look-up and one for everything else.
 
     Attributes:
         shared: Stored dims that the coordinates have, too; they are part of the look-up axis.
@@ -70,10 +79,18 @@ class FlatGrid:
     """
 
     def __init__(
-        self, layout: Dense, constants: Sequence[Layout], axes: tuple[Axis, ...], present: set[str], dtype: DType, backend: Backend
+        self,
+        layout: Dense,
+        constants: Sequence[Layout],
+        axes: tuple[Axis, ...],
+        present: set[str],
+        dtype: DType,
+        backend: Backend,
     ) -> None:
         widths: Widths = tuple((axis.name, axis.low, axis.up) for axis in axes)
-        padder = DensePadder(layout, constants, widths, tuple(axis.pair for axis in axes), dtype, backend, store=True)
+        padder = DensePadder(
+            layout, constants, widths, tuple(axis.pair for axis in axes), dtype, backend, store=True
+        )
         stored, sampled = padder.stored, {axis.name for axis in axes}
         self.order = tuple(dim.name for dim in stored if dim.name in sampled)
         self.shared = tuple(dim for dim in stored if dim.name in present and dim.name not in sampled)
@@ -130,7 +147,13 @@ class Locator:
     """
 
     def __init__(
-        self, axes: tuple[Axis, ...], grid: FlatGrid, components: Sequence[Dense], dims: tuple[Dim, ...], dtype: DType, backend: Backend
+        self,
+        axes: tuple[Axis, ...],
+        grid: FlatGrid,
+        components: Sequence[Dense],
+        dims: tuple[Dim, ...],
+        dtype: DType,
+        backend: Backend,
     ) -> None:
         self.dims, self.backend = dims, backend
         by_name = dict(zip((axis.name for axis in axes), zip(axes, components, strict=True), strict=True))
@@ -145,7 +168,9 @@ class Locator:
                 strides[name] = stride
             stride *= axis.padded
         signs = any(isinstance(side, Kind) and not side.pointwise for axis in axes for side in axis.pair)
-        self.constant = [_constant_corners(axes[position], backend) if signs else None for position, _, _ in self.axes]
+        self.constant = [
+            _constant_corners(axes[position], backend) if signs else None for position, _, _ in self.axes
+        ]
         self.split, self.strides = tuple(reversed(strides)), tuple(reversed(strides.values()))
         self.flat = flattener(grid.shared, dims, stride, backend)
         self.sizes = tuple(cast("int", dim.size) for dim in dims)
@@ -170,7 +195,9 @@ class Locator:
         return Located(self.flat(total, components[0]), weights[::-1], negative, fixed[::-1])
 
 
-def flattener(shared: Sequence[Dim], dims: Sequence[Dim], stride: int, backend: Backend) -> Callable[[Native | None, Native], Native]:
+def flattener(
+    shared: Sequence[Dim], dims: Sequence[Dim], stride: int, backend: Backend
+) -> Callable[[Native | None, Native], Native]:
     """Function that completes flat indices (None for 0): adds the offsets of shared dims and makes them 1-D.
 
     Args:
@@ -184,7 +211,9 @@ def flattener(shared: Sequence[Dim], dims: Sequence[Dim], stride: int, backend: 
     offsets: list[tuple[int, int, tuple[int, ...]]] = []
     for dim in reversed(shared):
         size = cast("int", dim.size)
-        offsets.append((stride, stride * size, tuple(size if d is dim else 1 for d in dims[list(dims).index(dim) :])))
+        offsets.append(
+            (stride, stride * size, tuple(size if d is dim else 1 for d in dims[list(dims).index(dim) :]))
+        )
         stride *= size
 
     def flat(total: Native | None, like: Native) -> Native:
@@ -205,9 +234,17 @@ def _located(
 ) -> Callable[[Native], tuple[Native, Native | None, Native | None]]:
     """Function from one coordinate to `(cell, weight of the upper sample, where the sign changes)`."""
     ops, count = backend.ops, axis.padded
-    prepare = chain([convert_step(component, backend), cast_step(component.dtype, dtype, backend), align_step(component.stored, dims, backend)])
+    prepare = chain(
+        [
+            convert_step(component, backend),
+            cast_step(component.dtype, dtype, backend),
+            align_step(component.stored, dims, backend),
+        ]
+    )
     mapped = _coordinate_map(axis, backend)
-    add, subtract, cast_to, minimum, maximum = (ops[name] for name in ("add", "subtract", "cast", "minimum", "maximum"))
+    add, subtract, cast_to, minimum, maximum = (
+        ops[name] for name in ("add", "subtract", "cast", "minimum", "maximum")
+    )
 
     def locate(c: Native) -> tuple[Native, Native | None, Native | None]:
         if prepare is not None:
@@ -217,18 +254,23 @@ def _located(
             return None, None, flipped
         if axis.low:
             c = add(c, axis.low)
-        cell = maximum(minimum(cast_to(c, INT64), count - 2), 0)  # the lower bound is for NaN, which then spreads by its weight
+        cell = maximum(
+            minimum(cast_to(c, INT64), count - 2), 0
+        )  # the lower bound is for NaN, which then spreads by its weight
         return cell, subtract(c, cast_to(cell, dtype)), flipped
 
     return locate
 
 
 def _constant_corners(axis: Axis, backend: Backend) -> Callable[[Native], tuple[Native, Native]] | None:
-    """Function from cells to where their lower and their upper corner lie in a layer of constants; None without such layers."""
+    """Function from cells to where their lower and upper corner are constants; None without constants."""
     if all(isinstance(side, Kind) for side in axis.pair):
         return None
     equal = backend.ops["equal"]
-    lowest, highest = (-1 if isinstance(side, Kind) else cell for side, cell in zip(axis.pair, (0, axis.padded - 2), strict=True))
+    lowest, highest = (
+        -1 if isinstance(side, Kind) else cell
+        for side, cell in zip(axis.pair, (0, axis.padded - 2), strict=True)
+    )
     return lambda cell: (equal(cell, lowest), equal(cell, highest))
 
 
@@ -239,7 +281,9 @@ def _coordinate_map(axis: Axis, backend: Backend) -> Callable[[Native], tuple[Na
         return maps[0]
     below, above = maps
     limited = clamp(backend, -axis.low, axis.size - 1 + axis.up)
-    where, less, both, negate = (backend.ops[name] for name in ("where", "less", "logical_and", "logical_not"))
+    where, less, both, negate = (
+        backend.ops[name] for name in ("where", "less", "logical_and", "logical_not")
+    )
 
     def mapped(c: Native) -> tuple[Native, Native | None]:
         under = less(c, 0)
@@ -259,7 +303,10 @@ def _side_map(axis: Axis, side: Side, backend: Backend) -> Callable[[Native], tu
         limited = clamp(backend, -axis.low, axis.size - 1 + axis.up)
         return lambda c: (limited(c), None)
     if side.coordinates is None or (axis.size == 1 and not side.pointwise and side.rank > 2):
-        raise Unsupported(f"`grid_sample` cannot continue a grid as `{side}` along `{axis.name}`. Pad the grid with it before sampling.")
+        raise Unsupported(
+            f"`grid_sample` cannot continue a grid as `{side}` along `{axis.name}`. Pad the grid with it "
+            f"before sampling."
+        )
     return side.coordinates(backend, axis.size)
 
 
@@ -284,7 +331,9 @@ class Corners:
             sum(stride for stride, upper in zip(locator.strides, corner, strict=True) if upper)
             for corner in product((False, True), repeat=len(locator.strides))
         ]
-        self.views = "reverse" not in backend.supports  # a shifted view of the array is cheaper than a shifted index
+        self.views = (
+            "reverse" not in backend.supports
+        )  # a shifted view of the array is cheaper than a shifted index
         self.dtype = dtype
 
     def look_up(self, flat: Native, at: Located) -> list[Native]:
@@ -293,7 +342,10 @@ class Corners:
         take, reshape = ops["take"], ops["reshape"]
         if self.views:
             before = (slice(None),) * self.axis
-            found = [take(flat[(*before, slice(o, None))] if o else flat, at.index, self.axis) for o in self.offsets]
+            found = [
+                take(flat[(*before, slice(o, None))] if o else flat, at.index, self.axis)
+                for o in self.offsets
+            ]
         else:
             add = ops["add"]
             found = [take(flat, add(at.index, o) if o else at.index, self.axis) for o in self.offsets]
@@ -322,7 +374,10 @@ class Corners:
             w = self._behind(weight)
             if self.dtype.kind is complex:
                 w = self.backend.ops["cast"](w, self.dtype)
-            values = [add(low, multiply(w, subtract(high, low))) for low, high in zip(values[::2], values[1::2], strict=True)]
+            values = [
+                add(low, multiply(w, subtract(high, low)))
+                for low, high in zip(values[::2], values[1::2], strict=True)
+            ]
         return values[0]
 
     def bounds(self, values: list[Native]) -> tuple[Native, Native]:
@@ -343,5 +398,3 @@ class Corners:
 def points_dims(components: Sequence[Dense]) -> tuple[Dim, ...]:
     """Stored dims of points with these components."""
     return merged_order([component.stored for component in components]) if components else ()
-
-

@@ -32,9 +32,11 @@ NO_INDEX = ""
 
 
 def index_dim_of(indices: Shape, values: Shape | None) -> Dim:
-    """The dim of index vectors whose entries belong to dims of `values`: labelled by their names, `vector`, or the only channel dim."""
+    """The dim of index vectors: labelled by dims of `values`, else `vector`, else the first channel dim."""
     channels = indices.channel.dims
-    labelled = [d for d in channels if d.labels and (values is None or all(label in values for label in d.labels))]
+    labelled = [
+        d for d in channels if d.labels and (values is None or all(label in values for label in d.labels))
+    ]
     fitting = labelled or [d for d in channels if d.labels is None or values is None]
     if not fitting:
         raise IncompatibleShapes(
@@ -57,8 +59,10 @@ def gather(values: Any, indices: Any, dims: Any = None, pref_index_dim: str = "i
 
     Args:
         values: Tensor or tree.
-        indices: Ints `(…, vector)`; labels of the vector dim name dims of `values`. Other dims that both have are matched.
-        dims: Dims that are indexed, in the order of the components; default: the labels, else all spatial, else all instance dims.
+        indices: Ints `(…, vector)`; labels of the vector dim name dims of `values`. Other dims that both
+            have are matched.
+        dims: Dims that are indexed, in the order of the components; default: the labels, else all spatial,
+            else all instance dims.
             For one dim, `indices` may be plain positions without a vector dim.
         pref_index_dim: Name of the vector dim among several channel dims.
 
@@ -76,17 +80,28 @@ def gather(values: Any, indices: Any, dims: Any = None, pref_index_dim: str = "i
         return tree_map(lambda leaf: gather(leaf, indices, dims, pref_index_dim), values)
     x, at = as_tensor(values), as_tensor(indices)
     if at.dtype.kind is not int:
-        raise IncompatibleShapes(f"`gather` needs int indices, but found {at.dtype}. Use `to_int64` or interpolate with `grid_sample`.")
+        raise IncompatibleShapes(
+            f"`gather` needs int indices, but found {at.dtype}. Use `to_int64` or interpolate with "
+            f"`grid_sample`."
+        )
     names, index = indexed_dims(x.shape, at.shape, dims, pref_index_dim)
     check_inside(at, names, index, x.shape, "gather")
+    if not at.available:  # compiled code must stay within the array until the report is read
+        at, _ = clamped_indices(at, names, index, x.shape)
     return table.GATHER(x, at, names=names, index=index)
 
 
-def indexed_dims(values: Shape, indices: Shape, dims: Any, preferred: str = "index") -> tuple[tuple[str, ...], str]:
+def indexed_dims(
+    values: Shape, indices: Shape, dims: Any, preferred: str = "index"
+) -> tuple[tuple[str, ...], str]:
     """`(names of the indexed dims in the order of components, name of the index dim or NO_INDEX)`."""
     wanted = None if dims is None else values.selected_names(dims)
     if wanted is not None and len(wanted) == 1:
-        fitting = [d for d in indices.channel.dims if d.size == 1 and (d.labels == wanted or d.name in (preferred, "vector"))]
+        fitting = [
+            d
+            for d in indices.channel.dims
+            if d.size == 1 and (d.labels == wanted or d.name in (preferred, "vector"))
+        ]
         return wanted, fitting[0].name if fitting else NO_INDEX
     if preferred in indices:
         index = indices.get_dim(preferred)
@@ -98,7 +113,10 @@ def indexed_dims(values: Shape, indices: Shape, dims: Any, preferred: str = "ind
     if index.labels and set(index.labels) == set(names):
         names = index.labels
     if index.size != len(names):
-        raise IncompatibleShapes(f"Index vectors along `{index.name}` have {index.size} components, but {names} of {values} are indexed.")
+        raise IncompatibleShapes(
+            f"Index vectors along `{index.name}` have {index.size} components, but {names} of {values} "
+            f"are indexed."
+        )
     return tuple(names), index.name
 
 
@@ -114,7 +132,10 @@ def check_inside(indices: Tensor, names: Sequence[str], index: str, values: Shap
     if outside is not False:
         sizes = {name: values.get_size(name) for name in names}
         any_outside = table.ANY(outside, names=outside.shape.names) if outside.rank else outside
-        report(any_outside, lambda _: IndexError(f"`{function}` met indices outside of {sizes}. Clip or mask them first."))
+        report(
+            any_outside,
+            lambda _: IndexError(f"`{function}` met indices outside of {sizes}. Clip or mask them first."),
+        )
 
 
 def _sizes(values: Shape, name: str) -> Any:
@@ -123,29 +144,62 @@ def _sizes(values: Shape, name: str) -> Any:
     return wrap(np.asarray(dim.size), values[dim.over]) if dim.over else dim.size
 
 
+def clamped_indices(
+    indices: Tensor, names: tuple[str, ...], index: str, grid: Shape
+) -> tuple[Tensor, Tensor]:
+    """`(indices clamped to the grid, where they were inside)`."""
+    entries = [indices if index == NO_INDEX else indices[{index: i}] for i in range(len(names))]
+    clamped = [
+        table.CLIP(entry, 0, cast("int", grid.get_size(name)) - 1)
+        for entry, name in zip(entries, names, strict=True)
+    ]
+    inside = entries[0] == clamped[0]
+    for entry, limited in zip(entries[1:], clamped[1:], strict=True):
+        inside = inside & (entry == limited)
+    return clamped[0] if index == NO_INDEX else stack(
+        clamped, indices.shape[index], expand_values=True
+    ), inside
+
+
 @rule("gather")
 def gather_rule(row: Row, values: Layout, indices: Layout, names: tuple[str, ...], index: str) -> PlanCall:
     """Plan of looking up: one flat index, one native look-up."""
-    apart = at_points(row, (values, indices), names, index, lambda v, i: gather_rule(row, v, i, names=names, index=index))
+    apart = at_points(
+        row, (values, indices), names, index, lambda v, i: gather_rule(row, v, i, names=names, index=index)
+    )
     if apart is not None:
         return apart
     if isinstance(values, Parts):
         keep = (1,) if values.dim.name == index else ()
-        return part_by_part((values, indices), values.dim.name, lambda k, v, i: gather_rule(row, v, i, names=names, index=index), keep)
+        return part_by_part(
+            (values, indices),
+            values.dim.name,
+            lambda k, v, i: gather_rule(row, v, i, names=names, index=index),
+            keep,
+        )
     assert isinstance(values, Dense)
     backend = backend_for((values, indices))
     stored = [name for name in names if name in values.axes]
-    components, take_components = components_of(indices, index, [names.index(name) for name in stored], backend)
+    components, take_components = components_of(
+        indices, index, [names.index(name) for name in stored], backend
+    )
     dims = points_dims(components)
-    axes = tuple(Axis(name, cast("int", values.shape.get_size(name)), (ABSENT, ABSENT), 0, 0) for name in stored)
+    axes = tuple(
+        Axis(name, cast("int", values.shape.get_size(name)), (ABSENT, ABSENT), 0, 0) for name in stored
+    )
     grid = FlatGrid(values, (), axes, {dim.name for dim in dims}, values.dtype, backend)
-    shape = merge_shapes(indices.shape.without(index) if index else indices.shape, values.shape.without(names))
+    shape = merge_shapes(
+        indices.shape.without(index) if index else indices.shape, values.shape.without(names)
+    )
     axes_of_result = (*grid.rest, *dims) if grid.leading else (*dims, *grid.rest)
     result = Dense.of(tuple(shape.get_dim(dim.name) for dim in axes_of_result), shape, values.dtype, backend)
     if not stored:
         return planned(result, lambda v, i: Tensor(result, v.natives))
     strides = flat_strides([(name, cast("int", values.shape.get_size(name))) for name in grid.order])
-    parts = [(aligned_ints(components[stored.index(name)], dims, backend), stored.index(name), strides[name]) for name in grid.order]
+    parts = [
+        (aligned_ints(components[stored.index(name)], dims, backend), stored.index(name), strides[name])
+        for name in grid.order
+    ]
     complete = flattener(grid.shared, dims, int(np.prod([axis.size for axis in axes])), backend)
     take, reshape, sizes = backend.ops["take"], backend.ops["reshape"], result.sizes
     axis = 1 if grid.leading and grid.rest else 0
@@ -176,7 +230,13 @@ def flat_strides(sizes: Sequence[tuple[str, int]]) -> dict[str, int]:
 
 def aligned_ints(component: Dense, dims: Sequence[Dim], backend: Any) -> Any:
     """Step that brings indices to 64-bit ints, aligned with `dims`."""
-    return chain([convert_step(component, backend), cast_step(component.dtype, INT64, backend), align_step(component.stored, dims, backend)])
+    return chain(
+        [
+            convert_step(component, backend),
+            cast_step(component.dtype, INT64, backend),
+            align_step(component.stored, dims, backend),
+        ]
+    )
 
 
 def flat_index(natives: Sequence[Any], parts: Sequence[tuple[Any, int, int]], backend: Any) -> Any:
@@ -199,30 +259,41 @@ def boolean_mask(x: Any, dim: Any, mask: Any, preserve_names: bool = False) -> A
     Args:
         x: Tensor or tree.
         dim: The masked dim; several are packed into one instance dim first.
-        mask: Bools along `dim`; with further dims, the number of entries varies along them and the result is ragged.
+        mask: Bools along `dim`; with further dims, the number of entries varies along them and the result is
+            ragged.
         preserve_names: Keep the labels of the entries.
 
     Raises:
-        Unsupported: The mask is not known yet (inside `jit_compile`), so the size of the result is not either.
+        Unsupported: The mask is not known yet (inside `jit_compile`), so the size of the result is not
+            either.
     """
     if not isinstance(x, Tensor) and is_container(x):
         return tree_map(lambda leaf: boolean_mask(leaf, dim, mask, preserve_names), x)
     value, chosen = as_tensor(x), as_tensor(mask)
     if not chosen.available:
-        raise Unsupported("The size of a masked tensor is unknown until the mask is. Inside `jit_compile` use `where(mask, value, 0)`.")
+        raise Unsupported(
+            "The size of a masked tensor is unknown until the mask is. Inside `jit_compile` use "
+            "`where(mask, value, 0)`."
+        )
     names = chosen.shape.selected_names(dim)
     if len(names) > 1:
         packed = instance("entries")
         entries = merge_shapes(value.shape, chosen.shape).only(names)
-        return boolean_mask(pack_dims(expand(value, entries), names, packed), packed, pack_dims(chosen, names, packed))
+        return boolean_mask(
+            pack_dims(expand(value, entries), names, packed), packed, pack_dims(chosen, names, packed)
+        )
     if not names:
-        raise IncompatibleShapes(f"The mask {chosen.shape} has no dim {dim!r}. Masks vary along the dim that they select from.")
+        raise IncompatibleShapes(
+            f"The mask {chosen.shape} has no dim {dim!r}. Masks vary along the dim that they select from."
+        )
     name = names[0]
     others = chosen.shape.without(name)
     if others:
         along = others[0]
         size = range(cast("int", along.size))
-        parts = [boolean_mask(value[{along.name: i}], name, chosen[{along.name: i}], preserve_names) for i in size]
+        parts = [
+            boolean_mask(value[{along.name: i}], name, chosen[{along.name: i}], preserve_names) for i in size
+        ]
         return stack(parts, along)
     selected = np.flatnonzero(chosen.numpy(name))
     return _selected(value, chosen.shape.get_dim(name), selected, preserve_names)
@@ -239,7 +310,9 @@ def _selected(value: Tensor, dim: Dim, selected: Any, preserve_names: bool) -> T
         return value[{dim.name: [int(i) for i in selected]}]
     size = value.shape.get_size(dim.name)
     if size != dim.size:
-        raise IncompatibleShapes(f"The mask has {dim.size} entries along `{dim.name}`, but the value has {size}.")
+        raise IncompatibleShapes(
+            f"The mask has {dim.size} entries along `{dim.name}`, but the value has {size}."
+        )
     native = value.backend.as_native(selected.astype(np.int64), value.device)
     at = Tensor(Dense.of((new,), Shape.of((new,)), INT64, value.backend), (native,))
     return table.TAKE(value, at, name=dim.name)
@@ -258,7 +331,9 @@ def ravel_index(index: Tensor, resolution: Shape, dim: Any = channel, mode: str 
         mode: Outside of the array: `undefined`, `clamp`, or `periodic`.
     """
     vector = index.shape.only(dim).dim
-    names = vector.labels if vector.labels and set(vector.labels) == set(resolution.names) else resolution.names
+    names = (
+        vector.labels if vector.labels and set(vector.labels) == set(resolution.names) else resolution.names
+    )
     total: Any = 0
     for name in resolution.names:
         part = index[{vector.name: names.index(name)}]
@@ -277,4 +352,3 @@ def unravel_index(index: Tensor, resolution: Shape, index_dim: Shape | str = "in
         index = index // cast("int", dim.size)
     new = parse_shape_spec(index_dim) if isinstance(index_dim, str) else index_dim
     return stack(parts[::-1], Shape.of((new.dim.with_size(resolution.rank, resolution.names),)))
-

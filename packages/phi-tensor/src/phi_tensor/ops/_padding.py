@@ -25,12 +25,15 @@ from phi_tensor.ops._parts import backend_for, joined_layout, part_by_part
 def pad(value: Any, widths: Any, mode: Any = 0, **kwargs: object) -> Any:
     """`value` with more (or, for negative widths, fewer) entries along some dims.
 
-    Where sides differ, zero-gradient is applied before symmetric, reflect and constants (periodic first): corners follow the last.
+    Where sides differ, zero-gradient is applied before symmetric, reflect and constants (periodic first):
+    corners follow the last.
 
     Args:
         value: Tensor or tree.
-        widths: `{dims: (lower, upper)}` or `{dims: both}`; dims by name, shape or filter. One pair for a value of one dim.
-        mode: Rule for the new entries, see `extrapolation.as_extrapolation`; with `vector` components possibly one for each.
+        widths: `{dims: (lower, upper)}` or `{dims: both}`; dims by name, shape or filter. One pair for a
+            value of one dim.
+        mode: Rule for the new entries, see `extrapolation.as_extrapolation`; with `vector` components
+            possibly one for each.
         **kwargs: Ignored, for PhiFlow's callers.
 
     Returns:
@@ -48,8 +51,12 @@ def pad(value: Any, widths: Any, mode: Any = 0, **kwargs: object) -> Any:
     if not normal:
         return x
     if isinstance(extrapolation, Chosen):
-        chosen = pad(extrapolation.mask, {n: w for n, *w in normal if n in extrapolation.mask.shape}, "zero-gradient")
-        return table.WHERE(chosen, pad(x, widths, extrapolation.true_rule), pad(x, widths, extrapolation.false_rule))
+        chosen = pad(
+            extrapolation.mask, {n: w for n, *w in normal if n in extrapolation.mask.shape}, "zero-gradient"
+        )
+        return table.WHERE(
+            chosen, pad(x, widths, extrapolation.true_rule), pad(x, widths, extrapolation.false_rule)
+        )
     sides, constants = extrapolation.resolved(tuple(name for name, *_ in normal), x.shape)
     return table.PAD(x, *constants, widths=normal, sides=sides)
 
@@ -57,7 +64,10 @@ def pad(value: Any, widths: Any, mode: Any = 0, **kwargs: object) -> Any:
 def _widths(shape: Shape, widths: Any) -> Widths:
     if not isinstance(widths, dict):
         if shape.rank != 1:
-            raise IncompatibleShapes(f"One pair of widths needs a value with one dim, but found {shape}. Pass a dict from dims to widths.")
+            raise IncompatibleShapes(
+                f"One pair of widths needs a value with one dim, but found {shape}. Pass a dict from "
+                f"dims to widths."
+            )
         widths = {shape.name: widths}
     found: list[tuple[str, int, int]] = []
     for dims, pair in cast("dict[Any, Any]", widths).items():
@@ -65,7 +75,9 @@ def _widths(shape: Shape, widths: Any) -> Widths:
         for name in shape.selected_names(dims):
             size = shape.get_size(name)
             if isinstance(size, int) and size + min(lower, 0) + min(upper, 0) < 0:
-                raise IncompatibleShapes(f"Widths {(lower, upper)} remove more than the {size} entries of dim `{name}`.")
+                raise IncompatibleShapes(
+                    f"Widths {(lower, upper)} remove more than the {size} entries of dim `{name}`."
+                )
             if (lower, upper) != (0, 0):
                 found.append((name, int(lower), int(upper)))
     return tuple(found)
@@ -75,18 +87,28 @@ def _widths(shape: Shape, widths: Any) -> Widths:
 
 
 @rule("pad")
-def pad_rule(row: Row, layout: Layout, *constants: Layout, widths: Widths, sides: Sides | PerComponent) -> PlanCall:
-    """Plan of padding; constants are operands, so that padding is jointly linear and new numbers need no new plan."""
+def pad_rule(
+    row: Row, layout: Layout, *constants: Layout, widths: Widths, sides: Sides | PerComponent
+) -> PlanCall:
+    """Plan of padding, linear in value and constants together; new numbers need no new plan."""
     if isinstance(sides, PerComponent) and (not isinstance(layout, Parts) or layout.dim.name == sides.dim):
         dim, entries = sides
-        return part_by_part((layout, *constants), dim, lambda i, x, *c: pad_rule(row, x, *c, widths=widths, sides=entries[i]))
+        return part_by_part(
+            (layout, *constants), dim, lambda i, x, *c: pad_rule(row, x, *c, widths=widths, sides=entries[i])
+        )
     if isinstance(layout, Parts):
         if any(layout.dim.name == name for name, *_ in widths):
             if isinstance(layout, Ragged):
-                raise row.unsupported(layout, hint=f"Sizes vary along `{layout.dim.name}`; pad the slices along it instead.")
+                raise row.unsupported(
+                    layout, hint=f"Sizes vary along `{layout.dim.name}`; pad the slices along it instead."
+                )
             plan = pad_rule(row, joined_layout(layout), *constants, widths=widths, sides=sides)
             return planned(layout_of(plan), lambda t, *c: plan(t.block(), *c))
-        return part_by_part((layout, *constants), layout.dim.name, lambda i, x, *c: pad_rule(row, x, *c, widths=widths, sides=sides))
+        return part_by_part(
+            (layout, *constants),
+            layout.dim.name,
+            lambda i, x, *c: pad_rule(row, x, *c, widths=widths, sides=sides),
+        )
     assert isinstance(layout, Dense)
     assert not isinstance(sides, PerComponent)
     return _dense(row, layout, constants, *_without_absent(widths, sides))
@@ -115,20 +137,30 @@ def _dense(row: Row, layout: Dense, constants: tuple[Layout, ...], widths: Width
     return planned(
         result,
         lambda t, *c: Tensor(
-            result, (apply(t.natives[0], [x if n else x.block().natives[0] for x, n in zip(c, numbers, strict=True)]),)
+            result,
+            (
+                apply(
+                    t.natives[0], [x if n else x.block().natives[0] for x, n in zip(c, numbers, strict=True)]
+                ),
+            ),
         ),
     )
 
 
 def _dtype(row: Row, layout: Dense, constants: Sequence[Layout]) -> Any:
     """Element type of the result; masks stay masks when numbers are padded."""
-    if not constants or (layout.dtype.kind is bool and all(isinstance(c, Scalar) and c.dtype.kind in (bool, int) for c in constants)):
+    if not constants or (
+        layout.dtype.kind is bool
+        and all(isinstance(c, Scalar) and c.dtype.kind in (bool, int) for c in constants)
+    ):
         return layout.dtype
     return result_types(table.MAXIMUM, (layout, *constants))[1]
 
 
 def _padded_shape(shape: Shape, constants: Sequence[Layout], widths: Widths) -> Shape:
-    sizes = {name: cast("int", shape.get_size(name)) + low + up for name, low, up in widths if (low, up) != (0, 0)}
+    sizes = {
+        name: cast("int", shape.get_size(name)) + low + up for name, low, up in widths if (low, up) != (0, 0)
+    }
     dims = [dim.with_size(sizes[dim.name]) if dim.name in sizes else dim for dim in shape.dims]
     padded = Shape.of(tuple(dims))
     added = merge_shapes(*(c.shape.without(shape.names) for c in constants))

@@ -25,7 +25,9 @@ def backend_for(layouts: Sequence[Layout]) -> Backend:
     return common_backend(tuple(layout.backend for layout in layouts if not isinstance(layout, Scalar)))
 
 
-def part_by_part(layouts: Sequence[Layout], along: str, plan_of: Callable[..., PlanCall], keep: Sequence[int] = ()) -> PlanCall:
+def part_by_part(
+    layouts: Sequence[Layout], along: str, plan_of: Callable[..., PlanCall], keep: Sequence[int] = ()
+) -> PlanCall:
     """Plan that applies `plan_of(i, *entries)` to each entry along a dim and keeps the results apart.
 
     Args:
@@ -38,13 +40,16 @@ def part_by_part(layouts: Sequence[Layout], along: str, plan_of: Callable[..., P
     assert isinstance(dim.size, int)
     whole = [i in keep or isinstance(layout, Scalar) for i, layout in enumerate(layouts)]
     plans = [
-        plan_of(i, *(x if w else entry_layout(x, along, i) for x, w in zip(layouts, whole, strict=True))) for i in range(dim.size)
+        plan_of(i, *(x if w else entry_layout(x, along, i) for x, w in zip(layouts, whole, strict=True)))
+        for i in range(dim.size)
     ]
     result = Parts.of(dim, tuple(layout_of(plan) for plan in plans))
     count = len(plans)
 
     def call(*operands: Any) -> Tensor:
-        columns = [(x,) * count if w else entries_of(x, along, count) for x, w in zip(operands, whole, strict=True)]
+        columns = [
+            (x,) * count if w else entries_of(x, along, count) for x, w in zip(operands, whole, strict=True)
+        ]
         natives: tuple[Any, ...] = ()
         for plan, *xs in zip(plans, *columns, strict=True):
             natives += plan(*xs).natives
@@ -56,7 +61,7 @@ def part_by_part(layouts: Sequence[Layout], along: str, plan_of: Callable[..., P
 def at_points(
     row: Row, layouts: Sequence[Layout], names: Sequence[str], index: str, plan_of: Callable[..., PlanCall]
 ) -> PlanCall | None:
-    """Plan of looking values up at points, where one of them is stored in parts that must be taken apart or joined first.
+    """Plan of looking values up at points, if one is stored in parts to take apart or join first.
 
     Args:
         row: For messages.
@@ -66,12 +71,16 @@ def at_points(
         plan_of: Makes the plan for entries of all operands.
 
     Returns:
-        None if nothing is left to do: points are dense or stacked by component, values are not split along `names`.
+        None if nothing is left to do: points are dense or stacked by component, values are not split along
+        `names`.
     """
     values, points, *others = layouts
     if isinstance(values, Parts) and values.dim.name in names:
         if isinstance(values, Ragged):
-            raise row.unsupported(*layouts, hint=f"Sizes vary along `{values.dim.name}`, where values are looked up. Take the parts one by one.")
+            raise row.unsupported(
+                *layouts,
+                hint=f"Sizes vary along the looked-up dim `{values.dim.name}`. Take the parts one by one.",
+            )
         plan = plan_of(joined_layout(values), *layouts[1:])
         return planned(layout_of(plan), lambda v, *rest: plan(v.block(), *rest))
     split = _split_of(points, index)
@@ -80,7 +89,9 @@ def at_points(
     if split in values.shape and split not in names:
         return part_by_part(layouts, split, lambda i, *entries: plan_of(*entries))
     keep = range(1, 2 + len(others))  # an equal name there is another dim, in which values are looked up
-    return _swapped(part_by_part((points, values, *others), split, lambda i, p, v, *o: _swapped(plan_of(v, p, *o)), keep))
+    return _swapped(
+        part_by_part((points, values, *others), split, lambda i, p, v, *o: _swapped(plan_of(v, p, *o)), keep)
+    )
 
 
 def _split_of(points: Layout, index: str) -> str | None:
@@ -96,8 +107,10 @@ def _swapped(plan: PlanCall) -> PlanCall:
     return planned(layout_of(plan), lambda a, b, *rest: plan(b, a, *rest))
 
 
-def components_of(coordinates: Layout, index: str, wanted: Sequence[int], backend: Backend) -> tuple[list[Dense], Callable[[Tensor], list[Native]]]:
-    """Layouts of the wanted components, and the function that takes them from a tensor without joining anything."""
+def components_of(
+    coordinates: Layout, index: str, wanted: Sequence[int], backend: Backend
+) -> tuple[list[Dense], Callable[[Tensor], list[Native]]]:
+    """Layouts of the wanted components, and the function that takes them from a tensor."""
     if isinstance(coordinates, Parts):
         parts = cast("list[Dense]", [layout_of(join(table.JOIN, coordinates.parts[i])) for i in wanted])
         if all(isinstance(coordinates.parts[i], Dense) for i in wanted):

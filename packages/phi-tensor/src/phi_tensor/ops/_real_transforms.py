@@ -1,4 +1,4 @@
-"""Discrete cosine and sine transforms of native arrays, unnormalised as in SciPy: matrix products when short, else real FFTs.
+"""Cosine and sine transforms of native arrays, scaled as in SciPy: matrix products if short, else FFTs.
 
 Eight transforms, one row each: the function behind the matrix, the inverse, its factor, and the way by FFT.
 """
@@ -57,7 +57,9 @@ class Axis:
 
     def scale(self, values: npt.NDArray[Any]) -> Along:
         """Function that multiplies the entries by real or complex factors."""
-        kind = self.dtype.numpy if values.dtype.kind != "c" else np.result_type(self.dtype.numpy, np.complex64)
+        kind = (
+            self.dtype.numpy if values.dtype.kind != "c" else np.result_type(self.dtype.numpy, np.complex64)
+        )
         sizes = [-1 if a == self.axis else 1 for a in range(self.axis, self.rank)]
         factors, multiply = constant(self.backend, values.astype(kind).reshape(sizes)), self.ops["multiply"]
         return lambda x: multiply(x, factors(x))
@@ -68,7 +70,7 @@ class Axis:
 
 
 def constant(backend: Backend, array: npt.NDArray[Any]) -> Along:
-    """Function that returns a constant on the device of its argument; copied there once, but never kept from inside a trace."""
+    """Function that returns a constant on the device of its argument; kept, except from inside traces."""
     kept: dict[ComputeDevice, Native] = {}
 
     def on_device_of(like: Native) -> Native:
@@ -87,7 +89,7 @@ def constant(backend: Backend, array: npt.NDArray[Any]) -> Along:
 
 
 def _dct2(a: Axis) -> Along:
-    """Makhoul 1980: the values at even, then (reversed) at odd places have the spectrum V; y = 2 Re(exp(−iπk/2n) V)."""
+    """Makhoul 1980: values at even, then reversed at odd places, have the spectrum V; y = 2 Re(wV)."""
     n = a.n
     twiddle = a.scale(2 * np.exp(-0.5j * np.pi * np.arange(n // 2 + 1) / n))
 
@@ -230,7 +232,7 @@ TRANSFORMS: dict[tuple[str, int], Transform] = {
 """All transforms by name and type."""
 
 LONGEST_PRODUCT_BESIDE_NATIVE = 64
-"""A product with an n x n matrix takes less time than SciPy's transform up to this n, measured (two cores, 32 bit)."""
+"""A product with an n x n matrix takes less time than SciPy's transform up to this n, measured."""
 LONGEST_PRODUCT = 128
 """A product with an n x n matrix takes less time, up to this n, than transforms composed of FFTs."""
 LONGEST_PRODUCT_OF_ODD_SIZES = 512
@@ -238,7 +240,7 @@ LONGEST_PRODUCT_OF_ODD_SIZES = 512
 
 
 def by_product(n: int, has_native: bool) -> bool:
-    """Whether the transform of n values is a matrix product; `has_native` if the library has such a transform."""
+    """Whether the transform of n values is a matrix product; `has_native`: the library has its own."""
     if has_native:
         return n <= LONGEST_PRODUCT_BESIDE_NATIVE
     return n <= (LONGEST_PRODUCT if _largest_prime(n) <= 13 else LONGEST_PRODUCT_OF_ODD_SIZES)
@@ -266,11 +268,19 @@ def matrix_of(key: tuple[str, int], n: int, inverse: bool, orthonormal: bool) ->
     return TRANSFORMS[back.inverse].matrix(n) / back.period(n) if inverse else matrix
 
 
-def orthonormal_weights(key: tuple[str, int], n: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def orthonormal_weights(
+    key: tuple[str, int], n: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """`(inner, outer)` so that outer · M · inner is orthogonal: what the ends count."""
     name, kind = key
     inner, outer = np.ones(n), np.full(n, TRANSFORMS[key].period(n) ** -0.5)
-    ends = {("dct", 2): ([], [0]), ("dct", 3): ([0], []), ("dst", 2): ([], [-1]), ("dst", 3): ([-1], []), ("dct", 1): ([0, -1], [0, -1])}
+    ends = {
+        ("dct", 2): ([], [0]),
+        ("dct", 3): ([0], []),
+        ("dst", 2): ([], [-1]),
+        ("dst", 3): ([-1], []),
+        ("dct", 1): ([0, -1], [0, -1]),
+    }
     first, last = ends.get((name, kind), ([], []))
     inner[first] *= 2**0.5
     outer[last] *= 2**-0.5

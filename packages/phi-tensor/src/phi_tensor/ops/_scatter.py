@@ -19,15 +19,15 @@ from phi_tensor.ops._dtype_rules import result_types
 from phi_tensor.ops._elementwise import where
 from phi_tensor.ops._interpolation import flattener
 from phi_tensor.ops._lookup import (
-    NO_INDEX,
     aligned_ints,
     check_inside,
+    clamped_indices,
     flat_index,
     flat_strides,
     indexed_dims,
 )
 from phi_tensor.ops._parts import backend_for, components_of, joined_layout
-from phi_tensor.ops._structure import expand, stack
+from phi_tensor.ops._structure import expand
 
 Mode = Literal["update", "add", "mean"]
 Outside = Literal["check", "discard", "clamp", "undefined"]
@@ -59,7 +59,8 @@ def scatter(
         treat_as_batch: Dims of the indices that are matched with dims of the result, not consumed.
 
     >>> import phi_tensor as math
-    >>> scatter(math.spatial(x=3), math.wrap([[0], [0]], math.instance("p"), math.channel(vector="x")), 2, mode="add")
+    >>> indices = math.wrap([[0], [0]], math.instance("p"), math.channel(vector="x"))
+    >>> scatter(math.spatial(x=3), indices, 2, mode="add")
     (4, 0, 0) along (x:s=3) int64
     """
     if mode not in ("update", "add", "mean") or indices_gradient:
@@ -81,7 +82,7 @@ def scatter(
     )
     if outside_handling == "check":
         check_inside(at, names, index, shape, "scatter")
-    at, inside = _inside(at, names, index, shape)
+    at, inside = clamped_indices(at, names, index, shape)
     new = expand(new, at.shape.only(listed))
     if outside_handling == "discard":
         new = where(inside, new, 0)
@@ -128,21 +129,6 @@ def _start(base: Tensor | Shape, mode: Mode, default: complex | None, values: Te
 
 def _zeros(shape: Shape, values: Tensor) -> Tensor:
     return zeros(shape, dtype=int if values.dtype.kind in (bool, int) else values.dtype.kind)
-
-
-def _inside(indices: Tensor, names: tuple[str, ...], index: str, grid: Shape) -> tuple[Tensor, Tensor]:
-    """`(indices clamped to the grid, where they were inside)`."""
-    entries = [indices if index == NO_INDEX else indices[{index: i}] for i in range(len(names))]
-    clamped = [
-        table.CLIP(entry, 0, cast("int", grid.get_size(name)) - 1)
-        for entry, name in zip(entries, names, strict=True)
-    ]
-    inside = entries[0] == clamped[0]
-    for entry, limited in zip(entries[1:], clamped[1:], strict=True):
-        inside = inside & (entry == limited)
-    return clamped[0] if index == NO_INDEX else stack(
-        clamped, indices.shape[index], expand_values=True
-    ), inside
 
 
 @rule("scatter_add")

@@ -25,7 +25,15 @@ from phi_tensor.ops._call import as_tensor, is_container
 from phi_tensor.ops._dtype_rules import result_types
 from phi_tensor.ops._elementwise import safe_div
 from phi_tensor.ops._products import squared_norm
-from phi_tensor.ops._real_transforms import TRANSFORMS, Along, Axis, by_product, constant, matrix_of, orthonormal_weights
+from phi_tensor.ops._real_transforms import (
+    TRANSFORMS,
+    Along,
+    Axis,
+    by_product,
+    constant,
+    matrix_of,
+    orthonormal_weights,
+)
 from phi_tensor.ops._structure import expand, stack
 
 Type = Literal[1, 2, 3, 4]
@@ -47,7 +55,7 @@ def ifft(k: Any, dims: Any = spatial) -> Any:
 
 
 def fftfreq(resolution: Shape, dx: Any = 1, dtype: DTypeLike | None = None) -> Tensor:
-    """Frequencies of the entries of `fft` [1/length], stacked along `vector` with the names of the dims as labels.
+    """Frequencies of the entries of `fft` [1/length], along `vector` with the dims as labels.
 
     Args:
         resolution: Dims and their sizes.
@@ -59,7 +67,9 @@ def fftfreq(resolution: Shape, dx: Any = 1, dtype: DTypeLike | None = None) -> T
     entries: list[Tensor] = []
     for dim in resolution.dims:
         values = np.fft.fftfreq(cast("int", dim.size)).astype(DType.of(kind).numpy)
-        entries.append(expand(wrap(backend.as_native(values), Shape.of((dim.with_size(dim.size),))), resolution))
+        entries.append(
+            expand(wrap(backend.as_native(values), Shape.of((dim.with_size(dim.size),))), resolution)
+        )
     frequencies = stack(entries, channel(vector=resolution.names))
     return frequencies if type(dx) in (int, float) and dx == 1 else frequencies / dx
 
@@ -67,7 +77,8 @@ def fftfreq(resolution: Shape, dx: Any = 1, dtype: DTypeLike | None = None) -> T
 def dct(x: Any, dims: Any = spatial, type: Type = 2, orthonormal: bool = False) -> Any:
     """Discrete cosine transform along `dims`, as `scipy.fft.dct`.
 
-    Type 2 diagonalises second differences with zero gradient at faces half a cell outside, type 1 at the outer samples,
+    Type 2 diagonalises second differences with zero gradient at faces half a cell outside, type 1 at the
+    outer samples,
     type 4 zero gradient below and value 0 above; type 3 is the inverse of 2 up to the factor 2n.
 
     Args:
@@ -87,8 +98,10 @@ def idct(x: Any, dims: Any = spatial, type: Type = 2, orthonormal: bool = False)
 def dst(x: Any, dims: Any = spatial, type: Type = 2, orthonormal: bool = False) -> Any:
     """Discrete sine transform along `dims`, as `scipy.fft.dst`.
 
-    Type 2 diagonalises second differences with value 0 at faces half a cell outside (odd mirror images), type 1 with value 0 one
-    cell outside, type 4 value 0 below and zero gradient above; type 3 is the inverse of 2 up to the factor 2n.
+    Type 2 diagonalises second differences with value 0 at faces half a cell outside (odd mirror images),
+    type 1 with value 0 one
+    cell outside, type 4 value 0 below and zero gradient above; type 3 is the inverse of 2 up to the factor
+    2n.
 
     Args:
         x: Real values, or a tree of them.
@@ -105,7 +118,7 @@ def idst(x: Any, dims: Any = spatial, type: Type = 2, orthonormal: bool = False)
 
 
 def fourier_laplace(grid: Any, dx: Any = 1, times: int = 1) -> Any:
-    """Laplacian of periodic data, applied `times` times, exact for resolved frequencies: −(2π|k|)² in Fourier space.
+    """Laplacian of periodic data, applied `times` times, exact for resolved frequencies.
 
     Args:
         grid: Periodic values `(…, spatial…)`, or a tree of them.
@@ -116,7 +129,7 @@ def fourier_laplace(grid: Any, dx: Any = 1, times: int = 1) -> Any:
 
 
 def fourier_poisson(grid: Any, dx: Any = 1, times: int = 1) -> Any:
-    """Solution u of ∇²u = `grid` (∇²ᵗ for `times` t) on a periodic domain, with mean 0; the mean of `grid` is ignored.
+    """Solution u of ∇²u = `grid` on a periodic domain, with mean 0; the mean of `grid` is ignored.
 
     Args:
         grid: Periodic values `(…, spatial…)`, or a tree of them.
@@ -162,11 +175,15 @@ def fft_rule(row: Row, layout: Layout, names: tuple[str, ...]) -> PlanCall:
 
 
 @rule("real_transform")
-def real_transform_rule(row: Row, layout: Layout, names: tuple[str, ...], type: Type, inverse: bool, orthonormal: bool) -> PlanCall:
+def real_transform_rule(
+    row: Row, layout: Layout, names: tuple[str, ...], type: Type, inverse: bool, orthonormal: bool
+) -> PlanCall:
     """Plan of cosine or sine transforms, one dim after the other."""
     settings: dict[str, Any] = {"names": names, "type": type, "inverse": inverse, "orthonormal": orthonormal}
     if layout.dtype.kind is complex:
-        raise Unsupported(f"`{row.name}` transforms real values, but found {layout.dtype}. Transform `x.real` and `x.imag`.")
+        raise Unsupported(
+            f"`{row.name}` transforms real values, but found {layout.dtype}. Transform `x.real` and `x.imag`."
+        )
     if (row.name, type) not in TRANSFORMS:
         raise Unsupported(f"There is no `{row.name}` of type {type!r}. Use 1, 2, 3 or 4.")
     if isinstance(layout, Parts):
@@ -196,7 +213,9 @@ def _plan(result: Dense, steps: list[Any]) -> PlanCall:
     return planned(result, lambda t: Tensor(result, (step(t.natives[0]),)))
 
 
-def _along(row: Row, layout: Dense, name: str, key: tuple[str, int], inverse: bool, orthonormal: bool) -> Along:
+def _along(
+    row: Row, layout: Dense, name: str, key: tuple[str, int], inverse: bool, orthonormal: bool
+) -> Along:
     axis, n = layout.axes[name], cast("int", layout.shape.get_size(name))
     if n < (2 if key == ("dct", 1) else 1):
         raise IncompatibleShapes(f"`{row.name}` of type {key[1]} needs more than {n} entries along `{name}`.")
@@ -216,12 +235,14 @@ def _along(row: Row, layout: Dense, name: str, key: tuple[str, int], inverse: bo
 
 
 def _product(layout: Dense, axis: int, matrix: Any) -> Along:
-    """Product with a matrix along one axis: from the right for the last, else from the left, batched over those before."""
+    """Product with a matrix along one axis: from the right for the last, else batched from the left."""
     backend, sizes = layout.backend, layout.sizes
     matmul, reshape = backend.ops["matmul"], backend.ops["reshape"]
     before, n, after = int(np.prod(sizes[:axis])), sizes[axis], int(np.prod(sizes[axis + 1 :]))
     last = after == 1
-    factor = constant(backend, np.ascontiguousarray((matrix.T if last else matrix).astype(layout.dtype.numpy)))
+    factor = constant(
+        backend, np.ascontiguousarray((matrix.T if last else matrix).astype(layout.dtype.numpy))
+    )
     flat = (before, n) if last else (n, after) if before == 1 else (before, n, after)
 
     def product(x: Native) -> Native:
