@@ -135,8 +135,13 @@ def replaced(obj: Any, changes: dict[str, Any]) -> Any:
 
 def _static_part(obj: Any, names: tuple[str, ...]) -> Any:
     if dataclasses.is_dataclass(obj):
-        return {f.name: getattr(obj, f.name) for f in dataclasses.fields(obj) if f.name not in names}
+        return {name: getattr(obj, name) for name in _other_fields(type(obj), names)}
     return {key: value for key, value in getattr(obj, "__dict__", {}).items() if key not in names}
+
+
+@lru_cache(1024)
+def _other_fields(cls: type, names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(cls) if field.name not in names)
 
 
 _STATIC_ANNOTATIONS = (
@@ -188,6 +193,12 @@ def attributes_of(obj: Any, attributes: Attributes) -> tuple[str, ...] | None:
     return None
 
 
+@lru_cache(1024)
+def _follows_protocol(cls: type) -> bool:
+    """Whether objects of a class are trees by our protocol, so that nobody needs to ask whether they are arrays."""
+    return hasattr(cls, "__variable_attrs__") or hasattr(cls, "__value_attrs__")
+
+
 def flatten(
     obj: Any, attributes: Attributes = "variable", leaf: Callable[[Any], Tensor | None] | None = None
 ) -> tuple[list[Tensor], Structure]:
@@ -209,7 +220,7 @@ def _flatten(
     if isinstance(obj, Tensor):
         leaves.append(obj)
         return _LEAF
-    if leaf is not None:
+    if leaf is not None and not _follows_protocol(type(obj)):
         made = leaf(obj)
         if made is not None:
             leaves.append(made)
