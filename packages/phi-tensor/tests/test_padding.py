@@ -259,3 +259,8 @@ def test_shortest_distance(backend):
     distance = combine_sides(x=PERIODIC, y=0).shortest_distance(start, end, vec(x=10.0, y=10.0))
     assert_close(distance, tensor(vec(x=-1.0, y=9.0)))
     assert_close(PERIODIC.shortest_distance(start, end, 10.0), tensor(vec(x=-1.0, y=-1.0)))
+
+
+def test_components_are_needed_where_rules_differ_by_direction(backend):
+    with pytest.raises(math.IncompatibleShapes, match="vector"):
+        math.pad(math.zeros(spatial(x=3)), {"x": 1}, combine_by_direction(0, ONE))

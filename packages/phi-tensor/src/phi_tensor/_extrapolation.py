@@ -12,32 +12,16 @@ from __future__ import annotations
 
 import operator
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
-from phi_tensor._errors import Unsupported
-from phi_tensor._padding import ABSENT, KINDS, Kind
-from phi_tensor._shape import EMPTY_SHAPE, Shape, merge_shapes
+from phi_tensor._padding import KINDS, Kind
+from phi_tensor._shape import EMPTY_SHAPE, Shape
 from phi_tensor._tensor import Tensor
 from phi_tensor.ops import _table as table
 
-Side = Kind | int
-"""One side of one dim, as plans see it: a rule, or the position of a constant among the operands."""
-Sides = tuple[tuple[Side, Side], ...]
 Number = bool | int | float | complex
-
-
-class PerComponent(NamedTuple):
-    """Sides that differ between the components of a vector.
-
-    Attributes:
-        dim: Name of the component dim.
-        entries: The sides for each component.
-    """
-
-    dim: str
-    entries: tuple[Sides, ...]
 
 
 class Extrapolation(ABC):
@@ -135,27 +119,6 @@ class Extrapolation(ABC):
             for name, d in zip(names, components, strict=True)
         ]
         return stack(near, Shape.of((dim,)), expand_values=True)
-
-    # --- what plans need
-
-    def resolved(
-        self, names: tuple[str, ...], shape: Shape
-    ) -> tuple[Sides | PerComponent, tuple[Tensor | Number, ...]]:
-        """`(sides, constants)` for padding the dims `names` of a tensor of `shape`."""
-        component = component_dim(shape, names) if self.differs_by_component else None
-        key = (names, component)
-        memory: dict[Any, Any] = self.__dict__.setdefault("_resolved", {})
-        if key not in memory:
-            constants: list[Tensor | Number] = []
-            if component is None:
-                sides: Sides | PerComponent = _sides(self, names, constants)
-            else:
-                name, labels = component
-                sides = PerComponent(
-                    name, tuple(_sides(self[{name: label}], names, constants) for label in labels)
-                )
-            memory[key] = sides, tuple(constants)
-        return memory[key]
 
     # --- arithmetic
 
@@ -408,74 +371,3 @@ def _combined(operation: Callable[[Any, Any], Any], a: Any, b: Any) -> Extrapola
     from phi_tensor._extrapolation_arithmetic import combined  # noqa: PLC0415 arithmetic needs the classes
 
     return combined(operation, a, b)
-
-
-# --- what plans need
-
-
-def _sides(rule: Extrapolation, names: tuple[str, ...], constants: list[Tensor | Number]) -> Sides:
-    return tuple((_side(rule.side(n, False), constants), _side(rule.side(n, True), constants)) for n in names)
-
-
-def _side(rule: Extrapolation, constants: list[Tensor | Number]) -> Side:
-    if isinstance(rule, CopyExtrapolation):
-        return rule.kind
-    if isinstance(rule, NoExtrapolation):
-        return ABSENT
-    if isinstance(rule, Undefined):
-        raise Unsupported(
-            f"Values outside are needed, but the boundary is {rule!r}. Give the field a boundary first."
-        )
-    if not isinstance(rule, ConstantExtrapolation):
-        raise Unsupported(f"`{rule!r}` cannot be one side of a composition. Use constants and copying rules.")
-    for i, known in enumerate(constants):
-        if known is rule.value or (
-            type(known) is type(rule.value) and not isinstance(known, Tensor) and known == rule.value
-        ):
-            return i
-    constants.append(rule.value)
-    return len(constants) - 1
-
-
-def component_dim(shape: Shape, names: tuple[str, ...]) -> tuple[str, tuple[str, ...]] | None:
-    """Name and labels of the dim whose components belong to the dims `names`."""
-    fitting = [
-        d for d in merge_shapes(shape.channel, shape.dual).dims if d.labels and set(d.labels) & set(names)
-    ]
-    if not fitting:
-        return None
-    best = next((d for d in fitting if d.name.lstrip("~") == "vector"), fitting[0])
-    return best.name, best.labels or ()
-
-
-def registered(data: Mapping[str, Any]) -> Extrapolation | None:
-    """The primitive that `to_dict` wrote; None for compositions."""
-    kind = data["type"]
-    if kind in PRIMITIVES:
-        return PRIMITIVES[kind]
-    if kind == "none":
-        return NONE
-    if kind == "constant":
-        return ConstantExtrapolation(_constant_from(data))
-    return None
-
-
-def _constant_from(data: Mapping[str, Any]) -> Any:
-    if "dims" not in data:
-        return data["value"]
-    from phi_tensor._create import wrap  # noqa: PLC0415 creation needs operations
-    from phi_tensor._dim import Dim  # noqa: PLC0415 only here
-    from phi_tensor._dim_types import dim_type  # noqa: PLC0415 only here
-
-    values = wrap(
-        data["value"], *(Shape.of((Dim.of(d["name"], dim_type(d["type"]), None),)) for d in data["dims"])
-    )
-    from phi_tensor.ops._structure import rename_dims  # noqa: PLC0415 operations need this module
-
-    for d in data["dims"]:
-        if d["labels"]:
-            dim = values.shape.get_dim(d["name"])
-            values = rename_dims(
-                values, d["name"], Shape.of((Dim.of(dim.name, dim.type, dim.size, tuple(d["labels"])),))
-            )
-    return values

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from phi_tensor._extrapolation import (
     PRIMITIVES,
@@ -15,7 +15,15 @@ from phi_tensor._extrapolation import (
     NoExtrapolation,
     Undefined,
 )
-from phi_tensor._extrapolation_sides import meeting
+from phi_tensor._extrapolation_sides import (
+    Chosen,
+    SidesExtrapolation,
+    combine_by_direction,
+    get_normal,
+    get_tangential,
+    simplest,
+    where,
+)
 from phi_tensor._tensor import Tensor
 from phi_tensor.layouts._layout import NUMBERS
 
@@ -144,3 +152,27 @@ def _pointwise(f: Callable[..., Any], rules: Sequence[Any]) -> Extrapolation:
     first = known[0]
     same = isinstance(first, CopyExtrapolation) and first.kind.pointwise
     return first if same and all(rule == first for rule in known) else Undefined(first)
+
+
+# --- compositions
+
+
+def meeting(
+    rule_of: Callable[[Extrapolation, Extrapolation], Extrapolation], a: Extrapolation, b: Extrapolation
+) -> Extrapolation:
+    """`rule_of` applied to the single rules of two extrapolations, at each side and for each direction."""
+    if isinstance(a, Chosen) or isinstance(b, Chosen):
+        mask = a.mask if isinstance(a, Chosen) else cast("Chosen", b).mask
+        first, second = ((e.true_rule, e.false_rule) if isinstance(e, Chosen) else (e, e) for e in (a, b))
+        return where(mask, meeting(rule_of, first[0], second[0]), meeting(rule_of, first[1], second[1]))
+    if a.differs_by_component or b.differs_by_component:
+        normal = meeting(rule_of, get_normal(a), get_normal(b))
+        return combine_by_direction(normal, meeting(rule_of, get_tangential(a), get_tangential(b)))
+    listed = [e for e in (a, b) if isinstance(e, SidesExtrapolation)]
+    if not listed:
+        return rule_of(a, b)
+    sides = tuple(dict.fromkeys(side for e in listed for side in e.sides))
+    rules = tuple(rule_of(a.side(*side), b.side(*side)) for side in sides)
+    rests = [e.rest if isinstance(e, SidesExtrapolation) else e for e in (a, b)]
+    rest = None if None in rests else rule_of(*(cast("Extrapolation", r) for r in rests))
+    return simplest(sides, rules, rest)

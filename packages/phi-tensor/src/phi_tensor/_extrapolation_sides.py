@@ -13,7 +13,6 @@ from phi_tensor._extrapolation import (
     ConstantExtrapolation,
     Extrapolation,
     Undefined,
-    registered,
 )
 from phi_tensor._shape import Shape, merge_shapes
 from phi_tensor._tensor import Tensor
@@ -59,11 +58,11 @@ class SidesExtrapolation(Extrapolation):
 
     def rewritten(self, change: Callable[[Extrapolation], Extrapolation]) -> Extrapolation:
         rest = None if self.rest is None else self.rest.rewritten(change)
-        return _simplest(self.sides, tuple(rule.rewritten(change) for rule in self.rules), rest)
+        return simplest(self.sides, tuple(rule.rewritten(change) for rule in self.rules), rest)
 
     def __getitem__(self, item: dict[str, Any]) -> Extrapolation:
         rest = None if self.rest is None else self.rest[item]
-        return _simplest(
+        return simplest(
             self.sides,
             tuple(_component(rule, item, side) for rule, side in zip(self.rules, self.sides, strict=True)),
             rest,
@@ -131,7 +130,7 @@ class NormalTangential(Extrapolation):
         if label is None or "," in label:
             return combine_by_direction(self.normal[item], self.tangential[item])
         normal, tangential = self.normal[item], self.tangential[item]
-        return _simplest(
+        return simplest(
             ((label, False), (label, True)), (normal.side(label, False), normal.side(label, True)), tangential
         )
 
@@ -219,7 +218,7 @@ def _component(rule: Extrapolation, item: dict[str, Any], side: tuple[str, bool]
     return part.side(*side) if isinstance(part, SidesExtrapolation) else part
 
 
-def _simplest(
+def simplest(
     sides: tuple[tuple[str, bool], ...], rules: tuple[Extrapolation, ...], rest: Extrapolation | None
 ) -> Extrapolation:
     """One rule for all sides if they agree."""
@@ -280,7 +279,7 @@ def combine_sides(
                 f"Both sides of `{name}` or none must be periodic, but found {table[name, False]!r}, "
                 f"{table[name, True]!r}."
             )
-    return _simplest(tuple(table), tuple(table.values()), None if rest is ... else as_extrapolation(rest))
+    return simplest(tuple(table), tuple(table.values()), None if rest is ... else as_extrapolation(rest))
 
 
 def combine_by_direction(normal: Any, tangential: Any) -> Extrapolation:
@@ -299,7 +298,7 @@ def combine_by_direction(normal: Any, tangential: Any) -> Extrapolation:
 def get_normal(ext: Extrapolation) -> Extrapolation:
     """The part that acts on components normal to a side."""
     if isinstance(ext, SidesExtrapolation):
-        return _simplest(
+        return simplest(
             ext.sides, tuple(get_normal(rule) for rule in ext.rules), ext.rest and get_normal(ext.rest)
         )
     return ext.normal if isinstance(ext, NormalTangential) else ext
@@ -308,7 +307,7 @@ def get_normal(ext: Extrapolation) -> Extrapolation:
 def get_tangential(ext: Extrapolation) -> Extrapolation:
     """The part that acts on components along a side."""
     if isinstance(ext, SidesExtrapolation):
-        return _simplest(
+        return simplest(
             ext.sides,
             tuple(get_tangential(rule) for rule in ext.rules),
             ext.rest and get_tangential(ext.rest),
@@ -382,49 +381,3 @@ def _named(name: str) -> Extrapolation:
             f"There is no extrapolation `{name}`. Use one of {', '.join(_NAMES)}, a number or a tensor."
         )
     return _NAMES[name.lower()]
-
-
-def from_dict(dictionary: Mapping[str, Any]) -> Extrapolation:
-    """The extrapolation that `to_dict` wrote."""
-    found = registered(dictionary)
-    return found if found is not None else _COMPOSITIONS[dictionary["type"]](dictionary)
-
-
-_COMPOSITIONS: dict[str, Callable[[Mapping[str, Any]], Extrapolation]] = {
-    "undefined": lambda d: Undefined(from_dict(d["derived_from"])),
-    "normal-tangential": lambda d: combine_by_direction(from_dict(d["normal"]), from_dict(d["tangential"])),
-    "sides": lambda d: _simplest(
-        tuple((key[:-1], key[-1] == "+") for key in d["sides"]),
-        tuple(from_dict(rule) for rule in d["sides"].values()),
-        None if d["rest"] is None else from_dict(d["rest"]),
-    ),
-    "chosen": lambda d: where(
-        cast("Tensor", cast("ConstantExtrapolation", from_dict(d["mask"])).value),
-        from_dict(d["true"]),
-        from_dict(d["false"]),
-    ),
-}
-
-
-# --- arithmetic of compositions
-
-
-def meeting(
-    rule_of: Callable[[Extrapolation, Extrapolation], Extrapolation], a: Extrapolation, b: Extrapolation
-) -> Extrapolation:
-    """`rule_of` applied to the single rules of two extrapolations, at each side and for each direction."""
-    if isinstance(a, Chosen) or isinstance(b, Chosen):
-        mask = a.mask if isinstance(a, Chosen) else cast("Chosen", b).mask
-        first, second = ((e.true_rule, e.false_rule) if isinstance(e, Chosen) else (e, e) for e in (a, b))
-        return where(mask, meeting(rule_of, first[0], second[0]), meeting(rule_of, first[1], second[1]))
-    if a.differs_by_component or b.differs_by_component:
-        normal = meeting(rule_of, get_normal(a), get_normal(b))
-        return combine_by_direction(normal, meeting(rule_of, get_tangential(a), get_tangential(b)))
-    listed = [e for e in (a, b) if isinstance(e, SidesExtrapolation)]
-    if not listed:
-        return rule_of(a, b)
-    sides = tuple(dict.fromkeys(side for e in listed for side in e.sides))
-    rules = tuple(rule_of(a.side(*side), b.side(*side)) for side in sides)
-    rests = [e.rest if isinstance(e, SidesExtrapolation) else e for e in (a, b)]
-    rest = None if None in rests else rule_of(*(cast("Extrapolation", r) for r in rests))
-    return _simplest(sides, rules, rest)

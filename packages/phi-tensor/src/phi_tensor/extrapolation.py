@@ -23,11 +23,11 @@ from phi_tensor._extrapolation import (
     Undefined,
 )
 from phi_tensor._extrapolation_arithmetic import derived
+from phi_tensor._extrapolation_files import from_dict
 from phi_tensor._extrapolation_sides import (
     as_extrapolation,
     combine_by_direction,
     combine_sides,
-    from_dict,
     get_normal,
     get_tangential,
     map,

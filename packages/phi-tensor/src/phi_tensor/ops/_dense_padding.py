@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from phi_tensor._dim import Dim
 from phi_tensor._errors import IncompatibleShapes, Unsupported
-from phi_tensor._extrapolation import Side, Sides
+from phi_tensor._extrapolation_resolved import Side, Sides
 from phi_tensor._padding import CONSTANT_RANK, KINDS, Kind, Run, runs
 from phi_tensor._shape import Shape
 from phi_tensor.backends._backend import Backend, Native

@@ -14,9 +14,9 @@ from typing import Any, Literal, NamedTuple, cast
 from phi_tensor._context import context_dtype
 from phi_tensor._dim_types import channel
 from phi_tensor._dtype import FLOAT32
-from phi_tensor._extrapolation import PerComponent, Sides
+from phi_tensor._extrapolation_resolved import PerComponent, Sides, resolved
 from phi_tensor._extrapolation_sides import Chosen, as_extrapolation
-from phi_tensor._plan import PlanCall, Row, planned, rule
+from phi_tensor._plan import PlanCall, Row, layout_of, planned, rule
 from phi_tensor._shape import merge_shapes
 from phi_tensor._tensor import Tensor
 from phi_tensor._trees import tree_map
@@ -24,7 +24,7 @@ from phi_tensor.backends._backend import Native
 from phi_tensor.layouts._dense_steps import cast_step, chain, convert_step
 from phi_tensor.layouts._elementwise import entries_of
 from phi_tensor.layouts._layout import Dense, Layout, Parts, Ragged, Scalar, entry_layout
-from phi_tensor.layouts._structure import join, layout_of
+from phi_tensor.layouts._structure import join
 from phi_tensor.ops import _table as table
 from phi_tensor.ops._call import as_tensor, is_container
 from phi_tensor.ops._dtype_rules import result_types
@@ -101,7 +101,7 @@ def _sample(grid: Any, coordinates: Tensor, extrap: Any, give: Give, prefix: str
         chosen = _sample(mask, coordinates, "zero-gradient", "value") > 0.5
         rules = (extrapolation.true_rule, extrapolation.false_rule)
         return table.WHERE(chosen, *(_sample(values, coordinates, rule, give, prefix) for rule in rules))
-    sides, constants = extrapolation.resolved(names, values.shape)
+    sides, constants = resolved(extrapolation, names, values.shape)
     return table.GRID_SAMPLE(
         values, coordinates, *constants, names=names, index=index.name, sides=sides, give=give, prefix=prefix
     )

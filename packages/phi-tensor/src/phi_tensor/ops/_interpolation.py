@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, cast
 from phi_tensor._dim import Dim
 from phi_tensor._dtype import INT64, DType
 from phi_tensor._errors import IncompatibleShapes, Unsupported
-from phi_tensor._extrapolation import Side, Sides
+from phi_tensor._extrapolation_resolved import Side, Sides
 from phi_tensor._padding import Kind, clamp
 from phi_tensor.backends._backend import Backend, Native
 from phi_tensor.layouts._dense_steps import (

@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from phi_tensor._errors import IncompatibleShapes
-from phi_tensor._extrapolation import PerComponent, Sides
+from phi_tensor._extrapolation_resolved import PerComponent, Sides, resolved
 from phi_tensor._extrapolation_sides import Chosen, as_extrapolation
 from phi_tensor._padding import ABSENT
-from phi_tensor._plan import PlanCall, Row, planned, rule
+from phi_tensor._plan import PlanCall, Row, layout_of, planned, rule
 from phi_tensor._shape import Shape, merge_shapes
 from phi_tensor._tensor import Tensor
 from phi_tensor._trees import tree_map
 from phi_tensor.layouts._layout import Dense, Layout, Parts, Ragged, Scalar
-from phi_tensor.layouts._structure import layout_of
 from phi_tensor.ops import _table as table
 from phi_tensor.ops._call import as_tensor, is_container
 from phi_tensor.ops._dense_padding import DensePadder, Widths
@@ -57,7 +56,7 @@ def pad(value: Any, widths: Any, mode: Any = 0, **kwargs: object) -> Any:
         return table.WHERE(
             chosen, pad(x, widths, extrapolation.true_rule), pad(x, widths, extrapolation.false_rule)
         )
-    sides, constants = extrapolation.resolved(tuple(name for name, *_ in normal), x.shape)
+    sides, constants = resolved(extrapolation, tuple(name for name, *_ in normal), x.shape)
     return table.PAD(x, *constants, widths=normal, sides=sides)
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-from phi_tensor._plan import PlanCall, Row, planned
+from phi_tensor._plan import PlanCall, Row, layout_of, planned
 from phi_tensor._tensor import Tensor
 from phi_tensor.backends._backend import Backend, Native
 from phi_tensor.backends._registry import common_backend
 from phi_tensor.layouts._elementwise import entries_of
 from phi_tensor.layouts._layout import Dense, Layout, Parts, Ragged, Scalar, entry_layout
-from phi_tensor.layouts._structure import join, layout_of
+from phi_tensor.layouts._structure import join
 from phi_tensor.ops import _table as table
 
 
