@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from phi_tensor._dtype import DType
 from phi_tensor._plan import PlanCall, Row, planned, rule
 from phi_tensor._shape import Shape, merge_shapes
 from phi_tensor._tensor import Tensor
@@ -11,7 +12,7 @@ from phi_tensor.backends._backend import Backend
 from phi_tensor.backends._registry import common_backend
 from phi_tensor.layouts._dense_steps import Step, align_step, cast_step, chain, convert_step, merged_order
 from phi_tensor.layouts._layout import Dense, Layout, Parts, Ragged, Scalar, entry_layout
-from phi_tensor.ops._composed import native_function
+from phi_tensor.ops._composed import NativeFunction, native_function
 from phi_tensor.ops._dtype_rules import result_types
 
 
@@ -76,8 +77,16 @@ def _dense(row: Row, layouts: tuple[Layout, ...], shape: Shape) -> PlanCall:
     types, result = result_types(row, layouts)
     layout = Dense.of(tuple(shape.get_dim(dim.name) for dim in stored), shape, result, backend)
     function = native_function(row, backend, layouts, types)
+    if row.name == "where" and all(isinstance(each, Scalar) for each in layouts[1:]):
+        function = _cast_result(function, result, backend)
     steps = [_operand_step(each, dtype, stored, backend) for each, dtype in zip(layouts, types, strict=True)]
     return planned(layout, _dense_call(function, steps, layouts, layout))
+
+
+def _cast_result(function: NativeFunction, dtype: DType, backend: Backend) -> NativeFunction:
+    """`function` with results of type `dtype`: for two Python numbers libraries choose a type of their own."""
+    cast = backend.ops["cast"]
+    return lambda *operands: cast(function(*operands), dtype)
 
 
 def _operand_step(layout: Layout, dtype: Any, stored: Any, backend: Backend) -> Step | None:
