@@ -22,6 +22,7 @@ from phi_tensor._tensor import Tensor
 from phi_tensor.ops import _table as table
 
 Number = bool | int | float | complex
+DIVISION: Callable[[Any, Any], Any] = operator.truediv  # pyright: ignore[reportUnknownMemberType] untyped stub
 
 
 class Extrapolation(ABC):
@@ -141,10 +142,10 @@ class Extrapolation(ABC):
         return _combined(operator.mul, other, self)
 
     def __truediv__(self, other: Any) -> Extrapolation:
-        return _combined(operator.truediv, self, other)
+        return _combined(DIVISION, self, other)
 
     def __rtruediv__(self, other: Any) -> Extrapolation:
-        return _combined(operator.truediv, other, self)
+        return _combined(DIVISION, other, self)
 
     def __neg__(self) -> Extrapolation:
         return self.rewritten(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from phi_tensor._extrapolation import (
+    DIVISION,
     PRIMITIVES,
     ZERO,
     ConstantExtrapolation,
@@ -74,10 +75,10 @@ def _neutral(
     right = b.value if isinstance(b, ConstantExtrapolation) and not isinstance(b.value, Tensor) else None
     if operation is operator.mul and 0 in (left, right):
         return ZERO
-    if operation is operator.truediv and left == 0:
+    if operation is DIVISION and left == 0:
         return ZERO
     if (operation in (operator.add, operator.sub) and right == 0) or (
-        operation in (operator.mul, operator.truediv) and right == 1
+        operation in (operator.mul, DIVISION) and right == 1
     ):
         return a
     if (operation in (operator.add, operator.sub) and left == 0) or (operation is operator.mul and left == 1):
@@ -94,19 +95,13 @@ def _with_value(
 
     def changed(leaf: Extrapolation) -> Extrapolation:
         if isinstance(leaf, ConstantExtrapolation):
-            if leaf.is_number(0) and (
-                operation is operator.mul or (operation is operator.truediv and number_right)
-            ):
+            if leaf.is_number(0) and (operation is operator.mul or (operation is DIVISION and number_right)):
                 return leaf  # whatever the factor, which may be traced
             return ConstantExtrapolation(
                 operation(leaf.value, value) if number_right else operation(value, leaf.value)
             )
         assert isinstance(leaf, CopyExtrapolation)
-        if (
-            operation is operator.mul
-            or (operation is operator.truediv and number_right)
-            or leaf.kind.pointwise
-        ):
+        if operation is operator.mul or (operation is DIVISION and number_right) or leaf.kind.pointwise:
             return leaf
         if operation in (operator.add, operator.sub) and leaf.kind.shiftable:
             return leaf
@@ -126,7 +121,7 @@ def derived(f: Callable[..., Any], *rules: Any) -> Extrapolation:
         *rules: Rule of each field; numbers and tensors hold inside and outside.
     """
     known = [rule for rule in rules if isinstance(rule, Extrapolation)]
-    if f in (operator.add, operator.sub, operator.mul, operator.truediv) and len(rules) == 2:
+    if f in (operator.add, operator.sub, operator.mul, DIVISION) and len(rules) == 2:
         try:
             return combined(f, *rules)
         except TypeError:

@@ -45,7 +45,7 @@ def resolved(
             f"by {names}. Take the boundary of one component: `boundary[{{'vector': 'x'}}]`."
         )
     key = (names, component)
-    memory: dict[Any, Any] = extrapolation.__dict__.setdefault("_resolved", {})
+    memory: dict[Any, Any] = vars(extrapolation).setdefault("_resolved", {})
     if key not in memory:
         constants: list[Tensor | Number] = []
         if component is None:

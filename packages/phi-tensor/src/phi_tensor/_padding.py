@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -230,7 +230,8 @@ ABSENT = Kind("none", 0, _clamped, _clamped_coordinates, "none", flexible=False)
 """No outside values: nothing is padded, interpolation takes the nearest sample. Hence not in the table."""
 
 
-class Run(NamedTuple):
+@dataclass(frozen=True)
+class Run:
     """Consecutive outside values that one slice of the inner ones gives.
 
     Attributes:

@@ -16,16 +16,16 @@ from phi_tensor._shape import Shape
 from phi_tensor._spec import parse_shape_spec
 from phi_tensor._tensor import Tensor
 from phi_tensor._trees import tree_map
-from phi_tensor.ops import _stencil as _rules  # noqa: F401 registers how stencils are planned
 from phi_tensor.ops import _table as table
 from phi_tensor.ops._call import as_tensor, is_container
 from phi_tensor.ops._padding import pad
+from phi_tensor.ops._stencil import Offsets
 from phi_tensor.ops._structure import stack
 
 _GRADIENT = channel("gradient")
 _SHIFT = channel("shift")
 _LAPLACE = channel("_laplace")
-_OFFSETS = {"central": (-1, 1), "forward": (0, 1), "backward": (-1, 0)}
+_OFFSETS: dict[str, Offsets] = {"central": (-1, 1), "forward": (0, 1), "backward": (-1, 0)}
 _DEFAULT = as_extrapolation("zero-gradient")
 
 
@@ -197,7 +197,7 @@ def _stencil(
     padding: Any,
     dims: Any,
     stack_dim: Any,
-    offsets: tuple[int, int],
+    offsets: Offsets,
     extra: int,
 ) -> Any:
     if not isinstance(grid, Tensor) and is_container(grid):
@@ -224,7 +224,7 @@ def _chosen(
     rules: Extrapolation,
     names: tuple[str, ...],
     dim: Dim | None,
-    offsets: tuple[int, int],
+    offsets: Offsets,
 ) -> Any:
     """Stencil for rules that differ from place to place: padded first."""
     low, up = -offsets[0], offsets[1]

@@ -8,8 +8,9 @@ point are looked up in the flat array.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, cast
 
 from phi_tensor._context import context_dtype
 from phi_tensor._dim_types import channel
@@ -64,7 +65,7 @@ def grid_sample(grid: Any, coordinates: Tensor, extrap: Any, **kwargs: object) -
 def grid_sample_with_bounds(grid: Tensor, coordinates: Tensor, extrap: Any) -> tuple[Tensor, Tensor, Tensor]:
     """`(value, lowest, highest)`: the interpolated value and the range of the corner values around it."""
     result = _sample(grid, coordinates, extrap, "bounds")
-    return tuple(result[{"bound": i}] for i in range(3))  # pyright: ignore[reportReturnType] three entries
+    return tuple(result[{"bound": i}] for i in range(3))
 
 
 def grid_sample_bounds(grid: Tensor, coordinates: Tensor, extrap: Any) -> tuple[Tensor, Tensor]:
@@ -107,7 +108,8 @@ def _sample(grid: Any, coordinates: Tensor, extrap: Any, give: Give, prefix: str
     )
 
 
-class Request(NamedTuple):
+@dataclass(frozen=True)
+class Request:
     """What is sampled: settings that all plans of one call share.
 
     Attributes:
@@ -147,7 +149,7 @@ def _planned(row: Row, layouts: tuple[Layout, ...], request: Request) -> PlanCal
         not isinstance(grid, Parts) or grid.dim.name == request.sides.dim
     ):
         dim, entries = request.sides
-        return _apart(row, layouts, dim, lambda i: request._replace(sides=entries[i]))
+        return _apart(row, layouts, dim, lambda i: replace(request, sides=entries[i]))
     apart = at_points(
         row, layouts, request.names, request.index, lambda *entries: _planned(row, entries, request)
     )

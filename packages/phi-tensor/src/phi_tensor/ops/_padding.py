@@ -133,17 +133,12 @@ def _dense(row: Row, layout: Dense, constants: tuple[Layout, ...], widths: Width
     if not constants:
         return planned(result, lambda t: Tensor(result, (apply(t.natives[0], ()),)))
     numbers = [isinstance(c, Scalar) for c in blocks]
-    return planned(
-        result,
-        lambda t, *c: Tensor(
-            result,
-            (
-                apply(
-                    t.natives[0], [x if n else x.block().natives[0] for x, n in zip(c, numbers, strict=True)]
-                ),
-            ),
-        ),
-    )
+
+    def call(t: Tensor, *outside: Any) -> Tensor:
+        natives = [c if n else c.block().natives[0] for c, n in zip(outside, numbers, strict=True)]
+        return Tensor(result, (apply(t.natives[0], natives),))
+
+    return planned(result, call)
 
 
 def _dtype(row: Row, layout: Dense, constants: Sequence[Layout]) -> Any:

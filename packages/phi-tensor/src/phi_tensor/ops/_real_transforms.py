@@ -274,7 +274,7 @@ def orthonormal_weights(
     """`(inner, outer)` so that outer · M · inner is orthogonal: what the ends count."""
     name, kind = key
     inner, outer = np.ones(n), np.full(n, TRANSFORMS[key].period(n) ** -0.5)
-    ends = {
+    ends: dict[tuple[str, int], tuple[list[int], list[int]]] = {
         ("dct", 2): ([], [0]),
         ("dct", 3): ([0], []),
         ("dst", 2): ([], [-1]),

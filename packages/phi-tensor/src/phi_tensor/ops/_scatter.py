@@ -6,12 +6,14 @@ from math import prod
 from typing import Any, Literal, cast
 
 from phi_tensor._create import zeros
-from phi_tensor._dtype import INT64
+from phi_tensor._dim import Dim
+from phi_tensor._dtype import INT64, DType
 from phi_tensor._errors import IncompatibleShapes, Unsupported
 from phi_tensor._plan import PlanCall, Row, planned, rule
 from phi_tensor._shape import Shape, merge_shapes
 from phi_tensor._tensor import Tensor
-from phi_tensor.layouts._dense_steps import cast_step, chain, convert_step, merged_order, store_step
+from phi_tensor.backends._backend import Backend, Native
+from phi_tensor.layouts._dense_steps import Step, cast_step, chain, convert_step, merged_order, store_step
 from phi_tensor.layouts._layout import Dense, Layout, Parts
 from phi_tensor.ops import _table as table
 from phi_tensor.ops._call import as_tensor
@@ -190,7 +192,7 @@ def scatter_add_rule(
     return planned(result, call)
 
 
-def _stored(layout: Dense, target: tuple[Any, ...], dtype: Any, backend: Any) -> Any:
+def _stored(layout: Dense, target: tuple[Dim, ...], dtype: DType, backend: Backend) -> Step:
     moved = Dense.of(layout.stored, layout.shape, dtype, backend)
     step = chain(
         [
@@ -199,4 +201,8 @@ def _stored(layout: Dense, target: tuple[Any, ...], dtype: Any, backend: Any) ->
             store_step(moved, target, backend),
         ]
     )
-    return step or (lambda native: native)
+    return step or _unchanged
+
+
+def _unchanged(native: Native) -> Native:
+    return native

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -224,7 +225,7 @@ def _along(
         return _product(layout, axis, matrix_of(key, n, inverse, orthonormal))
     along = Axis(layout.backend, axis, len(layout.stored), n, layout.dtype)
     used = TRANSFORMS[key].inverse if inverse else key
-    transform = TRANSFORMS[used].by_fft(along) if native is None else lambda x: native(x, used[1], axis)
+    transform = TRANSFORMS[used].by_fft(along) if native is None else _by_library(native, used[1], axis)
     if orthonormal:
         inner, outer = (along.scale(weights) for weights in orthonormal_weights(used, n))
         return lambda x: outer(transform(inner(x)))
@@ -232,6 +233,10 @@ def _along(
         return transform
     factor, multiply = 1 / TRANSFORMS[key].period(n), layout.backend.ops["multiply"]
     return lambda x: multiply(transform(x), factor)
+
+
+def _by_library(function: Callable[..., Native], kind: int, axis: int) -> Along:
+    return lambda x: function(x, kind, axis)
 
 
 def _product(layout: Dense, axis: int, matrix: Any) -> Along:

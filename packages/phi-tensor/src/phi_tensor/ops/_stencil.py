@@ -24,6 +24,9 @@ from phi_tensor.ops._parts import backend_for, joined_layout, part_by_part
 
 _TERMS = channel("_terms").dim
 
+Offsets = tuple[int, int]
+"""The lowest and the highest neighbour that a difference needs."""
+
 
 @rule("stencil")
 def stencil_rule(
@@ -33,7 +36,7 @@ def stencil_rule(
     *constants: Layout,
     names: tuple[str, ...],
     sides: Sides | PerComponent | None,
-    offsets: tuple[int, int],
+    offsets: Offsets,
     dim: Dim | None,
 ) -> PlanCall:
     """Plan of finite differences: linear in values and constants together."""
@@ -133,7 +136,7 @@ def _components(
 
 
 def _along(
-    row: Row, layout: Dense, blocks: Sequence[Layout], name: str, pair: Any, offsets: tuple[int, int]
+    row: Row, layout: Dense, blocks: Sequence[Layout], name: str, pair: Any, offsets: Offsets
 ) -> tuple[Dense, Difference]:
     """Layout and function of the undivided difference along one dim."""
     backend = backend_for((layout, *blocks))
@@ -166,7 +169,7 @@ def _difference(
     axis: int,
     reach: int,
     size: int,
-    offsets: tuple[int, int],
+    offsets: Offsets,
 ) -> Difference:
     before: tuple[slice, ...] = (slice(None),) * axis
     first, middle, last = ((*before, slice(start, start + size)) for start in (0, 1, reach))
