@@ -13,6 +13,7 @@ from phi_tensor._tensor import Tensor
 from phi_tensor._trees import flatten
 from phi_tensor.backends._backend import Backend, Natives
 from phi_tensor.transforms._flat import (
+    Outcomes,
     Output,
     backend_for,
     flat_arguments,
@@ -54,6 +55,7 @@ def custom_gradient(
             n for leaf, layout in zip(leaves, layouts, strict=True) for n in natives_as(leaf, layout)
         )
         described: list[Output] = []
+        outcomes = Outcomes(backend)
 
         def inputs(natives: Sequence[Any]) -> dict[str, Any]:
             trees = structure.build(tensors_of(layouts, natives))
@@ -63,12 +65,12 @@ def custom_gradient(
             }
 
         def flat(*natives: Any) -> Natives:
-            with _inside(backend):
+            with _inside(backend), outcomes.collected():
                 natives, description = flat_output(
                     _called(f, inputs(natives), args, names), backend, canonical=False
                 )
             described.append(description)
-            return natives
+            return natives + outcomes.natives()
 
         def pullback(primals: Natives, outputs: Natives, cotangents: Natives) -> Natives:
             with _inside(backend):
@@ -77,8 +79,8 @@ def custom_gradient(
                 found = gradient(given, y, dy)
                 return _cotangents(found, given, dynamic, layouts, backend)
 
-        return_natives = backend.custom_gradient(flat, pullback)(*primals)
-        return described[-1].build(return_natives)
+        results = backend.custom_gradient(flat, pullback)(*primals)
+        return described[-1].build(outcomes.pass_on(results))
 
     return with_rule
 

@@ -6,14 +6,17 @@ Which leaves, in which layout, on which backend.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from phi_tensor._context import context_dtype
 from phi_tensor._create import wrap
 from phi_tensor._dtype import FLOAT32, DType
 from phi_tensor._errors import Unsupported
+from phi_tensor._hidden import Report, collected_reports, report
+from phi_tensor._plan import layout_of
 from phi_tensor._tensor import Tensor
 from phi_tensor._trees import Structure, flatten
 from phi_tensor.backends._backend import Backend, Natives
@@ -77,7 +80,7 @@ def storing_steps(have: Layout, want: Layout) -> Callable[[Tensor], Natives]:
         return lambda x: x.natives
     if isinstance(want, Dense):
         if isinstance(have, Parts):
-            joined = cast("Dense", table.JOIN.make((have,), (have,), {}).layout)  # pyright: ignore[reportFunctionMemberAccess] set by `planned`
+            joined = layout_of(table.JOIN.make((have,), (have,), {}))
             inner = storing_steps(joined, want)
             return lambda x: inner(x.block())
         assert isinstance(have, Dense)
@@ -178,3 +181,35 @@ def signature_of(f: Callable[..., Any]) -> inspect.Signature | None:
         return inspect.signature(f)
     except (TypeError, ValueError):
         return None
+
+
+class Outcomes:
+    """Outcomes reported inside a transformation, carried out of it as natives and then reported again."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._reports: list[Report] = []
+        self.count = 0
+
+    @contextmanager
+    def collected(self) -> Generator[None]:
+        """Context whose reports of traced values are kept (those of the latest run only)."""
+        with collected_reports() as reports:
+            yield
+        self._reports = reports
+
+    def natives(self) -> Natives:
+        """What was reported, as further natives of the transformed function."""
+        hidden, described = flat_output([r.failed for r in self._reports], self._backend, canonical=True)
+        layouts = described.layouts
+        self._reports = [Report(layout, r.error) for layout, r in zip(layouts, self._reports, strict=True)]
+        self.count = len(hidden)
+        return hidden
+
+    def pass_on(self, natives: Natives) -> Natives:
+        """Report again what stands at the end of `natives`; returns the others."""
+        split = len(natives) - self.count
+        failed = tensors_of([entry.failed for entry in self._reports], natives[split:])
+        for tensor, entry in zip(failed, self._reports, strict=True):
+            report(tensor, entry.error)
+        return natives[:split]

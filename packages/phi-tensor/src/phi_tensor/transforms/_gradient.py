@@ -20,6 +20,7 @@ from phi_tensor.layouts._layout import Dense, Layout, Stacked
 from phi_tensor.ops._reductions import sum_
 from phi_tensor.ops._structure import expand, rename_dims, unpack_dim
 from phi_tensor.transforms._flat import (
+    Outcomes,
     Output,
     backend_for,
     differentiable,
@@ -161,17 +162,20 @@ def gradient(f: Callable[..., Any], wrt: Wrt = None, get_output: bool = True) ->
         backend = arguments.backend
         require(backend, "gradient", "reverse")
         described: list[Output] = []
+        outcomes = Outcomes(backend)
 
         def flat(*natives: Any) -> tuple[Natives, Natives]:
-            output = arguments.call(natives)
+            with outcomes.collected():
+                output = arguments.call(natives)
             with _derivative(backend):
                 loss = _total_loss(output[0] if isinstance(output, (tuple, list)) else output)  # pyright: ignore[reportUnknownArgumentType]
                 total = natives_as(loss, stored_layout(loss.layout, backend))
                 aux, description = flat_output(output, backend, canonical=False)
             described.append(description)
-            return total, aux
+            return total, aux + outcomes.natives()
 
         outputs, pullback, aux = backend.vjp(flat, arguments.natives)
+        aux = outcomes.pass_on(aux)
         one = backend.full((), 1, backend.dtype(outputs[0]))
         gradients = arguments.result(pullback((one,)), wrt)
         return (described[-1].build(aux), gradients) if get_output else gradients
@@ -208,13 +212,16 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], Any]
     require(arguments.backend, "vjp", "reverse")
     described: list[Output] = []
 
+    outcomes = Outcomes(arguments.backend)
+
     def flat(*natives: Any) -> tuple[Natives, Natives]:
-        with _derivative(arguments.backend):
+        with _derivative(arguments.backend), outcomes.collected():
             natives, description = flat_output(arguments.call(natives), arguments.backend, canonical=False)
         described.append(description)
-        return natives, ()
+        return natives, outcomes.natives()
 
-    outputs, native_pullback, _ = arguments.backend.vjp(flat, arguments.natives)
+    outputs, native_pullback, hidden = arguments.backend.vjp(flat, arguments.natives)
+    outcomes.pass_on(hidden)
     description = described[-1]
 
     def pullback(cotangent: Any) -> Any:
@@ -239,13 +246,16 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     )
     described: list[Output] = []
 
+    outcomes = Outcomes(arguments.backend)
+
     def flat(*natives: Any) -> Natives:
-        with _derivative(arguments.backend):
+        with _derivative(arguments.backend), outcomes.collected():
             natives, description = flat_output(arguments.call(natives), arguments.backend, canonical=False)
         described.append(description)
-        return natives
+        return natives + outcomes.natives()
 
     outputs, derivatives = arguments.backend.jvp(flat, arguments.natives, directions)
+    outputs = outcomes.pass_on(outputs)
     return described[-1].build(outputs), described[-1].build(derivatives)
 
 
@@ -375,7 +385,7 @@ def _block(arguments: _Arguments, f: Callable[[Sequence[Any]], Any], layout: Den
         )
 
         def flat(*natives: Any) -> Natives:
-            with _derivative(backend):
+            with _derivative(backend), changed_settings(check="never"):  # the plain call has reported
                 natives, description = flat_output(f(natives), backend, canonical=True)
             described.append(description)
             return natives

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 
 from phi_tensor._context import context_dtype, settings
-from phi_tensor._create import zeros_like
+from phi_tensor._create import wrap, zeros_like
 from phi_tensor._errors import IncompatibleShapes, Unsupported
 from phi_tensor._hidden import Report, collected_reports, report
 from phi_tensor._random import KeyNeeded, current_base, drawing_from
@@ -333,6 +333,74 @@ def while_loop(
             result = step(*state)
             state, count = result if isinstance(result, tuple) else (result,), count + 1
         return _untupled(state)
+    return _untupled(_traced_while(condition, step, x0, limit))
+
+
+class _Reported(Exception):
+    """The step of a traced loop reported outcomes, which the loop has to carry."""
+
+    def __init__(self, errors: list[Callable[[Any], Exception]]) -> None:
+        self.errors = errors
+
+
+def _traced_while(
+    condition: Callable[..., Any], step: Callable[..., Any], x0: tuple[Any, ...], limit: int | None
+) -> tuple[Any, ...]:
+    try:
+        with drawing_from(None):
+            return _while(condition, step, x0, limit)
+    except KeyNeeded:
+        return _while_randomly(condition, step, x0, limit)
+    except _Reported as reported:
+        return _while_reporting(condition, step, x0, limit, reported.errors)
+
+
+def _while_randomly(
+    condition: Callable[..., Any], step: Callable[..., Any], x0: tuple[Any, ...], limit: int | None
+) -> tuple[Any, ...]:
+    """Loop whose steps draw random numbers: a step counter joins the state, each step has its own key."""
+    base = current_base()
+    if base is None:
+        raise KeyNeeded
+
+    def numbered(index: Tensor, *state: Any) -> tuple[Any, ...]:
+        with drawing_from(base.fold_in(index)):
+            return (index + 1, *_as_tuple(step(*state)))
+
+    first = to_int64(zeros_like(base.high))
+    return _traced_while(lambda _, *state: condition(*state), numbered, (first, *x0), limit)[1:]
+
+
+def _while_reporting(
+    condition: Callable[..., Any],
+    step: Callable[..., Any],
+    x0: tuple[Any, ...],
+    limit: int | None,
+    errors: list[Callable[[Any], Exception]],
+) -> tuple[Any, ...]:
+    """Loop whose steps report outcomes: one flag per outcome joins the state."""
+    count = len(errors)
+
+    def flagged(*state: Any) -> tuple[Any, ...]:
+        with collected_reports() as reports:
+            result = _as_tuple(step(*state[count:]))
+        failed = (max_any(entry.failed) != 0 for entry in reports)
+        return (*(old | new for old, new in zip(state[:count], failed, strict=True)), *result)
+
+    flags = tuple(wrap(False) for _ in errors)
+    final = _traced_while(lambda *state: condition(*state[count:]), flagged, (*flags, *x0), limit)
+    for flag, error in zip(final[:count], errors, strict=True):
+        report(flag, error)
+    return final[count:]
+
+
+def _as_tuple(result: Any) -> tuple[Any, ...]:
+    return cast("tuple[Any, ...]", result) if isinstance(result, tuple) else (result,)
+
+
+def _while(
+    condition: Callable[..., Any], step: Callable[..., Any], x0: tuple[Any, ...], limit: int | None
+) -> tuple[Any, ...]:
     leaves, structure = flat_arguments(x0)
     backend = backend_for(leaves)
     layouts = tuple(_state_layout(leaf, backend) for leaf in leaves)
@@ -350,8 +418,11 @@ def while_loop(
         return tensor.block().natives[0]
 
     def flat_step(natives: Natives) -> Natives:
-        result = step(*structure.build([spread(x) for x in tensors_of(layouts, natives)]))
-        after, found = flat_arguments(result if isinstance(result, tuple) else (result,))
+        with collected_reports() as reports:
+            result = step(*structure.build([spread(x) for x in tensors_of(layouts, natives)]))
+        if reports:
+            raise _Reported([entry.error for entry in reports])
+        after, found = flat_arguments(_as_tuple(result))
         try:
             _check_state(after, layouts, found, structure)
         except _Grown as grown:
@@ -362,4 +433,4 @@ def while_loop(
         return tuple(n for leaf, layout in zip(after, layouts, strict=True) for n in natives_as(leaf, layout))
 
     final = backend.while_loop(flat_condition, flat_step, initial, limit)
-    return _untupled(structure.build(tensors_of(layouts, final)))
+    return structure.build(tensors_of(layouts, final))

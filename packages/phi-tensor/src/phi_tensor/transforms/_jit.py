@@ -176,7 +176,7 @@ class JitFunction(functools.partial[Any]):
             key = None if words is None else _key_from(backend, natives[-2:])
             leaves = [spread(x) for x in tensors_of(layouts, natives)]
             built = structure.build(leaves)
-            args, kwargs = built if has_kwargs else (built, {})
+            args, kwargs = cast("tuple[Any, dict[str, Any]]", built if has_kwargs else (built, {}))
             with (
                 changed_settings(traced="jit", backend=backend.name),
                 collected_reports() as reports,
@@ -251,5 +251,5 @@ def jit_compile(f: Any = None, auxiliary_args: str = "", forget_traces: bool | N
     """
     names = tuple(name.strip() for name in auxiliary_args.split(",") if name.strip())
     if f is None:
-        return lambda function: JitFunction(function, names, bool(forget_traces))
+        return functools.partial(JitFunction, static_names=names, forget=bool(forget_traces))
     return JitFunction(cast("Callable[..., Any]", f), names, bool(forget_traces))
