@@ -22,7 +22,7 @@ from phi_tensor._tensor import Tensor
 from phi_tensor.ops import _table as table
 
 Number = bool | int | float | complex
-DIVISION: Callable[[Any, Any], Any] = operator.truediv  # pyright: ignore[reportUnknownMemberType] untyped stub
+DIVISION: Callable[[Any, Any], Any] = operator.truediv  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType] untyped stub
 
 
 class Extrapolation(ABC):
