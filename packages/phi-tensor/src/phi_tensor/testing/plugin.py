@@ -7,9 +7,11 @@ is a usage error; one that was not requested is never imported.
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
@@ -62,6 +64,24 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def _is_parametrized(metafunc: pytest.Metafunc, name: str) -> bool:
     return any(name in str(mark.args[0]).split(",") for mark in metafunc.definition.iter_markers("parametrize") if mark.args)
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> None:
+    """Settings of property tests, before the first module that has some: hypothesis is loaded for no others."""
+    if b"hypothesis" in module_path.read_bytes() and "hypothesis" not in sys.modules:
+        _set_up_hypothesis()
+
+
+def _set_up_hypothesis() -> None:
+    """Reproducible examples without deadlines (compilers take seconds); fixtures such as `backend` are allowed."""
+    try:
+        from hypothesis import HealthCheck, settings  # noqa: PLC0415 optional
+    except ImportError:
+        return  # the test module says that it is missing
+    allowed = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    profile = settings(max_examples=30, derandomize=True, deadline=None, suppress_health_check=allowed)
+    settings.register_profile("phi_tensor", profile)
+    settings.load_profile("phi_tensor")
 
 
 @pytest.fixture
