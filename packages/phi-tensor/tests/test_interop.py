@@ -48,6 +48,24 @@ def test_copies_where_sharing_is_not_asked_for(name):
     assert_close(math.convert(y, "numpy"), x)
 
 
+VIEWS = {
+    "transposed": np.arange(12.0).reshape(3, 4).T,
+    "reversed": np.arange(12.0)[::-1],
+    "strided": np.arange(12.0)[::2],
+    "repeated": np.broadcast_to(np.arange(3.0), (2, 3)),
+    "empty": np.zeros((0, 3)),
+    "image": np.arange(12, dtype=np.uint8).reshape(3, 4),
+}
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("name", NAMES[1:])
+def test_views_that_cannot_be_shared_are_copied(name, view):
+    x = wrap(VIEWS[view], *[spatial(n) for n in "xy"[: VIEWS[view].ndim]])
+    y = math.convert(x, name)
+    assert_close(math.convert(y, "numpy"), x)
+
+
 @pytest.mark.parametrize("name", NAMES[1:])
 def test_numpy_mixes_with_every_library(name):
     x = math.convert(wrap(aligned(3), spatial("x")), name)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from phi_tensor._errors import NoBackendFound
 from phi_tensor._tensor import Tensor
 from phi_tensor._trees import flatten
@@ -37,9 +39,19 @@ def _converted(x: Tensor, target: Backend, use_dlpack: bool) -> Tensor:
 
 def _native(source: Backend, target: Backend, native: Any, use_dlpack: bool) -> Any:
     dtype = source.dtype(native)
-    if not use_dlpack or dtype.kind is bool or source.shape(native) == ():
-        return target.as_native(source.to_numpy(native))
-    return target.from_dlpack(native)
+    if not use_dlpack or dtype.kind is bool or source.shape(native) == () or not _is_shareable(native):
+        return target.as_native(np.array(source.to_numpy(native), order="C"))
+    try:
+        return target.from_dlpack(native)
+    except (BufferError, RuntimeError):  # strides, alignment or devices that the target cannot share
+        return target.as_native(np.array(source.to_numpy(native), order="C"))
+
+
+def _is_shareable(native: Any) -> bool:
+    """False for NumPy views that others refuse or, as torch with negative strides, abort on."""
+    if not isinstance(native, np.ndarray):
+        return True
+    return native.flags.writeable and (native.flags.c_contiguous or native.flags.f_contiguous)
 
 
 def layout_on(layout: Layout, backend: Backend) -> Layout:
