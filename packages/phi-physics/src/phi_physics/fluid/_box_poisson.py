@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import reduce
+from functools import partial, reduce
 from operator import add
 from typing import Any, cast
 
+import numpy as np
+
 import phi_tensor as math
 from phi_tensor import Backend, Tensor, dual, spatial, wrap
-from phi_physics.fluid._modes import Ends, modes
+from phi_physics.fluid._modes import Ends, Floats, basis, eigenvalues
 
 
 def solve_poisson(right: Tensor, ends: Mapping[str, Ends], dx: Tensor) -> Tensor:
@@ -23,15 +25,39 @@ def solve_poisson(right: Tensor, ends: Mapping[str, Ends], dx: Tensor) -> Tensor
         ends: What lies below and above the cells, per axis.
         dx: Cell size `(vector)`.
     """
-    scale = _inverse_eigenvalues(right, ends, dx)
-    bases = {axis: _basis(axis, pair, _size(right, axis), right.backend) for axis, pair in ends.items()}
+    fourier = tuple(axis for axis, pair in ends.items() if pair == PERIODIC and _size(right, axis) > LONGEST_PRODUCT)
+    others = {axis: _transform(right, axis, pair) for axis, pair in ends.items() if axis not in fourier}
     spectrum = right
-    for axis, basis in bases.items():
-        spectrum = math.dot(spectrum, axis, basis, axis)
-    spectrum = spectrum * scale
-    for axis, basis in bases.items():
-        spectrum = math.dot(spectrum, f"~{axis}", basis, f"~{axis}")
+    for forward, _ in others.values():
+        spectrum = forward(spectrum)
+    if fourier:
+        spectrum = math.fft(spectrum, fourier)
+    spectrum = spectrum * _inverse_eigenvalues(right, ends, dx, fourier)
+    if fourier:
+        spectrum = math.real(math.ifft(spectrum, fourier))
+    for _, backward in others.values():
+        spectrum = backward(spectrum)
     return spectrum
+
+
+PERIODIC: Ends = ("periodic", "periodic")
+LONGEST_PRODUCT = 256
+"""Periodic axes with more cells take a complex fast transform, shorter ones the product with real modes, which is faster."""
+
+Transform = Callable[[Tensor], Tensor]
+
+
+def _transform(right: Tensor, axis: str, ends: Ends) -> tuple[Transform, Transform]:
+    """Real transform along one axis into modes and back. Cosine and sine transforms choose between product and fast transform."""
+    if ends == ("closed", "closed"):
+        return lambda x: math.dct(x, axis, 2, True), lambda x: math.idct(x, axis, 2, True)
+    if ends == ("open", "open"):
+        return lambda x: math.dst(x, axis, 1, True), lambda x: math.idst(x, axis, 1, True)
+    dim, matrix = right.shape[axis], _basis(axis, ends, _size(right, axis), right.backend)
+    return (
+        lambda x: math.rename_dims(math.dot(x, axis, matrix, axis), f"~{axis}", dim),
+        lambda x: math.dot(math.rename_dims(x, axis, dual(axis)), f"~{axis}", matrix, f"~{axis}"),
+    )
 
 
 def _size(values: Tensor, axis: str) -> int:
@@ -41,27 +67,36 @@ def _size(values: Tensor, axis: str) -> int:
 def _basis(axis: str, ends: Ends, n: int, backend: Backend) -> Tensor:
     """Modes `(axis, ~axis)` in the context's precision, kept by backend."""
     key = ("basis", axis, ends, n, backend, math.get_precision())
-    return _kept(key, lambda: _constant(wrap(modes(ends, n).basis, spatial(axis), dual(axis)), backend))
+    return _kept(key, lambda: _constant(wrap(basis(ends, n), spatial(axis), dual(axis)), backend))
 
 
-def _inverse_eigenvalues(right: Tensor, ends: Mapping[str, Ends], dx: Tensor) -> Tensor:
-    """1/λ of each mode `(~axis…)`, 0 for the constant one."""
-    sizes = {axis: _size(right, axis) for axis in ends}
+def _inverse_eigenvalues(right: Tensor, ends: Mapping[str, Ends], dx: Tensor, fourier: tuple[str, ...]) -> Tensor:
+    """1/λ of each mode `(axes…)`, 0 for the constant one."""
+    values = {axis: (_fourier_eigenvalues if axis in fourier else partial(eigenvalues, pair), _size(right, axis)) for axis, pair in ends.items()}
     if not dx.available or dx.rank != 1:
-        return _inverse(sizes, ends, dx)
+        return _inverse(values, dx)
     spacing = tuple(float(dx.vector[axis]) for axis in ends)
-    key = ("inverse", tuple(sizes.items()), tuple(ends.values()), spacing, right.backend, math.get_precision())
-    return _kept(key, lambda: _constant(_exact_inverse(sizes, ends, spacing), right.backend))
+    sizes = tuple((axis, pair, _size(right, axis)) for axis, pair in ends.items())
+    key = ("inverse", sizes, spacing, right.backend, math.get_precision())
+    return _kept(key, lambda: _constant(_exact_inverse(values, spacing), right.backend))
 
 
-def _exact_inverse(sizes: Mapping[str, int], ends: Mapping[str, Ends], spacing: tuple[float, ...]) -> Tensor:
+Eigenvalues = Mapping[str, tuple[Callable[[int], Floats], int]]
+
+
+def _exact_inverse(values: Eigenvalues, spacing: tuple[float, ...]) -> Tensor:
     with math.precision(64):
-        return _inverse(sizes, ends, math.vec(**dict(zip(ends, spacing, strict=True))))
+        return _inverse(values, math.vec(**dict(zip(values, spacing, strict=True))))
 
 
-def _inverse(sizes: Mapping[str, int], ends: Mapping[str, Ends], dx: Tensor) -> Tensor:
-    terms = [wrap(modes(pair, sizes[axis]).eigenvalues, dual(axis)) / dx.vector[axis] ** 2 for axis, pair in ends.items()]
+def _inverse(values: Eigenvalues, dx: Tensor) -> Tensor:
+    terms = [wrap(of(n), spatial(axis)) / dx.vector[axis] ** 2 for axis, (of, n) in values.items()]
     return math.safe_div(1.0, reduce(add, terms))
+
+
+def _fourier_eigenvalues(n: int) -> Floats:
+    """In the order of `fft`."""
+    return -4 * np.sin(np.pi * np.arange(n) / n) ** 2
 
 
 def _constant(values: Tensor, backend: Backend) -> Tensor:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -28,25 +28,18 @@ Ends = tuple[End, End]
 Floats = npt.NDArray[np.float64]
 
 
-class Modes(NamedTuple):
-    """Eigenvectors of the second difference.
-
-    Attributes:
-        basis: Orthonormal modes `(cell, mode)`, 64 bit.
-        eigenvalues: Of each mode, 64 bit; exactly 0 for the constant one.
-    """
-
-    basis: Floats
-    eigenvalues: Floats
-
-
 @lru_cache(256)
-def modes(ends: Ends, n: int) -> Modes:
-    """Modes of `n` cells between `ends`."""
+def basis(ends: Ends, n: int) -> Floats:
+    """Orthonormal modes `(cell, mode)` of `n` cells between `ends`, 64 bit."""
     angles, wave = _WAVES[ends]
-    theta = angles(np.arange(n), n)
-    basis = wave(np.arange(n)[:, None], np.arange(n)[None, :], n, theta)
-    return Modes(basis / np.linalg.norm(basis, axis=0), -4 * np.sin(theta / 2) ** 2)
+    cell, mode = np.arange(n)[:, None], np.arange(n)[None, :]
+    waves = wave(cell, mode, n, angles(mode, n))
+    return waves / np.linalg.norm(waves, axis=0)
+
+
+def eigenvalues(ends: Ends, n: int) -> Floats:
+    """Eigenvalue of each mode in `basis`, 64 bit; exactly 0 for the constant one."""
+    return -4 * np.sin(_WAVES[ends][0](np.arange(n), n) / 2) ** 2
 
 
 Angles = Callable[[npt.NDArray[np.int64], int], Floats]
