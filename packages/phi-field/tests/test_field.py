@@ -463,3 +463,11 @@ def test_numpy(backend):
 def test_errors_name_what_to_do(wrong, error, words):
     with pytest.raises(error, match=words):
         wrong()
+
+
+def test_staggered_values_list_components_along_either_vector_dim(backend):
+    faces = {"x": math.ones(spatial(x=3, y=4)), "y": math.zeros(spatial(x=4, y=3))}
+    for dim in (math.dual("vector"), math.channel("vector")):
+        field = StaggeredGrid(math.stack(faces, dim), 0)
+        assert field.resolution == spatial(x=4, y=4)
+        assert float(math.min(field.vector["x"].values)) == 1

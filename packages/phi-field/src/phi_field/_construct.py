@@ -82,6 +82,8 @@ def _grid_field(
     resolution_: dict[str, int],
 ) -> Field:
     rule = as_boundary(boundary)
+    if isinstance(values, Tensor) and "~vector" in values.shape and "vector" not in values.shape:
+        values = math.rename_dims(values, "~vector", channel("vector"))
     sampling = _grid_of(values, bounds, resolution, resolution_)
     return Field(sampling, sampled_values(values, sampling, site, rule), site, rule)
 
@@ -96,9 +98,21 @@ def _grid_of(values: Any, bounds: Any, resolution: Shape | int | None, sizes: di
                 f"{bounds!r}. Name the axes: `x=…`."
             )
         resolution = spatial(**dict.fromkeys(bounds.axes, resolution))
-    if resolution is None and not sizes and isinstance(values, Tensor) and values.shape.is_uniform:
-        resolution = values.shape.spatial
+    if resolution is None and not sizes and isinstance(values, Tensor):
+        resolution = _cells_of(values)
     return grid_on(UniformGrid(resolution, bounds, **sizes))
+
+
+def _cells_of(values: Tensor) -> Shape | None:
+    """Cells of the grid that a tensor fills: across its normal each component has one value per cell."""
+    if values.shape.is_uniform:
+        return values.shape.spatial
+    axes = values.shape.spatial.names
+    sizes: dict[str, int] = {}
+    for axis in axes:
+        across = [v for name, v in values.vector.items() if name != axis]
+        sizes |= {axis: cast("int", across[0].shape.get_size(axis))} if across else {}
+    return spatial(**sizes) if len(sizes) == len(axes) else None
 
 
 def sampled_values(values: Any, sampling: Sampling, site: Site, boundary: Extrapolation) -> Tensor:

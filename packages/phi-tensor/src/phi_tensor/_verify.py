@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
-import platform
-import subprocess
 import sys
 from dataclasses import dataclass, field
-from importlib import metadata
 from importlib.util import find_spec
 
 from phi_tensor.backends._registry import ENTRIES
@@ -78,6 +74,9 @@ def inspect_backend(name: str, timeout: float = 300) -> BackendReport:
         name: Name of the backend.
         timeout: Longest time to wait [s].
     """
+    import json  # noqa: PLC0415 these load only when asked: importing the package stays quick
+    import subprocess  # noqa: PLC0415
+
     entry = ENTRIES[name]
     if find_spec(entry.library) is None:
         return BackendReport(name, problems=(f"not installed: `pip install {entry.extra}`",))
@@ -110,6 +109,8 @@ def inspect_backend(name: str, timeout: float = 300) -> BackendReport:
 
 
 def _version(library: str) -> str:
+    from importlib import metadata  # noqa: PLC0415 see `inspect_backend`
+
     for distribution in (library, f"{library}-cpu", f"{library}_cpu"):
         try:
             return metadata.version(distribution)
@@ -128,6 +129,8 @@ def verify() -> bool:
 
     `python -m phi_tensor` does the same from the command line.
     """
+    import platform  # noqa: PLC0415 see `inspect_backend`
+
     reports = inspect_installation()
     lines = [
         f"phi-tensor {_version('phi-tensor')}, Python {platform.python_version()}, {platform.platform()}",
