@@ -3,6 +3,7 @@
 import copy
 import pickle
 
+import numpy as np
 import pytest
 from hypothesis import assume, given
 
@@ -22,7 +23,7 @@ from phi_tensor import (
     vec,
     wrap,
 )
-from phi_tensor.testing import broadcastable, shapes
+from phi_tensor.testing import assert_close, broadcastable, shapes
 
 
 @given(shapes(), shapes())
@@ -191,3 +192,14 @@ def test_shape_of_anything():
     assert math.shape("x:s=2") == spatial(x=2)
     with pytest.raises(TypeError, match="no dims"):
         math.shape(object())
+
+
+def test_selection_follows_the_order_of_each_shape():
+    """Equal shapes differ in order: neither may get what was kept for the other."""
+    one, other = spatial(first=2, second=3), spatial(second=3, first=2)
+    assert one.only(spatial, reorder=True).names == ("first", "second")
+    assert other.only(spatial, reorder=True).names == ("second", "first")
+    for shape in (one, other, one):
+        assert math.stack([math.ones(shape), math.zeros(shape)], batch("b")).shape.names == ("b", *shape.names)
+        unpacked = math.unpack_dim(math.arange(instance(p=6)), "p", shape)
+        assert_close(unpacked.numpy(shape), np.arange(6).reshape(shape.sizes))
