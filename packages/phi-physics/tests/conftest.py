@@ -1,8 +1,9 @@
 """Fields of random and smooth values, and derivatives against finite differences."""
 
 import numpy as np
-import phi_tensor as math
 import pytest
+
+import phi_tensor as math
 from phi_field import CenteredGrid, StaggeredGrid
 from phi_tensor.testing import assert_close
 
@@ -41,7 +42,11 @@ def random_field(random_like):
 
     def make(kind, boundary, bounds=None, **resolution):
         grid = (StaggeredGrid if kind == "face" else CenteredGrid)(0, boundary, bounds, **resolution)
-        values = math.expand(grid.values, math.channel(vector=tuple(resolution))) if kind == "vector" else grid.values
+        values = (
+            math.expand(grid.values, math.channel(vector=tuple(resolution)))
+            if kind == "vector"
+            else grid.values
+        )
         return grid.with_values(random_like(values))
 
     return make
@@ -49,7 +54,7 @@ def random_field(random_like):
 
 @pytest.fixture
 def check_derivatives(random_like):
-    """Compare reverse, forward and second derivatives of a scalar function in 64 bit with central differences."""
+    """Compare reverse, forward and second derivatives in 64 bit with central differences."""
 
     def directional(f, args, direction, step):
         moved = [[a + s * step * d for a, d in zip(args, direction, strict=True)] for s in (1, -1)]
@@ -69,12 +74,20 @@ def check_derivatives(random_like):
         first = (up - down) / (2 * step)
         scale = float(abs(first)) + 1e-3 * float(abs(up))
         assert_close(slope(*args), first, rtol=0, atol=tolerance * scale, because="reverse")
-        assert_close(math.jvp(f, args, direction)[1], first, rtol=0, atol=tolerance * scale, because="forward")
+        assert_close(
+            math.jvp(f, args, direction)[1], first, rtol=0, atol=tolerance * scale, because="forward"
+        )
         if second:
             up, down = directional(slope, args, direction, step)
             expected = (up - down) / (2 * step)
             scale = float(abs(expected)) + 1e-3 * float(abs(up))
-            assert_close(math.jvp(slope, args, direction)[1], expected, rtol=0, atol=tolerance * scale, because="second")
+            assert_close(
+                math.jvp(slope, args, direction)[1],
+                expected,
+                rtol=0,
+                atol=tolerance * scale,
+                because="second",
+            )
 
     return check
 

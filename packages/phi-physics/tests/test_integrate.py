@@ -1,6 +1,7 @@
 import numpy as np
-import phi_tensor as math
 import pytest
+
+import phi_tensor as math
 from phi_field import CenteredGrid
 from phi_physics import diffuse, integrate
 

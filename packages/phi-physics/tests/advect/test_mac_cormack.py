@@ -1,6 +1,7 @@
 import numpy as np
-import phi_tensor as math
 import pytest
+
+import phi_tensor as math
 from phi_field import CenteredGrid
 from phi_physics import advect
 
@@ -30,12 +31,14 @@ def test_advected_sine_converges(scheme, order, backend):
 
 def test_limiter_keeps_accuracy_away_from_extrema(backend):
     with math.precision(64):
-        assert error_after_transport(advect.mac_cormack, 96) < 0.2 * error_after_transport(advect.semi_lagrangian, 96)
+        assert error_after_transport(advect.mac_cormack, 96) < 0.2 * error_after_transport(
+            advect.semi_lagrangian, 96
+        )
 
 
 @pytest.mark.parametrize("kind", ["center", "vector", "face"])
 def test_stays_within_interpolated_values(kind, boundary, backend, random_field):
-    """The result lies between the values that the look-up used (of the same component), found here by another route."""
+    """The result lies between the values of its component that the look-up used."""
     wind = random_field("face", boundary("xy"), x=7, y=6)
     field = random_field(kind, "zero-gradient", x=7, y=6)
     result = advect.mac_cormack(field, wind, 1.3)
@@ -46,10 +49,18 @@ def test_stays_within_interpolated_values(kind, boundary, backend, random_field)
             values, found = values.vector[name], found.vector[name]
         if kind == "face":
             at = at[{"~vector": name}]
-        lower = {"x": 1.0 if kind == "face" and name == "x" else 0.5, "y": 1.0 if kind == "face" and name == "y" else 0.5}
+        lower = {
+            "x": 1.0 if kind == "face" and name == "x" else 0.5,
+            "y": 1.0 if kind == "face" and name == "y" else 0.5,
+        }
         if kind == "face":
             lower[name] = 0.0  # zero-gradient stores the outer faces
-        check_between(values.numpy("x,y"), found.numpy("x,y"), at.vector["x"].numpy("x,y") - lower["x"], at.vector["y"].numpy("x,y") - lower["y"])
+        check_between(
+            values.numpy("x,y"),
+            found.numpy("x,y"),
+            at.vector["x"].numpy("x,y") - lower["x"],
+            at.vector["y"].numpy("x,y") - lower["y"],
+        )
 
 
 def check_between(values, found, i, j):
@@ -63,4 +74,6 @@ def check_between(values, found, i, j):
 def test_strength_zero_is_semi_lagrangian(backend, random_field):
     field, wind = random_field("center", "periodic", x=7, y=6), random_field("face", 0, x=7, y=6)
     first = advect.mac_cormack(field, wind, 0.5, correction_strength=0.0)
-    np.testing.assert_allclose(first.values.numpy("x,y"), advect.semi_lagrangian(field, wind, 0.5).values.numpy("x,y"), atol=1e-6)
+    np.testing.assert_allclose(
+        first.values.numpy("x,y"), advect.semi_lagrangian(field, wind, 0.5).values.numpy("x,y"), atol=1e-6
+    )

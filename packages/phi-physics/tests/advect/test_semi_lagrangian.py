@@ -1,6 +1,7 @@
 import numpy as np
-import phi_tensor as math
 import pytest
+
+import phi_tensor as math
 from phi_field import CenteredGrid, StaggeredGrid
 from phi_physics import advect
 from phi_tensor import batch
@@ -66,7 +67,9 @@ def test_rk4_follows_a_rotation(backend):
             for _ in range(4):
                 x = integrator(x, wind, np.pi / 8)
             places[integrator] = x
-        assert_close(places[advect.rk4], math.vec(x=0.0, y=0.5), atol=1e-3, because="four steps of fourth order")
+        assert_close(
+            places[advect.rk4], math.vec(x=0.0, y=0.5), atol=1e-3, because="four steps of fourth order"
+        )
         assert float(math.vec_length(places[advect.euler])) > 0.6
 
 
@@ -93,7 +96,9 @@ def test_order_of_dims_does_not_matter(scheme, backend, random_field):
     smoke, wind = random_field("center", "zero-gradient", x=6, y=5), random_field("face", 0, x=6, y=5)
     turned_smoke = CenteredGrid(smoke.values, "zero-gradient", y=5, x=6)
     turned_wind = StaggeredGrid(0, 0, y=5, x=6)
-    turned_wind = turned_wind.with_values(math.stack({a: wind.values.vector[a] for a in ("y", "x")}, math.channel("vector")))
+    turned_wind = turned_wind.with_values(
+        math.stack({a: wind.values.vector[a] for a in ("y", "x")}, math.channel("vector"))
+    )
     assert_close(scheme(turned_smoke, turned_wind, 0.7).values, scheme(smoke, wind, 0.7).values)
 
 
@@ -107,6 +112,15 @@ def test_derivatives(scheme, integrator, backend, random_field, check_derivative
         def loss(s, w):
             velocity = wind.with_values(w)
             moved = scheme(smoke.with_values(s), velocity, 0.4, integrator=integrator)
-            return math.sum(moved.values**2) + math.sum(scheme(velocity, velocity, 0.4, integrator=integrator).at_centers().values ** 2)
+            return math.sum(moved.values**2) + math.sum(
+                scheme(velocity, velocity, 0.4, integrator=integrator).at_centers().values ** 2
+            )
 
-        check_derivatives(loss, smoke.values, wind.values, step=1e-7, tolerance=1e-5, second=scheme is advect.semi_lagrangian and integrator is advect.euler)
+        check_derivatives(
+            loss,
+            smoke.values,
+            wind.values,
+            step=1e-7,
+            tolerance=1e-5,
+            second=scheme is advect.semi_lagrangian and integrator is advect.euler,
+        )

@@ -1,8 +1,9 @@
 import warnings
 
 import numpy as np
-import phi_tensor as math
 import pytest
+
+import phi_tensor as math
 from phi_field import CenteredGrid, StaggeredGrid
 from phi_physics import diffuse
 from phi_tensor import batch
@@ -32,7 +33,12 @@ def test_decays_by_the_discrete_symbol(axes, kind, backend):
     n, dt = 8, 0.05
     make = CenteredGrid if kind == "center" else StaggeredGrid
     with math.precision(64):
-        u = make(lambda points: math.sin(math.sum(points, "vector")), "periodic", 2 * np.pi, **dict.fromkeys(axes, n))
+        u = make(
+            lambda points: math.sin(math.sum(points, "vector")),
+            "periodic",
+            2 * np.pi,
+            **dict.fromkeys(axes, n),
+        )
         dx = 2 * np.pi / n
         factor = 1 - KAPPA * dt * len(axes) * 4 * np.sin(dx / 2) ** 2 / dx**2
         assert_close(diffuse.explicit(u, KAPPA, dt).values, factor * u.values)
@@ -72,5 +78,9 @@ def test_derivatives(backend, random_field, check_derivatives):
     with math.precision(64):
         u = random_field("center", 0, x=4, y=3)
         check_derivatives(
-            lambda values, kappa: math.sum(diffuse.explicit(u.with_values(values), kappa, 0.1, 2).values ** 3), u.values, math.tensor(0.3)
+            lambda values, kappa: math.sum(
+                diffuse.explicit(u.with_values(values), kappa, 0.1, 2).values ** 3
+            ),
+            u.values,
+            math.tensor(0.3),
         )

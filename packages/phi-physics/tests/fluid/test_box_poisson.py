@@ -1,13 +1,19 @@
 import numpy as np
 import pytest
 import scipy.fft
-from phi_physics.fluid._box_poisson import solve_poisson
 
 import phi_tensor as math
+from phi_physics.fluid._box_poisson import solve_poisson
 from phi_tensor import batch, spatial
 from phi_tensor.testing import assert_close
 
-PAIRS = [("periodic", "periodic"), ("closed", "closed"), ("open", "open"), ("closed", "open"), ("open", "closed")]
+PAIRS = [
+    ("periodic", "periodic"),
+    ("closed", "closed"),
+    ("open", "open"),
+    ("closed", "open"),
+    ("open", "closed"),
+]
 SIZES = [1, 2, 3, 8, 96, 127, 300]
 
 
@@ -56,7 +62,8 @@ def test_inverts_second_difference(ends, n, backend, rng):
 
 
 @pytest.mark.parametrize(
-    ("sizes", "dx"), [((12, 7), (0.1, 0.25)), ((1, 5), (1, 2)), ((4, 3, 5), (0.5, 1, 2)), ((6, 1, 4), (1, 1, 0.1))]
+    ("sizes", "dx"),
+    [((12, 7), (0.1, 0.25)), ((1, 5), (1, 2)), ((4, 3, 5), (0.5, 1, 2)), ((6, 1, 4), (1, 1, 0.1))],
 )
 def test_inverts_laplacian_with_mixed_ends(sizes, dx, backend, rng):
     right = rng.normal(size=(2, *sizes))

@@ -1,8 +1,9 @@
 import warnings
 
 import numpy as np
-import phi_tensor as math
 import pytest
+
+import phi_tensor as math
 from phi_field import CenteredGrid, StaggeredGrid, divergence
 from phi_geom import Box
 from phi_physics import fluid
@@ -37,7 +38,9 @@ def test_projects_exactly(resolution, boundary, backend, random_field):
         assert projected.boundary == velocity.boundary
         assert pressure.shape == velocity.sampling.shape
         again, no_pressure = fluid.make_incompressible(projected)
-        assert_close(again.values, projected.values, atol=1e-12 * before, because="idempotent; nothing is left in 1D")
+        assert_close(
+            again.values, projected.values, atol=1e-12 * before, because="idempotent; nothing is left in 1D"
+        )
         assert largest(no_pressure.values) <= 1e-12 * max(1, largest(pressure.values))
         assert inner(projected, projected) <= inner(velocity, velocity) * (1 + 1e-12)
 
@@ -45,7 +48,9 @@ def test_projects_exactly(resolution, boundary, backend, random_field):
 @pytest.mark.parametrize("resolution", RESOLUTIONS[1:])
 def test_is_self_adjoint(resolution, boundary, backend, random_field):
     with math.precision(64):
-        u, v = (random_field("face", boundary(resolution), unit_box(resolution), **resolution) for _ in range(2))
+        u, v = (
+            random_field("face", boundary(resolution), unit_box(resolution), **resolution) for _ in range(2)
+        )
         left, right = inner(fluid.make_incompressible(u)[0], v), inner(u, fluid.make_incompressible(v)[0])
     assert left == pytest.approx(right, rel=1e-11)
 
@@ -66,12 +71,20 @@ def test_any_number_of_cells(n, backend, random_field):
 
 
 def test_known_decomposition(backend):
-    """u = w + ∇q with w of a stream function and q known: both are found to second order."""
+    """U = w + ∇q with w of a stream function and q known: both are found to second order."""
 
     def difference(n):
         box = 2 * np.pi
-        w = StaggeredGrid(lambda x, y: (math.sin(x) * math.cos(y), -math.cos(x) * math.sin(y)), "periodic", box, x=n, y=n)
-        q = StaggeredGrid(lambda x, y: (math.cos(x) * math.sin(2 * y), 2 * math.sin(x) * math.cos(2 * y)), "periodic", box, x=n, y=n)
+        w = StaggeredGrid(
+            lambda x, y: (math.sin(x) * math.cos(y), -math.cos(x) * math.sin(y)), "periodic", box, x=n, y=n
+        )
+        q = StaggeredGrid(
+            lambda x, y: (math.cos(x) * math.sin(2 * y), 2 * math.sin(x) * math.cos(2 * y)),
+            "periodic",
+            box,
+            x=n,
+            y=n,
+        )
         projected, pressure = fluid.make_incompressible(w + q)
         exact = CenteredGrid(lambda x, y: math.sin(x) * math.sin(2 * y), "periodic", box, x=n, y=n)
         return largest(projected.values - w.values), largest(pressure.values - exact.values)
@@ -101,7 +114,12 @@ def test_slip_walls(backend, random_field):
 def test_inflow_leaves_through_open_side(backend):
     velocity = StaggeredGrid(0, {"x": (1.0, "zero-gradient"), "y": 0}, x=8, y=4)
     projected, _ = fluid.make_incompressible(velocity)
-    assert_close(projected.values.vector["x"], 1 + 0 * projected.values.vector["x"], atol=1e-5, because="the inflow fills the channel")
+    assert_close(
+        projected.values.vector["x"],
+        1 + 0 * projected.values.vector["x"],
+        atol=1e-5,
+        because="the inflow fills the channel",
+    )
 
 
 def test_unbalanced_inflow_is_spread_and_reported(backend):
@@ -144,7 +162,9 @@ def test_mirrored_velocity_gives_mirrored_result(backend, random_field):
     with math.precision(64):
         velocity = random_field("face", {"x": 0, "y": "zero-gradient"}, 1, x=7, y=6)
         u, v = velocity.values.vector["x"], velocity.values.vector["y"]
-        mirror = velocity.with_values(math.stack([-math.flip(u, "x"), math.flip(v, "x")], math.channel(vector="x,y")))
+        mirror = velocity.with_values(
+            math.stack([-math.flip(u, "x"), math.flip(v, "x")], math.channel(vector="x,y"))
+        )
         one, p = fluid.make_incompressible(velocity)
         other, q = fluid.make_incompressible(mirror)
         assert_close(math.flip(p.values, "x"), q.values)
@@ -154,7 +174,11 @@ def test_mirrored_velocity_gives_mirrored_result(backend, random_field):
 @pytest.mark.needs("reverse")
 @pytest.mark.parametrize(
     ("resolution", "rule"),
-    [({"x": 6}, 0), ({"x": 4, "y": 5}, {"x": (0, "zero-gradient"), "y": "periodic"}), ({"x": 2, "y": 3, "z": 4}, "zero-gradient")],
+    [
+        ({"x": 6}, 0),
+        ({"x": 4, "y": 5}, {"x": (0, "zero-gradient"), "y": "periodic"}),
+        ({"x": 2, "y": 3, "z": 4}, "zero-gradient"),
+    ],
 )
 def test_derivatives(resolution, rule, backend, random_field, check_derivatives):
     with math.precision(64):

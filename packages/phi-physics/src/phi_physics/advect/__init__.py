@@ -1,4 +1,4 @@
-"""Transport of fields by a velocity, ∂φ/∂t + u·∇φ = 0. Every function advances by `dt`; fields of any sampling and site."""
+"""Transport of fields of any sampling and site by a velocity, ∂φ/∂t + u·∇φ = 0, for a time `dt`."""
 
 from phi_physics.advect._advect import advect
 from phi_physics.advect._characteristics import Characteristics, euler, rk4

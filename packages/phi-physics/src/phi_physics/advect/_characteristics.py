@@ -11,7 +11,9 @@ from phi_tensor import Tensor
 class Characteristics(Protocol):
     """Integrator of characteristics: where points are after `dt`."""
 
-    def __call__(self, start: Field | Tensor, velocity: Field, dt: float | Tensor, v0: Tensor | None = None) -> Tensor:
+    def __call__(
+        self, start: Field | Tensor, velocity: Field, dt: float | Tensor, v0: Tensor | None = None
+    ) -> Tensor:
         """Positions after `dt`, with the dims of `start`; see `euler`."""
         ...
 
@@ -29,7 +31,7 @@ def euler(start: Field | Tensor, velocity: Field, dt: float | Tensor, v0: Tensor
 
 
 def rk4(start: Field | Tensor, velocity: Field, dt: float | Tensor, v0: Tensor | None = None) -> Tensor:
-    """Positions after `dt` along a velocity that stays as it is, by the classic Runge–Kutta scheme, fourth order in `dt`.
+    """Positions after `dt` along a steady velocity by the classic Runge–Kutta scheme, fourth order.
 
     Args:
         start: Positions x `(…, vector)`, or a field, whose sites are meant.

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from phi_field import Field
-from phi_tensor import Tensor
 from phi_physics.advect._characteristics import Characteristics, euler
+from phi_tensor import Tensor
 
 
-def semi_lagrangian(field: Field, velocity: Field, dt: float | Tensor, integrator: Characteristics = euler) -> Field:
+def semi_lagrangian(
+    field: Field, velocity: Field, dt: float | Tensor, integrator: Characteristics = euler
+) -> Field:
     """Field after transport along `velocity` for `dt`, by tracing sample points backwards.
 
-    Solves ∂φ/∂t + u·∇φ = 0 as φ(x, t+dt) = φ(x − dt·u, t), multilinear between the samples. First order in time,
+    Solves ∂φ/∂t + u·∇φ = 0 as φ(x, t+dt) = φ(x − dt·u, t), multilinear between the samples. First order in
+    time,
     unconditionally stable, diffusive; creates no new extrema.
 
     Args:
         field: Transported quantity φ `(batch…, spatial…, …)`; may be the velocity itself.
-        velocity: Velocity u `(batch…, spatial…, vector)` [length/time]; its sampling may differ from `field`'s.
+        velocity: Velocity u `(batch…, spatial…, vector)` [length/time]; its sampling may differ from
+            `field`'s.
         dt: Time step [time], scalar or `(batch…)`. Negative values trace forwards.
         integrator: Integrator of the characteristics.
 

@@ -23,7 +23,7 @@ def differential(u: Field, diffusivity: float | Tensor) -> Field:
 
 
 def explicit(u: Field, diffusivity: float | Tensor, dt: float | Tensor, substeps: int = 1) -> Field:
-    """Field after diffusion for `dt` by forward Euler steps, u + dt·κ∇²u; first order in time, second in space.
+    """Field after diffusion for `dt` by forward Euler steps u + dt·κ∇²u: order 1 in time, 2 in space.
 
     Stable for κ·dt·Σ 1/dx² ≤ ½ in each substep; a larger step is warned about where its numbers are known.
 
@@ -51,7 +51,8 @@ def _warn_if_unstable(u: Field, diffusivity: float | Tensor, dt: float | Tensor)
     number = math.max(math.sum(diffusivity * dt / u.dx**2, "vector"), lambda shape: shape)
     if number.available and float(number) > 0.5:
         warnings.warn(
-            f"`diffuse.explicit` is unstable: κ·dt·Σ 1/dx² is {float(number):.3g} in each substep, but must not exceed 0.5. "
+            f"`diffuse.explicit` is unstable: κ·dt·Σ 1/dx² is {float(number):.3g} in each substep, "
+            "but must not exceed 0.5. "
             f"Use at least {-(-2 * float(number) // 1):.0f} times as many substeps.",
             stacklevel=3,
         )

@@ -1,4 +1,4 @@
-"""Poisson's equation on a box of cells, solved directly: transform along each axis, divide by the eigenvalues, transform back."""
+"""Poisson's equation on a box of cells, solved by transforms along the axes."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from typing import Any, cast
 import numpy as np
 
 import phi_tensor as math
-from phi_tensor import Backend, Tensor, dual, spatial, wrap
 from phi_physics.fluid._modes import Ends, Floats, basis, eigenvalues
+from phi_tensor import Backend, Tensor, dual, spatial, wrap
 
 
 def solve_poisson(right: Tensor, ends: Mapping[str, Ends], dx: Tensor) -> Tensor:
     """Solution p of ∇²p = b at cell centers, ∇² = Σ D²/dx² with closed, open or periodic ends.
 
-    Where no end is open, p is determined up to a constant and b must have zero mean: the mean of b is removed, that of p is 0.
+    Where no end is open, p is determined up to a constant and b must have zero mean: the mean of b is
+    removed, that of p is 0.
     Exact up to rounding for any number of cells, linear and self-adjoint in b.
 
     Args:
@@ -25,7 +26,9 @@ def solve_poisson(right: Tensor, ends: Mapping[str, Ends], dx: Tensor) -> Tensor
         ends: What lies below and above the cells, per axis.
         dx: Cell size `(vector)`.
     """
-    fourier = tuple(axis for axis, pair in ends.items() if pair == PERIODIC and _size(right, axis) > LONGEST_PRODUCT)
+    fourier = tuple(
+        axis for axis, pair in ends.items() if pair == PERIODIC and _size(right, axis) > LONGEST_PRODUCT
+    )
     others = {axis: _transform(right, axis, pair) for axis, pair in ends.items() if axis not in fourier}
     spectrum = right
     for forward, _ in others.values():
@@ -41,14 +44,14 @@ def solve_poisson(right: Tensor, ends: Mapping[str, Ends], dx: Tensor) -> Tensor
 
 
 PERIODIC: Ends = ("periodic", "periodic")
-LONGEST_PRODUCT = 256
-"""Periodic axes with more cells take a complex fast transform, shorter ones the product with real modes, which is faster."""
+LONGEST_PRODUCT = 64
+"""Periodic axes with more cells take a complex fast transform, shorter ones a product with real modes."""
 
 Transform = Callable[[Tensor], Tensor]
 
 
 def _transform(right: Tensor, axis: str, ends: Ends) -> tuple[Transform, Transform]:
-    """Real transform along one axis into modes and back. Cosine and sine transforms choose between product and fast transform."""
+    """Real transform along one axis into modes and back."""
     if ends == ("closed", "closed"):
         return lambda x: math.dct(x, axis, 2, True), lambda x: math.idct(x, axis, 2, True)
     if ends == ("open", "open"):
@@ -70,9 +73,14 @@ def _basis(axis: str, ends: Ends, n: int, backend: Backend) -> Tensor:
     return _kept(key, lambda: _constant(wrap(basis(ends, n), spatial(axis), dual(axis)), backend))
 
 
-def _inverse_eigenvalues(right: Tensor, ends: Mapping[str, Ends], dx: Tensor, fourier: tuple[str, ...]) -> Tensor:
+def _inverse_eigenvalues(
+    right: Tensor, ends: Mapping[str, Ends], dx: Tensor, fourier: tuple[str, ...]
+) -> Tensor:
     """1/λ of each mode `(axes…)`, 0 for the constant one."""
-    values = {axis: (_fourier_eigenvalues if axis in fourier else partial(eigenvalues, pair), _size(right, axis)) for axis, pair in ends.items()}
+    values = {
+        axis: (_fourier_eigenvalues if axis in fourier else partial(eigenvalues, pair), _size(right, axis))
+        for axis, pair in ends.items()
+    }
     if not dx.available or dx.rank != 1:
         return _inverse(values, dx)
     spacing = tuple(float(dx.vector[axis]) for axis in ends)

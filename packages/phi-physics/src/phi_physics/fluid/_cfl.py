@@ -8,10 +8,11 @@ from phi_tensor import Tensor
 
 
 def cfl_number(velocity: Field, dt: float | Tensor) -> Tensor:
-    """CFL number `(batch…)` [-]: the largest Σ |uᵢ| dt/dxᵢ of all cells, how many cells the flow crosses in one step.
+    """CFL number `(batch…)` [-]: the largest Σ |uᵢ| dt/dxᵢ of all cells.
 
     Args:
-        velocity: Velocity u `(batch…, spatial…, vector)` [length/time]; values at faces are averaged to the cells.
+        velocity: Velocity u `(batch…, spatial…, vector)` [length/time]; values at faces are averaged to the
+            cells.
         dt: Time step [time], scalar or `(batch…)`.
 
     >>> from phi_field import CenteredGrid

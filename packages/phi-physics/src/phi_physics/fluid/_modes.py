@@ -1,6 +1,7 @@
-"""Modes of the second difference along one axis: the orthonormal vectors that diagonalise it, by what lies at both ends.
+"""Modes of the second difference along one axis: its orthonormal eigenvectors, by what lies at both ends.
 
-Vectors of n values with (D²v)ᵢ = vᵢ₊₁ − 2vᵢ + vᵢ₋₁ are waves of angle θ per cell, D²v = −4 sin²(θ/2) v. The ends decide about
+Vectors of n values with (D²v)ᵢ = vᵢ₊₁ − 2vᵢ + vᵢ₋₁ are waves of angle θ per cell, D²v = −4 sin²(θ/2) v. The
+ends decide about
 θ and phase: a closed end mirrors the wave at the face, an open end makes it vanish one cell beyond.
 
 | ends | modes | angles | transform |

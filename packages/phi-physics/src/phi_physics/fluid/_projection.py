@@ -8,26 +8,34 @@ from typing import Any
 
 import phi_tensor as math
 from phi_field import Field, Grid, Site, divergence, spatial_gradient
-from phi_tensor import Tensor, Unsupported
-from phi_tensor.extrapolation import PERIODIC, ZERO_GRADIENT, ConstantExtrapolation, Extrapolation, combine_sides
 from phi_physics.fluid._box_poisson import solve_poisson
 from phi_physics.fluid._modes import End, Ends
+from phi_tensor import Tensor, Unsupported
+from phi_tensor.extrapolation import (
+    PERIODIC,
+    ZERO_GRADIENT,
+    ConstantExtrapolation,
+    Extrapolation,
+    combine_sides,
+)
 
 _PRESSURE: dict[End, Any] = {"periodic": PERIODIC, "closed": ZERO_GRADIENT, "open": 0}
 """Boundary of the pressure by what the velocity does at a side."""
 
 
-def make_incompressible(velocity: Field, obstacles: Sequence[Any] = (), solve: Any = None) -> tuple[Field, Field]:
-    """`(velocity, pressure)`: the divergence-free part of a velocity in a box, and the pressure that makes it so.
+def make_incompressible(
+    velocity: Field, obstacles: Sequence[Any] = (), solve: Any = None
+) -> tuple[Field, Field]:
+    """`(velocity, pressure)`: the divergence-free part of a velocity, and the pressure that makes it so.
 
-    Solves ∇²p = ∇·u and returns u − ∇p, directly by transforms along the axes, for any number of cells. At each side the
-    pressure is 0 outside where the velocity has zero gradient (open), has zero gradient where the velocity is given (closed),
-    and is periodic where the velocity is. For velocities at faces this is the exact, orthogonal projection: applied again it
-    changes nothing, and kinetic energy never grows. Velocities at centers are corrected by the mean of the faces' ∇p, which
-    leaves a divergence of second order.
+    Solves ∇²p = ∇·u and returns u − ∇p, directly by transforms along the axes, for any number of cells. At
+    each side the pressure is 0 outside where the velocity has zero gradient (open), has zero gradient where
+    the velocity is given (closed), and is periodic where the velocity is. For velocities at faces this is the
+    exact, orthogonal projection: applied again it changes nothing, and kinetic energy never grows. Velocities
+    at centers are corrected by the mean of the faces' ∇p, which leaves a divergence of second order.
 
-    In boxes without an open side the pressure has zero mean, and the net inflow through the walls must vanish: what is left over
-    is spread over all cells, and a warning tells so where the numbers are known.
+    In boxes without an open side the pressure has zero mean, and the net inflow through the walls must
+    vanish: what is left over is spread over all cells, and a warning tells so where the numbers are known.
 
     Args:
         velocity: Velocity u `(batch…, spatial…, vector)` [length/time] on a grid.
@@ -39,8 +47,8 @@ def make_incompressible(velocity: Field, obstacles: Sequence[Any] = (), solve: A
         pressure: p at cell centers `(batch…, spatial…)`, for a time step and density of 1 [length²/time].
 
     Raises:
-        Unsupported: There are obstacles or solver settings; the sampling is no grid; a boundary is neither constant, periodic nor
-            zero-gradient.
+        Unsupported: There are obstacles or solver settings; the sampling is no grid; a boundary is neither
+            constant, periodic nor zero-gradient.
 
     Reference: Chorin, *Numerical Solution of the Navier–Stokes Equations*, Math. Comp. 22 (1968).
 
@@ -55,7 +63,9 @@ def make_incompressible(velocity: Field, obstacles: Sequence[Any] = (), solve: A
     outflow = divergence(faces).values
     if not any("open" in pair for pair in ends.values()) and _has_inflow(velocity):
         _warn_if_unbalanced(outflow)
-    boundary = combine_sides(**{axis: (_PRESSURE[lower], _PRESSURE[upper]) for axis, (lower, upper) in ends.items()})
+    boundary = combine_sides(
+        **{axis: (_PRESSURE[lower], _PRESSURE[upper]) for axis, (lower, upper) in ends.items()}
+    )
     pressure = Field(velocity.sampling, solve_poisson(outflow, ends, velocity.dx), Site.CENTER, boundary)
     correction = spatial_gradient(pressure, velocity.boundary, at="face")
     if velocity.site is Site.CENTER:
@@ -76,23 +86,37 @@ def _end(rule: Extrapolation, axis: str) -> End:
     if rule == ZERO_GRADIENT:
         return "open"
     raise Unsupported(
-        f"`make_incompressible` needs velocities that are constant, periodic or zero-gradient outside, but along `{axis}` the boundary "
+        f"`make_incompressible` needs velocities that are constant, periodic or zero-gradient outside, "
+        f"but along `{axis}` the boundary "
         f"is {rule!r}. Set one by `velocity.with_boundary(…)`."
     )
 
 
 def _check_supported(velocity: Field, obstacles: Sequence[Any], solve: Any) -> None:
     if len(obstacles):
-        raise Unsupported(f"`make_incompressible` solves in boxes without obstacles for now, but `obstacles` has {len(obstacles)}. Pass `()`.")
+        raise Unsupported(
+            f"`make_incompressible` solves in boxes without obstacles for now, "
+            f"but `obstacles` has {len(obstacles)}. Pass `()`."
+        )
     if solve is not None:
-        raise Unsupported(f"`make_incompressible` solves directly and takes no settings for now, but `solve` is {solve!r}. Leave it away.")
+        raise Unsupported(
+            f"`make_incompressible` solves directly and takes no settings for now, "
+            f"but `solve` is {solve!r}. Leave it away."
+        )
     if not isinstance(velocity.sampling, Grid):
-        raise Unsupported(f"`make_incompressible` needs a grid for now, but the velocity is sampled on {velocity.sampling!r}.")
+        raise Unsupported(
+            f"`make_incompressible` needs a grid for now, "
+            f"but the velocity is sampled on {velocity.sampling!r}."
+        )
 
 
 def _has_inflow(velocity: Field) -> bool:
     """Whether something may flow through the walls: some side has another constant than 0."""
-    sides = [velocity.boundary[{"vector": a}].side(a, upper) for a in velocity.sampling.axes for upper in (False, True)]
+    sides = [
+        velocity.boundary[{"vector": a}].side(a, upper)
+        for a in velocity.sampling.axes
+        for upper in (False, True)
+    ]
     return any(isinstance(rule, ConstantExtrapolation) and not rule.is_number(0) for rule in sides)
 
 
@@ -102,8 +126,10 @@ def _warn_if_unbalanced(outflow: Tensor) -> None:
     unbalanced = math.any(net > tolerance * largest, lambda shape: shape)
     if unbalanced.available and bool(unbalanced):
         warnings.warn(
-            f"`make_incompressible` cannot remove all divergence: the walls let in as much as a mean divergence of "
-            f"{float(math.max(net, lambda shape: shape)):.3g} and no side is open. The rest is spread over all cells. Balance the constants "
+            f"`make_incompressible` cannot remove all divergence: the walls let in as much "
+            "as a mean divergence of "
+            f"{float(math.max(net, lambda shape: shape)):.3g} and no side is open. "
+            "The rest is spread over all cells. Balance the constants "
             "of the boundary, or open a side with 'zero-gradient'.",
             stacklevel=3,
         )
