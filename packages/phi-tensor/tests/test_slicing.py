@@ -87,6 +87,16 @@ def test_masks_select(backend):
     assert_close(x[x > 1].numpy(), np.array([2, 3]))
 
 
+def test_masks_that_differ_between_examples_give_ragged_results(backend):
+    x = tensor([[1, 2], [3, 4]], batch("b"), spatial("x"))
+    picked = math.boolean_mask(x, "x", x > 1)
+    assert picked.shape.get_size("x") == (1, 2)
+    assert_close(picked.b[1], wrap([3, 4], spatial("x")))
+    assert_close(math.boolean_mask(vec(x=1, y=2), "vector", wrap([False, True], channel("vector")), preserve_names=True), vec(y=2))
+    with pytest.raises(IncompatibleShapes, match="no dim"):
+        math.boolean_mask(x, "y", x > 1)
+
+
 def test_index_vectors_select(backend):
     x = tensor([[1, 2], [3, 4]], spatial("x,y"))
     assert x[vec(x=1, y=0)].item() == 3
