@@ -337,7 +337,7 @@ class Shape:
     def selected_names(self, dims: Any) -> tuple[str, ...]:
         """Names of the present dims that a selector matches, in the selector's order."""
         if isinstance(dims, (DimType, DimFilter)):
-            return _names_of_type(self, dims)
+            return _names_of_type(self.dims, dims)
         if isinstance(dims, str):
             return tuple(name for part in dims.split(",") if (name := part.strip()) in self._by_name)
         if isinstance(dims, Shape):
@@ -518,9 +518,9 @@ def _adopt(new: Dim, old: Dim) -> Dim:
 
 
 @lru_cache(4096)
-def _names_of_type(shape: Shape, selector: DimType | DimFilter) -> tuple[str, ...]:
+def _names_of_type(dims: tuple[Dim, ...], selector: DimType | DimFilter) -> tuple[str, ...]:  # equal shapes differ in order
     types = selector.types if isinstance(selector, DimFilter) else (selector,)
-    return tuple(dim.name for dim in shape.dims if dim.type in types)
+    return tuple(dim.name for dim in dims if dim.type in types)
 
 
 @lru_cache(4096)

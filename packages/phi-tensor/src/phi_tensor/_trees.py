@@ -58,7 +58,7 @@ class Structure:
             isinstance(other, Structure)
             and self._hash == other._hash
             and self.kind == other.kind
-            and bool(self.data == other.data)
+            and _same(self.data, other.data)
             and self.children == other.children
         )
 
@@ -85,6 +85,16 @@ class Structure:
         if self.kind == "leaf":
             return "*"
         return f"{self.data!r}" if self.kind == "static" else f"{self.kind}{self.children}"
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Whether two static values are equal; tensors and arrays, which compare element by element, by identity."""
+    if a is b:
+        return True
+    try:
+        return type(a) is type(b) and (a == b) is True
+    except ValueError:  # containers of arrays
+        return False
 
 
 _LEAF = Structure("leaf", None, ())
@@ -116,7 +126,8 @@ class _Object:
             isinstance(other, _Object)
             and type(self.template) is type(other.template)
             and self.names == other.names
-            and bool(self.static == other.static)
+            and self.static.keys() == other.static.keys()
+            and all(_same(value, other.static[name]) for name, value in self.static.items())
         )
 
     def __hash__(self) -> int:

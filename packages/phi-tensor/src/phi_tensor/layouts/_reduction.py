@@ -44,7 +44,7 @@ def _dense(row: Row, layout: Dense, names: tuple[str, ...]) -> PlanCall:
     steps = [cast_step(layout.dtype, wanted, layout.backend)]
     if axes:
         steps.append(lambda native: function(native, axes))
-    steps.append(_repeated(row, layout, repeats))
+    steps.append(_repeated(row, result, repeats))
     step = chain(steps)
     if step is None:
         return planned(result, lambda t: Tensor(result, t.natives))
@@ -55,6 +55,9 @@ def _dense(row: Row, layout: Dense, names: tuple[str, ...]) -> PlanCall:
 
 def _repeated(row: Row, layout: Dense, repeats: int) -> Any:
     """Effect of the constant dims: sums multiply, products take powers, the others do not change."""
+    if repeats == 0:
+        backend, sizes = layout.backend, layout.sizes
+        return lambda native: backend.full(sizes, row.options["empty"], layout.dtype)
     if repeats == 1 or row.name not in ("sum", "prod"):
         return None
     function = layout.backend.ops["multiply" if row.name == "sum" else "pow"]

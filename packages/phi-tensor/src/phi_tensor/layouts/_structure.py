@@ -101,9 +101,9 @@ def _joined_layout(layout: Layout) -> Dense:
 
 
 @rule("expand")
-def expand_rule(row: Row, layout: Layout, dims: Shape) -> PlanCall:
+def expand_rule(row: Row, layout: Layout, dims: tuple[Dim, ...]) -> PlanCall:
     """Plan that adds dims along which the tensor is constant; present ones are checked."""
-    shape = merge_shapes(dims, layout.shape)
+    shape = merge_shapes(Shape.of(dims), layout.shape)
     if not shape.well_defined:
         raise IncompatibleShapes(f"Expanding needs known sizes, but found {shape}.")
     if isinstance(layout, Dense):
@@ -115,9 +115,9 @@ def expand_rule(row: Row, layout: Layout, dims: Shape) -> PlanCall:
         return _expanded_ragged(row, layout, along, shape)
     assert isinstance(layout, Parts)
     name = layout.dim.name
-    missing = Shape.of(tuple(dim for dim in shape.dims if dim.name != name))
+    missing = tuple(dim for dim in shape.dims if dim.name != name)
     plans = [
-        expand_rule(row, part, dims=Shape.of(tuple(entry_of(dim, name, i) for dim in missing.dims)))
+        expand_rule(row, part, dims=tuple(entry_of(dim, name, i) for dim in missing))
         for i, part in enumerate(layout.parts)
     ]
     return each_part(layout, plans, shape.get_dim(name), shape)
@@ -127,7 +127,8 @@ def _expanded_ragged(row: Row, layout: Dense, along: Dim, shape: Shape) -> PlanC
 
     entries = shape.unstack(along.name)
     plans = [
-        expand_rule(row, entry_layout(layout, along.name, i), dims=entry) for i, entry in enumerate(entries)
+        expand_rule(row, entry_layout(layout, along.name, i), dims=entry.dims)
+        for i, entry in enumerate(entries)
     ]
     result = Parts.of(along, tuple(layout_of(plan) for plan in plans), shape)
 
@@ -399,7 +400,7 @@ def _pack_ragged(row: Row, layout: Ragged, names: tuple[str, ...], dim: Dim) -> 
 
 
 @rule("unpack")
-def unpack_rule(row: Row, layout: Layout, name: str, dims: Shape) -> PlanCall:
+def unpack_rule(row: Row, layout: Layout, name: str, dims: tuple[Dim, ...]) -> PlanCall:
     """Plan that splits one dim into several, row-major."""
     if isinstance(layout, Parts):
         if layout.dim.name == name:
@@ -407,14 +408,14 @@ def unpack_rule(row: Row, layout: Layout, name: str, dims: Shape) -> PlanCall:
         return each_part(layout, [unpack_rule(row, part, name=name, dims=dims) for part in layout.parts])
     assert isinstance(layout, Dense)
     size = cast("int", layout.shape.get_size(name))
-    dims = _inferred(dims, size, name)
+    split = _inferred(Shape.of(dims), size, name).dims
     at = layout.shape.names.index(name)
-    shape = Shape.of((*layout.shape.dims[:at], *dims.dims, *layout.shape.dims[at + 1 :]))
+    shape = Shape.of((*layout.shape.dims[:at], *split, *layout.shape.dims[at + 1 :]))
     axis = layout.axes.get(name)
     if axis is None:
         result = Dense.of(layout.stored, shape, layout.dtype, layout.backend)
         return planned(result, lambda t: Tensor(result, t.natives))
-    stored = (*layout.stored[:axis], *dims.dims, *layout.stored[axis + 1 :])
+    stored = (*layout.stored[:axis], *split, *layout.stored[axis + 1 :])
     result = Dense.of(stored, shape, layout.dtype, layout.backend)
     reshape, sizes = layout.backend.ops["reshape"], result.sizes
     return planned(result, lambda t: Tensor(result, (reshape(t.natives[0], sizes),)))

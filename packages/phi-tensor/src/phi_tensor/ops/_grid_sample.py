@@ -97,7 +97,7 @@ def _sample(grid: Any, coordinates: Tensor, extrap: Any, give: Give, prefix: str
     names = index.labels or values.shape.spatial.names
     if isinstance(extrapolation, Chosen):
         mask = table.CAST(
-            table.EXPAND(extrapolation.mask, dims=values.shape.only(names)), dtype=context_dtype(FLOAT32)
+            table.EXPAND(extrapolation.mask, dims=values.shape.only(names).dims), dtype=context_dtype(FLOAT32)
         )
         chosen = _sample(mask, coordinates, "zero-gradient", "value") > 0.5
         rules = (extrapolation.true_rule, extrapolation.false_rule)

@@ -156,6 +156,9 @@ def sort(x: Any, dim: Any) -> Any:
     """Elements in ascending order along one dim, which loses its labels."""
     value = as_tensor(x)
     (name,) = reduced_names(value.shape, dim, "sort")
+    unlabelled = value.shape.get_dim(name).with_size(value.shape.get_size(name))
+    if value.shape.get_labels(name):
+        value = table.RENAME(value, renamed=((name, unlabelled),))
     return table.SORT(value, name=name)
 
 

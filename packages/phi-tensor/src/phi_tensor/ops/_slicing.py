@@ -10,6 +10,7 @@ from phi_tensor._plan import PlanCall, Row, planned, rule
 from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
 from phi_tensor.layouts._layout import Dense, Layout, Parts
+from phi_tensor.layouts._structure import on_block
 
 Picked = int | slice | tuple[int, ...]
 
@@ -137,6 +138,8 @@ def _parts(row: Row, layout: Parts, present: list[tuple[str, Any]]) -> PlanCall:
         part = layout.parts[where]
         return planned(inner.layout, lambda t: inner(Tensor(part, t.natives[start : start + count])))  # pyright: ignore[reportFunctionMemberAccess] set by `planned`
     chosen = where if isinstance(where, tuple) else range(len(layout.parts))[where]
+    if not chosen and layout.shape.is_uniform:
+        return on_block(row, layout, selection=tuple(present))
     if not chosen:
         raise row.unsupported(
             layout, hint=f"No entry of dim `{layout.dim.name}` would be left; use `zeros` for empty tensors."

@@ -49,7 +49,7 @@ def expand(value: Any, *dims: Shape | str) -> Any:
         return _leaf_by_leaf(expand, value, shape)
     if all(dim.name in value.shape for dim in shape.dims) and merge_shapes(value.shape, shape) == value.shape:
         return value
-    return table.EXPAND(value, dims=shape)
+    return table.EXPAND(value, dims=shape.dims)
 
 
 def rename_dims(value: Any, dims: Any, names: Any) -> Any:
@@ -370,7 +370,7 @@ def unpack_dim(value: Any, dim: Any, *unpacked_dims: Shape | str) -> Any:
     names = value.shape.selected_names(dim)
     if not names:
         return value
-    return table.UNPACK(value, name=names[0], dims=dims)
+    return table.UNPACK(value, name=names[0], dims=dims.dims)
 
 
 def flatten(value: Any, flat_dim: Shape | str | None = None, flatten_batch: bool = False) -> Any:
