@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 from phi_tensor._dim import Dim, Size
 from phi_tensor._dim_types import DimType, batch, channel, dual, instance, spatial
@@ -48,11 +48,12 @@ class BoundDim(Generic[Obj]):
         self.name = name
 
     def __getitem__(self, item: Any) -> Obj:
+        obj: Any = self.obj  # tensors have the fast path
         try:
             if type(item) is slice:
-                return self.obj.sliced(((self.name, (slice, item.start, item.stop, item.step)),))  # pyright: ignore[reportAttributeAccessIssue] tensors have the fast path
+                return obj.sliced(((self.name, (slice, item.start, item.stop, item.step)),))
             if type(item) is int or type(item) is str:
-                return self.obj.sliced(((self.name, item),))  # pyright: ignore[reportAttributeAccessIssue] tensors have the fast path
+                return obj.sliced(((self.name, item),))
         except AttributeError:
             if hasattr(self.obj, "sliced"):
                 raise
@@ -168,17 +169,17 @@ class BoundDim(Generic[Obj]):
         from phi_tensor.ops._products import dot  # noqa: PLC0415 see `replace`
 
         if isinstance(other, BoundDim):
-            return dot(self.obj, self.name, other.obj, other.name)  # pyright: ignore[reportUnknownMemberType,reportUnknownArgumentType] generic
+            return dot(self.obj, self.name, other.obj, other.name)  # pyright: ignore[reportUnknownMemberType]  # any object
         return dot(self.obj, self.name, other, self.name)
 
     def __add__(self, other: Any) -> Any:
-        return self.obj + _object_of(other)  # pyright: ignore[reportOperatorIssue] dims act like their object
+        return self.obj + _object_of(other)
 
     def __sub__(self, other: Any) -> Any:
-        return self.obj - _object_of(other)  # pyright: ignore[reportOperatorIssue] dims act like their object
+        return self.obj - _object_of(other)
 
     def __mul__(self, other: Any) -> Any:
-        return self.obj * _object_of(other)  # pyright: ignore[reportOperatorIssue] dims act like their object
+        return self.obj * _object_of(other)
 
     def _dim(self) -> Dim:
         return self.obj.shape.get_dim(self.name)
@@ -210,9 +211,9 @@ class DimChain(Generic[Obj]):
         return DimChain(self.obj, (*self.names, name))
 
     def __getitem__(self, items: Any) -> Obj:
-        if not isinstance(items, tuple) or len(items) != len(self.names):  # pyright: ignore[reportUnknownArgumentType]
+        if not isinstance(items, tuple) or len(items) != len(self.names):
             raise IncompatibleShapes(f"Dims {self.names} need one selection each, but found {items!r}.")
-        return self.obj[dict(zip(self.names, items, strict=True))]  # pyright: ignore[reportUnknownArgumentType]
+        return self.obj[dict(zip(self.names, items, strict=True))]
 
     def pack(self, packed_dim: Shape) -> Obj:
         """The object with these dims packed into one."""
@@ -222,7 +223,7 @@ class DimChain(Generic[Obj]):
 
 
 def _object_of(other: Any) -> Any:
-    return other.obj if isinstance(other, BoundDim) else other  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType]
+    return cast("BoundDim[Any]", other).obj if isinstance(other, BoundDim) else other
 
 
 def selection_of(shape: Shape, item: Any) -> dict[str, Any]:
@@ -234,7 +235,7 @@ def selection_of(shape: Shape, item: Any) -> dict[str, Any]:
             channel dim.
     """
     if isinstance(item, dict):
-        return {_name(key): value for key, value in item.items()}  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
+        return {_name(key): value for key, value in cast("dict[Any, Any]", item).items()}
     if isinstance(item, str):
         wanted = {part.strip() for part in item.split("->")[0].split(",")}
         for dim in shape.dims:
@@ -263,9 +264,10 @@ def _name(key: Any) -> str:
 def hashable_selection(item: Any) -> Any:
     """A selection as part of a plan key."""
     if isinstance(item, slice):
-        return (slice, item.start, item.stop, item.step)
+        selected = cast("slice[Any, Any, Any]", item)
+        return (slice, selected.start, selected.stop, selected.step)
     if isinstance(item, (list, tuple)):
-        return tuple(hashable_selection(entry) for entry in item)  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
+        return tuple(hashable_selection(entry) for entry in cast("tuple[Any, ...]", item))
     return item
 
 

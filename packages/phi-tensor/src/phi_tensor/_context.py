@@ -10,10 +10,10 @@ float64
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from phi_tensor._dtype import COMPLEX64, DType, Precision
 
@@ -73,12 +73,12 @@ def _intern(values: Values) -> Settings:
 _GLOBAL = [_intern(Values())]
 
 
-def change_global(**changes: object) -> None:
-    """Change settings for the whole process.
+def change_global(**changes: Any) -> None:
+    """Change settings of the whole process (outside of `with` blocks) and forget the plans of the old ones.
 
-    Outside of `with` blocks) and forget the plans made for the old ones.
+    Names are those of `Values`.
     """
-    _GLOBAL[0] = _intern(_GLOBAL[0].values._replace(**changes))  # pyright: ignore[reportArgumentType] names are checked by `_replace`
+    _GLOBAL[0] = _intern(_GLOBAL[0].values._replace(**changes))
     for forget in _ON_GLOBAL_CHANGE:
         forget()
 
@@ -89,9 +89,9 @@ def on_global_change(callback: Callable[[], None]) -> None:
 
 
 @contextmanager
-def changed_settings(**changes: object) -> Iterator[Settings]:
+def changed_settings(**changes: Any) -> Generator[Settings]:
     """Context in which `changes` hold for this thread or task."""
-    value = _intern(settings().values._replace(**changes))  # pyright: ignore[reportArgumentType] names are checked by `_replace`
+    value = _intern(settings().values._replace(**changes))
     token = _LOCAL.set(value)
     try:
         yield value
@@ -107,7 +107,7 @@ def _checked_precision(bits: int) -> int:
     return bits
 
 
-def precision(floating_point_bits: Precision):
+def precision(floating_point_bits: Precision) -> AbstractContextManager[Settings]:
     """Context in which every float result has `floating_point_bits` bits (16, 32 or 64), whatever its inputs.
 
     >>> import phi_tensor as math

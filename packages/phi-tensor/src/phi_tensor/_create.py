@@ -270,7 +270,8 @@ def linspace(start: Any, stop: Any, dim: Shape | str) -> Tensor:
     dim = parse_shape_spec(dim) if isinstance(dim, str) else dim
     if dim.rank != 1:
         starts, stops = ({name: _pick(v, name) for name in dim.names} for v in (start, stop))
-        return vec(**{name: linspace(starts[name], stops[name], dim[name]) for name in dim.names})
+        axes = {name: linspace(starts[name], stops[name], dim[name]) for name in dim.names}
+        return stack(axes, _VECTOR, expand_values=True)
     assert isinstance(dim.size, int)
     fraction = np.arange(dim.size, dtype=np.float64) / max(1, dim.size - 1)
     dtype = context_dtype(FLOAT32)

@@ -78,7 +78,7 @@ class DimType:
         if isinstance(size, str):
             size = tuple(label.strip() for label in size.split(","))
         if isinstance(size, (tuple, list)):
-            labels = tuple(_label(entry, name) for entry in size)  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType] checked by `_label`
+            labels = tuple(_label(entry, name) for entry in size)  # pyright: ignore[reportUnknownVariableType]  # checked by `_label`
             return Dim.of(name, self, len(labels), labels)
         if hasattr(size, "dims"):
             return Dim.of(name, self, size.rank, size.names)

@@ -9,8 +9,8 @@ setting: `late` (when numbers are first read), `now` (when the call returns) or 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -55,7 +55,7 @@ def report(failed: Tensor, error: Callable[[Any], Exception]) -> None:
 
 
 @contextmanager
-def collected_reports() -> Iterator[list[Report]]:
+def collected_reports() -> Generator[list[Report]]:
     """Context whose reports of traced values are collected instead of checked."""
     reports: list[Report] = []
     token = _COLLECTING.set(reports)
@@ -85,7 +85,7 @@ def raise_pending() -> None:
         _raise_if_failed(_PENDING.pop(0))
 
 
-def checked(check: Check) -> Any:
+def checked(check: Check) -> AbstractContextManager[None]:
     """Context that sets when hidden outcomes are checked: `late`, `now` or `never`.
 
     Pending ones are checked when it closes.
@@ -94,7 +94,7 @@ def checked(check: Check) -> Any:
 
 
 @contextmanager
-def _checked(check: Check) -> Iterator[None]:
+def _checked(check: Check) -> Generator[None]:
     with changed_settings(check=check):
         yield
     raise_pending()

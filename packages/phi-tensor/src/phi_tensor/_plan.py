@@ -9,7 +9,7 @@ settings)`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast, overload
 
 from phi_tensor._context import local_settings, on_global_change
 from phi_tensor._errors import PhiError, Unsupported
@@ -20,6 +20,20 @@ if TYPE_CHECKING:
 
 PlanCall = Callable[..., Any]
 """What a plan is: a function of the operands that returns the resulting tensor."""
+
+TensorCall: TypeAlias = "Callable[[Tensor], Tensor] | Callable[[Tensor, Tensor], Tensor]"
+"""What plans of one and two operands are written as; gives the operands of lambdas their type."""
+
+
+class Planned(Protocol):
+    """A plan that says how its result is stored.
+
+    Attributes:
+        layout: Layout of the result.
+    """
+
+    layout: Layout
+
 
 Rule = Callable[..., PlanCall]
 """`rule(row, *layouts, **parameters) -> plan` for one kind of operation."""
@@ -75,7 +89,7 @@ class Row:
             )
         plan = self.plans.get(key)
         if plan is None:
-            plan = self.make(key, key[: len(operands)], parameters)
+            plan = self.make(key, cast("tuple[Layout, ...]", key[: len(operands)]), parameters)
         return plan(*operands)
 
     def make(self, key: Any, layouts: tuple[Layout, ...], parameters: dict[str, Any]) -> PlanCall:
@@ -168,7 +182,16 @@ def explain(f: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
     return "\n".join(lines)
 
 
+@overload
+def planned(layout: Layout, call: TensorCall) -> PlanCall: ...
+@overload
+def planned(layout: Layout, call: Callable[..., Tensor]) -> PlanCall: ...
 def planned(layout: Layout, call: Callable[..., Tensor]) -> PlanCall:
     """`call` with the layout of its result, which `explain` prints."""
-    call.layout = layout  # pyright: ignore[reportFunctionMemberAccess] functions carry attributes
+    cast("Planned", call).layout = layout
     return call
+
+
+def layout_of(plan: PlanCall) -> Layout:
+    """Layout of a plan's result."""
+    return cast("Planned", plan).layout

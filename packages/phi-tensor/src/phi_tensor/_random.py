@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random as _python_random
 import secrets
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -118,7 +118,7 @@ def fresh_key() -> RandomKey:
 
 
 @contextmanager
-def drawing_from(base: RandomKey | None) -> Iterator[None]:
+def drawing_from(base: RandomKey | None) -> Generator[None]:
     """Context in which keys without a name follow from `base`; None: as outside, or `KeyNeeded` in traces."""
     token = _SOURCE.set(None if base is None else _Source(base))
     try:

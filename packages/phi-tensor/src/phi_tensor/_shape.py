@@ -343,7 +343,7 @@ class Shape:
         if isinstance(dims, Shape):
             return tuple(name for name in dims.names if name in self._by_name)
         if isinstance(dims, (tuple, list, set, frozenset)):
-            parts: list[Any] = sorted(dims) if isinstance(dims, (set, frozenset)) else list(dims)  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
+            parts: list[Any] = sorted(dims) if isinstance(dims, (set, frozenset)) else list(dims)
             return tuple(dict.fromkeys(name for part in parts for name in self.selected_names(part)))
         if callable(dims):
             return self.selected_names(dims(self))

@@ -292,10 +292,10 @@ class Tensor:
     def __divmod__(self, other: Any) -> tuple[Tensor, Tensor]:
         return self // other, self % other
 
-    def __eq__(self, other: object) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride] element-wise by design
+    def __eq__(self, other: object) -> Any:
         return False if other is None else _equality(table.EQUAL, self, other)
 
-    def __ne__(self, other: object) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride] element-wise by design
+    def __ne__(self, other: object) -> Any:
         return True if other is None else _equality(table.NOT_EQUAL, self, other)
 
     # --- reductions and parts
@@ -315,7 +315,7 @@ class Tensor:
         if not isinstance(self.layout, Parts):
             return self
         try:
-            return self._block  # pyright: ignore[reportUnknownMemberType] slot
+            return self._block
         except AttributeError:
             joined: Tensor = table.JOIN(self)
             if joined.available:

@@ -17,7 +17,7 @@ import copy as _copy
 import dataclasses
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from phi_tensor._errors import IncompatibleShapes
 from phi_tensor._shape import EMPTY_SHAPE, Shape, merge_shapes
@@ -136,7 +136,7 @@ class _Object:
 
 def replaced(obj: Any, changes: dict[str, Any]) -> Any:
     """Copy of a dataclass with changed fields, without running its `__init__` or `__post_init__` again."""
-    changed = object.__new__(type(obj))
+    changed = object.__new__(cast("type[Any]", type(obj)))
     for field in dataclasses.fields(obj):
         object.__setattr__(
             changed, field.name, changes[field.name] if field.name in changes else getattr(obj, field.name)
@@ -206,7 +206,7 @@ def attributes_of(obj: Any, attributes: Attributes) -> tuple[str, ...] | None:
 
 @lru_cache(1024)
 def _follows_protocol(cls: type) -> bool:
-    """Whether objects of a class are trees by our protocol, so that nobody needs to ask whether they are arrays."""
+    """Whether objects of a class are trees by our protocol: nobody needs to ask whether they are arrays."""
     return hasattr(cls, "__variable_attrs__") or hasattr(cls, "__value_attrs__")
 
 
@@ -236,15 +236,15 @@ def _flatten(
         if made is not None:
             leaves.append(made)
             return _LEAF
-    if isinstance(obj, tuple):
-        children = tuple(_flatten(value, attributes, leaf, leaves) for value in obj)  # pyright: ignore[reportUnknownVariableType]
-        return Structure("tuple", tuple if type(obj) is tuple else type(obj), children)  # pyright: ignore[reportUnknownArgumentType]
-    if isinstance(obj, list):
-        return Structure("list", None, tuple(_flatten(value, attributes, leaf, leaves) for value in obj))  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(obj, (tuple, list)):
+        entries = cast("Sequence[Any]", obj)
+        children = tuple(_flatten(value, attributes, leaf, leaves) for value in entries)
+        is_list = isinstance(obj, list)
+        return Structure("list", None, children) if is_list else Structure("tuple", type(entries), children)
     if isinstance(obj, dict):
-        return Structure(
-            "dict", tuple(obj), tuple(_flatten(value, attributes, leaf, leaves) for value in obj.values())
-        )  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
+        items = cast("dict[Any, Any]", obj)
+        children = tuple(_flatten(value, attributes, leaf, leaves) for value in items.values())
+        return Structure("dict", tuple(items), children)
     names = (
         None
         if obj is None or isinstance(obj, (str, int, float, complex, Shape, type))

@@ -6,7 +6,7 @@ Nothing is imported before it is needed.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
@@ -93,7 +93,7 @@ def use(backend: str | Backend) -> Backend:
 
 
 @contextmanager
-def on_backend(backend: str | Backend) -> Iterator[Backend]:
+def on_backend(backend: str | Backend) -> Generator[Backend]:
     """Context in which tensors are created on `backend`; `with backend:` is short for it."""
     loaded = init_backend(backend)
     with changed_settings(backend=loaded.name):

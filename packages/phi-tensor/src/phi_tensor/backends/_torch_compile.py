@@ -14,14 +14,14 @@ import logging
 import operator
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.autograd.forward_ad as forward_ad
-from torch._C import _functorch as functorch  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue] the adapter's job
+from torch._C import _functorch as functorch  # pyright: ignore[reportAttributeAccessIssue]  # without stubs
 from torch._functorch.pyfunctorch import (
     retrieve_current_functorch_interpreter,
     temporarily_clear_interpreter_stack,
@@ -35,7 +35,7 @@ from torch._subclasses.fake_tensor import (
     FakeTensorMode,
 )
 from torch.fx.experimental.proxy_tensor import make_fx
-from torch.utils._python_dispatch import _disable_current_modes
+from torch.utils._python_dispatch import _disable_current_modes  # pyright: ignore[reportPrivateUsage]  # see above
 
 from phi_tensor._errors import Unsupported
 from phi_tensor.backends._backend import Flat, Native
@@ -59,12 +59,13 @@ def is_traced(native: Native) -> bool:
 def prepare_forward_mode() -> None:
     """Load the library's forward rules, which warns about how it does so."""
     with _known_warnings():
-        import torch._decomp.decompositions_for_jvp  # noqa: F401, PLC0415  # pyright: ignore[reportUnusedImport]
+        import torch._decomp.decompositions_for_jvp  # noqa: F401, PLC0415  # pyright: ignore[reportUnusedImport]  # warns
 
 
 # --- levels of differentiation
 
-SingleLevelFunction: Any = torch.autograd.function._SingleLevelFunction
+SingleLevelFunction: Any = torch.autograd.function._SingleLevelFunction  # pyright: ignore[reportPrivateUsage]  # see above
+_forward_enabled: Any = forward_ad._set_fwd_grad_enabled  # pyright: ignore[reportPrivateUsage]  # see above
 single_level: Callable[[], Any] = enable_single_level_autograd_function
 
 
@@ -89,7 +90,7 @@ def alive(native: Native) -> Native:
 
 
 @contextlib.contextmanager
-def raised(levels: Sequence[Level]) -> Iterator[None]:
+def raised(levels: Sequence[Level]) -> Generator[None]:
     """Context in which `levels`, set aside from the innermost on, are under way again."""
     for level in reversed(levels):
         functorch.push_dynamic_layer_stack(level.layer)
@@ -119,11 +120,11 @@ class Level:
         return natives if self.kind == "Vmap" else self._interpreter.lift(tuple(natives), {})[0]
 
     @contextlib.contextmanager
-    def lowered(self) -> Iterator[None]:
+    def lowered(self) -> Generator[None]:
         """Context of the next level, with derivatives on."""
         self.layer = functorch.pop_dynamic_layer_stack()
         try:
-            with torch.enable_grad(), forward_ad._set_fwd_grad_enabled(True):
+            with torch.enable_grad(), _forward_enabled(True):
                 yield
         finally:
             functorch.push_dynamic_layer_stack(self.layer)
@@ -192,7 +193,7 @@ _FAKING: list[Any] = []
 
 
 @contextlib.contextmanager
-def faking(mode: Any = None) -> Iterator[Any]:
+def faking(mode: Any = None) -> Generator[Any]:
     """Context outside of everything under way where operations compute shapes and dtypes only.
 
     Gives its mode.
@@ -246,7 +247,7 @@ def fakes_like(natives: Sequence[Native]) -> list[Native]:
 
 
 @contextlib.contextmanager
-def suspended() -> Iterator[None]:
+def suspended() -> Generator[None]:
     """Context outside of all derivatives, maps and traces that are under way."""
     with temporarily_clear_interpreter_stack(), _disable_current_modes(), torch.enable_grad():
         yield
@@ -258,7 +259,7 @@ def trace(f: Flat, like: Sequence[Native]) -> Traced:
     inputs = [fake_like(native, mode) for native in like]
     with faking(mode), _known_warnings():
         try:
-            graph = make_fx(f)(*inputs)
+            graph: Any = make_fx(f)(*inputs)
         except Exception as error:
             _explain(error)
             raise
@@ -368,7 +369,7 @@ def _inductor(traced: Traced) -> Callable[[list[Native]], Sequence[Native]]:
             lowered.graph.eliminate_dead_code()
             joint_graph_passes(lowered)
             try:
-                return compile_fx_inner(lowered, traced.inputs)  # pyright: ignore[reportReturnType] no ahead-of-time code here
+                return compile_fx_inner(lowered, traced.inputs)
             except (InductorError, InvalidCxxCompiler, CppCompileError) as error:
                 reason = error.inner_exception if isinstance(error, InductorError) else error
                 if not isinstance(reason, (InvalidCxxCompiler, CppCompileError)):
@@ -405,7 +406,7 @@ def _warn_slow() -> None:
 
 
 @contextlib.contextmanager
-def _known_warnings() -> Iterator[None]:
+def _known_warnings() -> Generator[None]:
     """Context that hides what PyTorch says about itself.
 
     Deprecations inside, and slow complex numbers in Inductor.

@@ -94,10 +94,8 @@ def _recorder(rule: Rule, base: Any, run: Callable[[Sequence[Native]], Sequence[
             return (None,) * ctx.count
         return tuple(rule.pullback(saved[: ctx.count], saved[ctx.count :], cotangents))
 
-    methods = {"forward": forward, "setup_context": setup_context, "backward": backward}
-    return type(
-        type(rule).__name__, (base,), {name: staticmethod(method) for name, method in methods.items()}
-    )
+    methods: list[Callable[..., Any]] = [forward, setup_context, backward]
+    return type(type(rule).__name__, (base,), {method.__name__: staticmethod(method) for method in methods})
 
 
 def _apply_forward(

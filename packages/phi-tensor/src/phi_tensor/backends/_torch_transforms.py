@@ -72,7 +72,8 @@ def vjp(
         return found[0].inexact(outputs), (found[0].exact_only(), list(aux))
 
     found: list[Split] = []
-    results, pull, (exact, aux) = torch.func.vjp(inexact_only, *active, has_aux=True)
+    outcome: Any = torch.func.vjp(inexact_only, *active, has_aux=True)
+    results, pull, (exact, aux) = outcome
     split = found[0].with_exact(exact)
 
     def pullback(cotangents: Natives) -> Natives:
@@ -99,9 +100,8 @@ def jvp(
 
     adapter.prepare_forward_mode()
     found: list[Split] = []
-    results, changes, exact = torch.func.jvp(
-        inexact_only, active, inputs.inexact(inside(tangents)), has_aux=True
-    )
+    outcome: Any = torch.func.jvp(inexact_only, active, inputs.inexact(inside(tangents)), has_aux=True)
+    results, changes, exact = outcome
     split = found[0].with_exact(exact)
     return split.merge(results), split.merge(changes, zero=True)
 

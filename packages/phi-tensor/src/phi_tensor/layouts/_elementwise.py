@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from phi_tensor._dtype import DType
-from phi_tensor._plan import PlanCall, Row, planned, rule
+from phi_tensor._plan import PlanCall, Row, TensorCall, layout_of, planned, rule
 from phi_tensor._shape import Shape, merge_shapes
 from phi_tensor._tensor import Tensor
 from phi_tensor.backends._backend import Backend
@@ -48,7 +48,7 @@ def part_wise(row: Row, layouts: tuple[Layout, ...], along: str, shape: Shape) -
         )
         plan = elementwise(row, *entries)
         plans.append(plan)
-        results.append(plan.layout)  # pyright: ignore[reportFunctionMemberAccess] set by `planned`
+        results.append(layout_of(plan))
     layout = Parts.of(dim, tuple(results), shape)
 
     def call(*operands: Any) -> Tensor:
@@ -84,7 +84,7 @@ def _dense(row: Row, layouts: tuple[Layout, ...], shape: Shape) -> PlanCall:
 
 
 def _cast_result(function: NativeFunction, dtype: DType, backend: Backend) -> NativeFunction:
-    """`function` with results of type `dtype`: for two Python numbers libraries choose a type of their own."""
+    """`function` with results of type `dtype`: for two Python numbers libraries choose their own."""
     cast = backend.ops["cast"]
     return lambda *operands: cast(function(*operands), dtype)
 
@@ -103,8 +103,8 @@ def _operand_step(layout: Layout, dtype: Any, stored: Any, backend: Backend) -> 
 
 
 def _dense_call(
-    function: Any, steps: list[Step | None], layouts: tuple[Layout, ...], layout: Dense
-) -> PlanCall:
+    function: NativeFunction, steps: list[Step | None], layouts: tuple[Layout, ...], layout: Dense
+) -> TensorCall:
     """The straight-line call, specialised so that a hit costs little more than `function`."""
     numbers = [isinstance(each, Scalar) for each in layouts]
     if len(steps) == 1 and steps[0] is None:

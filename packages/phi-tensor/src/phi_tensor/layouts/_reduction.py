@@ -5,16 +5,16 @@ Constant dims count without being stored.
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 from phi_tensor._errors import IncompatibleShapes
-from phi_tensor._plan import PlanCall, Row, planned, rule
+from phi_tensor._plan import PlanCall, Row, layout_of, planned, rule
 from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
-from phi_tensor.layouts._dense_steps import cast_step, chain
+from phi_tensor.layouts._dense_steps import Step, cast_step, chain
 from phi_tensor.layouts._elementwise import elementwise
 from phi_tensor.layouts._layout import Dense, Layout, Parts, number_layout
-from phi_tensor.layouts._structure import each_part, layout_of, on_block
+from phi_tensor.layouts._structure import each_part, on_block
 from phi_tensor.ops._dtype_rules import result_types
 from phi_tensor.ops._table import DIVIDE, SUM
 
@@ -41,7 +41,7 @@ def _dense(row: Row, layout: Dense, names: tuple[str, ...]) -> PlanCall:
     _check_empty(row, layout, names)
     result = Dense.of(stored, shape, result_type, layout.backend)
     function = layout.backend.ops[row.name]
-    steps = [cast_step(layout.dtype, wanted, layout.backend)]
+    steps: list[Step | None] = [cast_step(layout.dtype, wanted, layout.backend)]
     if axes:
         steps.append(lambda native: function(native, axes))
     steps.append(_repeated(row, result, repeats))
@@ -53,7 +53,7 @@ def _dense(row: Row, layout: Dense, names: tuple[str, ...]) -> PlanCall:
     return planned(result, lambda t: Tensor(result, (step(t.natives[0]),)))
 
 
-def _repeated(row: Row, layout: Dense, repeats: int) -> Any:
+def _repeated(row: Row, layout: Dense, repeats: int) -> Step | None:
     """Effect of the constant dims: sums multiply, products take powers, the others do not change."""
     if repeats == 0:
         backend, sizes = layout.backend, layout.sizes

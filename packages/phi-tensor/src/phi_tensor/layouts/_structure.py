@@ -11,7 +11,7 @@ from phi_tensor._context import context_dtype
 from phi_tensor._dim import Dim, entry_of
 from phi_tensor._dtype import DType, widest
 from phi_tensor._errors import IncompatibleShapes
-from phi_tensor._plan import PlanCall, Row, planned, rule
+from phi_tensor._plan import PlanCall, Row, layout_of, planned, rule
 from phi_tensor._shape import Shape, merge_shapes, merged_dim
 from phi_tensor._tensor import Tensor
 from phi_tensor.backends._backend import Backend
@@ -20,11 +20,6 @@ from phi_tensor.layouts._dense_steps import Step, cast_step, chain, convert_step
 from phi_tensor.layouts._layout import Dense, Layout, Parts, Ragged, Scalar, entry_layout
 from phi_tensor.ops._table import CAST as _NO_ROW
 from phi_tensor.ops._table import CONCAT as _CONCAT
-
-
-def layout_of(plan: PlanCall) -> Layout:
-    """Layout of a plan's result."""
-    return cast("Layout", plan.layout)  # pyright: ignore[reportFunctionMemberAccess] set by `planned`
 
 
 def on_block(row: Row, layout: Parts, **parameters: Any) -> PlanCall:
@@ -178,7 +173,11 @@ def stack_rule(row: Row, *layouts: Layout, dim: Dim) -> PlanCall:
     if all(
         layout_of(plan) is layout and layout.count == 1 for plan, layout in zip(plans, merged, strict=True)
     ):
-        return planned(result, lambda *operands: Tensor(result, tuple([x.natives[0] for x in operands])))
+
+        def firsts(*operands: Tensor) -> Tensor:
+            return Tensor(result, tuple([x.natives[0] for x in operands]))
+
+        return planned(result, firsts)
 
     def call(*operands: Tensor) -> Tensor:
         natives: tuple[Any, ...] = ()
@@ -239,9 +238,11 @@ def concat_rule(row: Row, *layouts: Layout, dim: str) -> PlanCall:
     ]
     concat = backend.ops["concat"]
     if not any(steps) and all(isinstance(layout, Dense) for layout in layouts):
-        return planned(
-            result, lambda *operands: Tensor(result, (concat([x.natives[0] for x in operands], axis),))
-        )
+
+        def joined(*operands: Tensor) -> Tensor:
+            return Tensor(result, (concat([x.natives[0] for x in operands], axis),))
+
+        return planned(result, joined)
 
     def call(*operands: Tensor) -> Tensor:
         natives = [x.block().natives[0] for x in operands]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -27,7 +28,7 @@ def is_container(x: Any) -> bool:
     return attributes_of(x, "value") is not None
 
 
-def mapped(function: Any, *operands: Any) -> Any:
+def mapped(function: Callable[..., Any], *operands: Any) -> Any:
     """Result of operands that say themselves what a function applied point by point does to them.
 
     Else `NotImplemented`.
@@ -43,11 +44,11 @@ def mapped(function: Any, *operands: Any) -> Any:
 
 
 @lru_cache(1024)
-def _function_of(row: Row, parameters: tuple[tuple[str, Any], ...]) -> Any:
+def _function_of(row: Row, parameters: tuple[tuple[str, Any], ...]) -> Callable[..., Any]:
     """The public function of a row, the same object each time."""
-    if parameters or row.options.get("arity") == 1:
-        return lambda x: unary(row, x, **dict(parameters))
-    return lambda x, y: binary(row, x, y)
+    one: Callable[[Any], Any] = lambda x: unary(row, x, **dict(parameters))  # noqa: E731 typed by its name
+    two: Callable[[Any, Any], Any] = lambda x, y: binary(row, x, y)  # noqa: E731 typed by its name
+    return one if parameters or row.options.get("arity") == 1 else two
 
 
 def unary(row: Row, x: Any, **parameters: Any) -> Any:

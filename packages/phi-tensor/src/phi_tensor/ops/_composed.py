@@ -57,7 +57,11 @@ def _safe_divide(backend: Backend) -> NativeFunction:
 
 def _clip(backend: Backend) -> NativeFunction:
     maximum, minimum = backend.ops["maximum"], backend.ops["minimum"]
-    return lambda x, lower, upper: minimum(maximum(x, lower), upper)
+
+    def clip(x: Any, lower: Any, upper: Any) -> Any:
+        return minimum(maximum(x, lower), upper)
+
+    return clip
 
 
 COMPOSED: dict[str, Callable[[Backend], NativeFunction]] = {"safe_divide": _safe_divide, "clip": _clip}

@@ -8,7 +8,7 @@ from typing import Any, cast
 from phi_tensor._dim import Dim
 from phi_tensor._dim_types import channel, non_batch
 from phi_tensor._errors import IncompatibleShapes
-from phi_tensor._plan import PlanCall, Row, planned, rule
+from phi_tensor._plan import PlanCall, Row, layout_of, planned, rule
 from phi_tensor._shape import Shape, merge_shapes, merged_dim
 from phi_tensor._tensor import Tensor
 from phi_tensor._trees import flatten
@@ -37,11 +37,10 @@ def matmul_rule(row: Row, a: Layout, b: Layout, pairs: tuple[tuple[str, str], ..
         raise row.unsupported(a, b, hint="Contract slice by slice along the dim where sizes vary.")
     if isinstance(a, Parts) or isinstance(b, Parts):
         blocks = tuple(
-            cast("Dense", table.JOIN.make((x,), (x,), {}).layout) if isinstance(x, Parts) else x
-            for x in (a, b)
-        )  # pyright: ignore[reportFunctionMemberAccess] set by `planned`
+            layout_of(table.JOIN.make((x,), (x,), {})) if isinstance(x, Parts) else x for x in (a, b)
+        )
         plan = matmul_rule(row, *blocks, pairs=pairs)
-        return planned(plan.layout, lambda x, y: plan(x.block(), y.block()))  # pyright: ignore[reportFunctionMemberAccess] set by `planned`
+        return planned(layout_of(plan), lambda x, y: plan(x.block(), y.block()))
     assert isinstance(a, Dense)
     assert isinstance(b, Dense)
     return _dense(row, a, b, pairs)

@@ -6,7 +6,7 @@ from typing import Any
 
 from phi_tensor._dim import Dim
 from phi_tensor._errors import IncompatibleShapes
-from phi_tensor._plan import PlanCall, Row, planned, rule
+from phi_tensor._plan import PlanCall, Row, TensorCall, layout_of, planned, rule
 from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
 from phi_tensor.layouts._layout import Dense, Layout, Parts
@@ -102,7 +102,7 @@ def _dense(layout: Dense, present: list[tuple[str, Any]]) -> PlanCall:
 
 def _dense_call(
     layout: Dense, result: Dense, index: tuple[Any, ...], taken: list[tuple[int, tuple[int, ...]]]
-) -> PlanCall:
+) -> TensorCall:
     getitem = layout.backend.ops["getitem"]
     if not taken:
         if not index:
@@ -136,7 +136,7 @@ def _parts(row: Row, layout: Parts, present: list[tuple[str, Any]]) -> PlanCall:
         inner = slice_rule(row, layout.parts[where], selection=rest)
         start, count = layout.offsets[where], layout.parts[where].count
         part = layout.parts[where]
-        return planned(inner.layout, lambda t: inner(Tensor(part, t.natives[start : start + count])))  # pyright: ignore[reportFunctionMemberAccess] set by `planned`
+        return planned(layout_of(inner), lambda t: inner(Tensor(part, t.natives[start : start + count])))
     chosen = where if isinstance(where, tuple) else range(len(layout.parts))[where]
     if not chosen and layout.shape.is_uniform:
         return on_block(row, layout, selection=tuple(present))
@@ -146,7 +146,7 @@ def _parts(row: Row, layout: Parts, present: list[tuple[str, Any]]) -> PlanCall:
         )
     assert dim is not None
     plans = [slice_rule(row, layout.parts[i], selection=rest) for i in chosen]
-    result = Parts.of(dim, tuple(plan.layout for plan in plans))  # pyright: ignore[reportFunctionMemberAccess] set by `planned`
+    result = Parts.of(dim, tuple(layout_of(plan) for plan in plans))
 
     def call(t: Tensor) -> Tensor:
         parts = t.parts()

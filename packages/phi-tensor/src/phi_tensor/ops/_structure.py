@@ -155,7 +155,7 @@ def _stack_slowly(values: Any, dim: Shape | str, expand_values: bool) -> Any:
         from phi_tensor._trees import flatten  # noqa: PLC0415 trees need tensors
 
         if hasattr(type(entries[0]), "__stack__"):
-            return type(entries[0]).__stack__(entries, shape)
+            return cast("Any", type(entries[0])).__stack__(entries, shape)
         if not all(_is_arraylike(entry) for entry in entries):
             flat = [flatten(entry, "all", _number_leaf) for entry in entries]
             structure = flat[0][1]
@@ -277,7 +277,7 @@ def _concat_slowly(values: Any, dim: Any, expand_values: bool) -> Any:
         from phi_tensor._trees import flatten  # noqa: PLC0415 trees need tensors
 
         if hasattr(type(entries[0]), "__concat__"):
-            return type(entries[0]).__concat__(entries, name)
+            return cast("Any", type(entries[0])).__concat__(entries, name)
         flat = [flatten(entry, "all") for entry in entries]
         return flat[0][1].build(
             [
@@ -375,8 +375,12 @@ def unpack_dim(value: Any, dim: Any, *unpacked_dims: Shape | str) -> Any:
 
 def flatten(value: Any, flat_dim: Shape | str | None = None, flatten_batch: bool = False) -> Any:
     """`value` with all dims but batch dims packed into one (default: instance `flat`)."""
-    dims = (lambda shape: shape) if flatten_batch else non_batch
+    dims = _all if flatten_batch else non_batch
     return pack_dims(value, dims, instance("flat") if flat_dim is None else flat_dim)
+
+
+def _all(shape: Shape) -> Shape:
+    return shape
 
 
 def squeeze(x: Any, dims: Any) -> Any:

@@ -14,17 +14,23 @@ Options
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 
+from phi_tensor._dtype import DType
 from phi_tensor._plan import Row
 
 
 def _erf(x: Any) -> Any:
     from scipy import special
 
-    return special.erf(x)
+    return cast("Any", special).erf(x)
+
+
+def _astype(x: npt.NDArray[Any], dtype: DType) -> npt.NDArray[Any]:
+    return x.astype(dtype.numpy)
 
 
 def _unary(name: str, oracle: Any, dtype: str = "float", linear: str | None = None, **options: Any) -> Row:
@@ -118,7 +124,7 @@ RIGHT_SHIFT = _binary("bitwise_right_shift", np.right_shift, "bits", smooth=Fals
 WHERE = Row("where", "elementwise", "where", "last", np.where, arity=3)
 CLIP = Row("clip", "elementwise", "promote", None, np.clip, arity=3)
 
-CAST = Row("cast", "cast", "cast", "jointly", lambda x, dtype: x.astype(dtype.numpy))
+CAST = Row("cast", "cast", "cast", "jointly", _astype)
 
 # --- reductions
 

@@ -168,7 +168,7 @@ def gradient(f: Callable[..., Any], wrt: Wrt = None, get_output: bool = True) ->
             with outcomes.collected():
                 output = arguments.call(natives)
             with _derivative(backend):
-                loss = _total_loss(output[0] if isinstance(output, (tuple, list)) else output)  # pyright: ignore[reportUnknownArgumentType]
+                loss = _total_loss(output[0] if isinstance(output, (tuple, list)) else output)
                 total = natives_as(loss, stored_layout(loss.layout, backend))
                 aux, description = flat_output(output, backend, canonical=False)
             described.append(description)

@@ -81,12 +81,7 @@ def iterate(
     def step(*state: Any) -> tuple[Any, ...]:
         extra: tuple[Any, ...] = ()
         for _ in builtins.range(substeps):
-            result = map_function(*state, **kwargs)
-            values = (
-                cast("tuple[Any, ...]", result)
-                if isinstance(result, tuple) and not hasattr(result, "_fields")
-                else (result,)
-            )
+            values = _tupled(map_function(*state, **kwargs))
             if len(values) < len(state):
                 raise IncompatibleShapes(
                     f"The step of `iterate` takes {len(state)} values, but returned {len(values)}. Return "
@@ -104,6 +99,11 @@ def iterate(
             )
         return _scanned(step, count, x0, dim, checkpoint)
     return _looped(step, count, x0, dim, range, measure)
+
+
+def _tupled(result: Any) -> tuple[Any, ...]:
+    """Results of a step; a named tuple is one value."""
+    return (result,) if hasattr(result, "_fields") else _as_tuple(result)
 
 
 def _looped(
@@ -245,8 +245,8 @@ def _scan(
 
 def max_any(failed: Tensor) -> Tensor:
     """One number for an outcome of any dims: non-zero if any entry is."""
-    everything = lambda shape: shape  # noqa: E731 a filter
-    return any_(failed, everything) if failed.dtype.kind is bool else max_(failed, everything)
+    names = failed.shape.names
+    return any_(failed, names) if failed.dtype.kind is bool else max_(failed, names)
 
 
 def _report_steps(reports: list[Report], outputs: Natives, backend: Backend) -> None:
@@ -330,8 +330,7 @@ def while_loop(
     if settings().traced != "jit":
         state, count = x0, 0
         while (limit is None or count < limit) and bool(condition(*state)):
-            result = step(*state)
-            state, count = result if isinstance(result, tuple) else (result,), count + 1
+            state, count = _as_tuple(step(*state)), count + 1
         return _untupled(state)
     return _untupled(_traced_while(condition, step, x0, limit))
 
