@@ -19,7 +19,7 @@ from phi_field.sampling._sampling import Sampling
 from phi_field.sampling._site import Site
 from phi_geom import Box, Geometry
 from phi_tensor import BoundDim, IncompatibleShapes, Shape, Tensor, channel, slicing_dict, wrap
-from phi_tensor.extrapolation import ConstantExtrapolation, Extrapolation
+from phi_tensor.extrapolation import ConstantExtrapolation, CopyExtrapolation, Extrapolation
 
 _OPERATORS = cast("Any", operator)
 """The operators whose stubs are not typed."""
@@ -234,7 +234,7 @@ class Field:
     # --- trees: the values, and tensors in the boundary
 
     def __variable_attrs__(self) -> tuple[str, ...]:
-        return ("values", "boundary")
+        return ("values",) if _holds_no_tensors(self.boundary) else ("values", "boundary")
 
     def __value_attrs__(self) -> tuple[str, ...]:
         return ("values",)
@@ -433,3 +433,10 @@ def _values(field: Field, boundary: Extrapolation) -> Tensor:
     if field.site is Site.CENTER or field.boundary is boundary:
         return field.values
     return field.sampling.with_faces(field.values, field.site, field.boundary, boundary)
+
+
+def _holds_no_tensors(boundary: Extrapolation) -> bool:
+    """True for the common boundaries that are surely static: copying rules and plain numbers."""
+    if isinstance(boundary, ConstantExtrapolation):
+        return not isinstance(boundary.value, Tensor)
+    return isinstance(boundary, CopyExtrapolation)
