@@ -3,7 +3,7 @@
 >>> import phi_tensor as math
 >>> a = math.wrap([[1.0, 2.0], [3.0, 4.0]], math.spatial("x,y"))
 >>> (a + math.vec(x=10.0, y=20.0)).shape
-(vector:c=x,y, x:s=2, y:s=2)
+(x:s=2, y:s=2, vector:c=x,y)
 
 `from phi_tensor import *` leaves Python's `sum`, `round`, … alone; ours are `math.sum`, `math.round`, ….
 """

@@ -21,6 +21,10 @@ def convert(x: Any, backend: Backend | str | None = None, use_dlpack: bool = Tru
         x: Tensor or tree.
         backend: Target; default: the default backend.
         use_dlpack: Exchange by DLPack (zero-copy); otherwise copy through NumPy.
+
+    >>> import phi_tensor as math
+    >>> convert(math.vec(x=1.0, y=2.0), "jax").backend
+    jax
     """
     target = default_backend() if backend is None else init_backend(backend)
     if isinstance(x, Tensor):

@@ -191,14 +191,18 @@ def zeros(*shape: Shape | str, dtype: DTypeLike = float) -> Tensor:
     """Zeros on the default backend; takes no memory until something else is stored.
 
     >>> from phi_tensor import spatial
-    >>> zeros(spatial(x=3)).sum()
-    0.0
+    >>> zeros(spatial(x=3))
+    (0.0, 0.0, 0.0) along (x:s=3) float32
     """
     return _constant(0, dtype, shape)
 
 
 def ones(*shape: Shape | str, dtype: DTypeLike = float) -> Tensor:
-    """Ones on the default backend; takes no memory until something else is stored."""
+    """Ones on the default backend; takes no memory until something else is stored.
+
+    >>> ones(channel(vector="x,y"))
+    (x=1.0, y=1.0)
+    """
     return _constant(1, dtype, shape)
 
 
@@ -218,7 +222,11 @@ def _constant_like(obj: Any, value: complex) -> Any:
 
 
 def zeros_like(obj: Any) -> Any:
-    """Zeros with the shape, element type, backend and tree structure of `obj`."""
+    """Zeros with the shape, element type, backend and tree structure of `obj`.
+
+    >>> zeros_like(vec(x=1.0, y=2.0))
+    (x=0.0, y=0.0)
+    """
     return _constant_like(obj, 0)
 
 
@@ -242,6 +250,9 @@ def arange(
         stop: End, exclusive.
         step: Difference of neighbours.
         backend: Default: the default backend.
+
+    >>> arange(spatial(x=3))
+    (0, 1, 2) along (x:s=3) int64
     """
     dim = parse_shape_spec(dim) if isinstance(dim, str) else dim
     start = 0 if stop is None or start_or_stop is None else start_or_stop

@@ -187,6 +187,10 @@ def random_uniform(
         high: Upper limit, number or tensor.
         dtype: `float`, or `int` for integers low ≤ i < high.
         key: Where the numbers come from; default: a new key for every call.
+
+    >>> import phi_tensor as math
+    >>> random_uniform(math.spatial(x=3), low=1, high=2).shape
+    (x:s=3)
     """
     dims = merge_shapes(*shape)
     count = _count(dims, "random_uniform")

@@ -518,7 +518,9 @@ def _adopt(new: Dim, old: Dim) -> Dim:
 
 
 @lru_cache(4096)
-def _names_of_type(dims: tuple[Dim, ...], selector: DimType | DimFilter) -> tuple[str, ...]:  # equal shapes differ in order
+def _names_of_type(
+    dims: tuple[Dim, ...], selector: DimType | DimFilter
+) -> tuple[str, ...]:  # equal shapes differ in order
     types = selector.types if isinstance(selector, DimFilter) else (selector,)
     return tuple(dim.name for dim in dims if dim.type in types)
 
@@ -582,7 +584,12 @@ def shape_of(obj: Any) -> Shape:
 
 
 def merge_shapes(*objs: Any) -> Shape:
-    """Union of the dims of all objects; dims of one name must agree in type, size and labels."""
+    """Union of the dims of all objects; dims of one name must agree in type, size and labels.
+
+    >>> from phi_tensor import channel, spatial
+    >>> merge_shapes(spatial(x=2), channel(vector="x,y"))
+    (x:s=2, vector:c=x,y)
+    """
     result = EMPTY_SHAPE
     for obj in objs:
         result = result & shape_of(obj)

@@ -3,6 +3,7 @@
 Functions of the library are called directly where their conventions are ours. Python's operators stand in
 where the library refuses a number as first operand.
 
+>>> from phi_tensor._dtype import FLOAT32
 >>> from phi_tensor.backends._torch import BACKEND
 >>> BACKEND.ops["add"](2, BACKEND.full((2,), 1, FLOAT32))
 tensor([3., 3.])

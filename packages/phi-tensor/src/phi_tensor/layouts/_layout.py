@@ -79,8 +79,8 @@ class Dense(Layout):
         return tuple(dim for dim in self.shape.dims if dim.name not in self.axes)
 
     def __repr__(self) -> str:
-        constant = f", constant along {self.constant}" if self.constant else ""
-        return f"Dense({', '.join(map(repr, self.stored))}{constant}; {self.dtype}, {self.backend})"
+        constant = [f"constant along {self.constant}"] if self.constant else []
+        return f"Dense({', '.join([*map(repr, self.stored), *constant])}; {self.dtype}, {self.backend})"
 
 
 class Parts(Layout):

@@ -47,7 +47,12 @@ def trunc(x: Any) -> Any:
 
 
 def sqrt(x: Any) -> Any:
-    """Square root √x."""
+    """Square root √x.
+
+    >>> import phi_tensor as math
+    >>> sqrt(math.vec(x=4.0, y=9.0))
+    (x=2.0, y=3.0)
+    """
     return unary(table.SQRT, x)
 
 
@@ -202,7 +207,12 @@ def logical_not(x: Any) -> Any:
 
 
 def maximum(x: Any, y: Any) -> Any:
-    """Larger of x and y, element by element; NaN where either is."""
+    """Larger of x and y, element by element; NaN where either is.
+
+    >>> import phi_tensor as math
+    >>> maximum(math.vec(x=1.0, y=3.0), 2)
+    (x=2.0, y=3.0)
+    """
     return binary(table.MAXIMUM, x, y)
 
 
@@ -212,7 +222,12 @@ def minimum(x: Any, y: Any) -> Any:
 
 
 def safe_div(x: Any, y: Any) -> Any:
-    """x/y, and 0 where y is 0; derivatives are finite there, too (0)."""
+    """x/y, and 0 where y is 0; derivatives are finite there, too (0).
+
+    >>> import phi_tensor as math
+    >>> safe_div(math.vec(x=1.0, y=2.0), math.vec(x=0.0, y=4.0))
+    (x=0.0, y=0.5)
+    """
     return binary(table.SAFE_DIVIDE, x, y)
 
 
@@ -261,7 +276,12 @@ def where(condition: Any, value_true: Any, value_false: Any) -> Any:
 
 
 def clip(x: Any, lower_limit: Any = 0, upper_limit: Any = 1) -> Any:
-    """X limited to the interval from `lower_limit` to `upper_limit`, which may be tensors."""
+    """X limited to the interval from `lower_limit` to `upper_limit`, which may be tensors.
+
+    >>> import phi_tensor as math
+    >>> clip(math.vec(x=-1.0, y=2.0), 0, 1)
+    (x=0.0, y=1.0)
+    """
     if is_container(x):
         found = mapped(clip, x, lower_limit, upper_limit)
         if found is not NotImplemented:
@@ -288,7 +308,12 @@ def abs_square(complex_values: Any) -> Any:
 
 
 def nan_to_0(x: Any) -> Any:
-    """X with 0 in place of NaN."""
+    """X with 0 in place of NaN.
+
+    >>> import phi_tensor as math
+    >>> nan_to_0(math.vec(x=1.0, y=float("nan")))
+    (x=1.0, y=0.0)
+    """
     return where(is_nan(x), 0, x)
 
 
@@ -317,7 +342,12 @@ def to_complex(x: Any) -> Any:
 
 
 def to_int32(x: Any) -> Any:
-    """X as 32-bit ints; fractions are cut off."""
+    """X as 32-bit ints; fractions are cut off.
+
+    >>> import phi_tensor as math
+    >>> to_int32(math.vec(x=1.5, y=-2.0))
+    (x=1, y=-2)
+    """
     return cast(x, INT32)
 
 

@@ -133,6 +133,10 @@ def laplace(
         dims: Along which dims.
         weights: Factors per dim, `(…, vector)` with the names of `dims` as labels.
         padding_kwargs: Ignored, for PhiFlow's callers.
+
+    >>> import phi_tensor as math
+    >>> laplace(math.wrap([0.0, 1.0, 4.0, 9.0], math.spatial("x")), padding=None)
+    (2.0, 2.0) along (x:s=2) float32
     """
     if not isinstance(x, Tensor) and is_container(x):
         return tree_map(lambda leaf: laplace(leaf, dx, padding, dims, weights), x)

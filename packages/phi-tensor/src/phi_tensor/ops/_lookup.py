@@ -150,8 +150,7 @@ def clamped_indices(
     """`(indices clamped to the grid, where they were inside)`."""
     entries = [indices if index == NO_INDEX else indices[{index: i}] for i in range(len(names))]
     clamped = [
-        table.CLIP(entry, 0, cast("int", grid.get_size(name)) - 1)
-        for entry, name in zip(entries, names, strict=True)
+        table.CLIP(entry, 0, _sizes(grid, name) - 1) for entry, name in zip(entries, names, strict=True)
     ]
     inside = entries[0] == clamped[0]
     for entry, limited in zip(entries[1:], clamped[1:], strict=True):
@@ -266,6 +265,11 @@ def boolean_mask(x: Any, dim: Any, mask: Any, preserve_names: bool = False) -> A
     Raises:
         Unsupported: The mask is not known yet (inside `jit_compile`), so the size of the result is not
             either.
+
+    >>> import phi_tensor as math
+    >>> x = math.wrap([1.0, 2.0, 4.0], math.spatial("x"))
+    >>> boolean_mask(x, "x", x > 1)
+    (2.0, 4.0) along (x:s=2) float32
     """
     if not isinstance(x, Tensor) and is_container(x):
         return tree_map(lambda leaf: boolean_mask(leaf, dim, mask, preserve_names), x)

@@ -124,6 +124,10 @@ def dot(x: Any, x_dims: Any, y: Any, y_dims: Any) -> Tensor:
         x_dims: Dims of `x` to contract.
         y: Tensor `(y_dims, …)`.
         y_dims: Dims of `y` to contract, as many and of equal sizes.
+
+    >>> import phi_tensor as math
+    >>> dot(math.vec(x=1.0, y=2.0), "vector", math.vec(x=3.0, y=4.0), "vector")
+    11.0
     """
     a, b = as_tensor(x), as_tensor(y)
     left, right = a.shape.selected_names(x_dims), b.shape.selected_names(y_dims)
@@ -142,7 +146,12 @@ def dot(x: Any, x_dims: Any, y: Any, y_dims: Any) -> Tensor:
 
 
 def squared_norm(vec: Any, vec_dim: Any = channel) -> Any:
-    """Squared Euclidean length Σ|x|² over the component dims."""
+    """Squared Euclidean length Σ|x|² over the component dims.
+
+    >>> import phi_tensor as math
+    >>> squared_norm(math.vec(x=3.0, y=4.0))
+    25.0
+    """
     if hasattr(type(vec), "__reduction__"):
         return vec.__reduction__(lambda v: squared_norm(v, vec_dim), vec_dim)
     value = as_tensor(vec)
@@ -162,6 +171,10 @@ def norm(vec: Any, vec_dim: Any = channel, eps: float | None = None) -> Any:
         vec_dim: Component dims.
         eps: Smallest length that is returned, √max(Σ|x|², eps²): keeps the derivative finite (0) at zero
             length.
+
+    >>> import phi_tensor as math
+    >>> norm(math.vec(x=3.0, y=4.0))
+    5.0
     """
     if hasattr(type(vec), "__reduction__"):
         return vec.__reduction__(lambda v: norm(v, vec_dim, eps), vec_dim)
@@ -187,6 +200,10 @@ def normalize(
         epsilon: Vectors shorter than this count as zero.
         allow_infinite: Vectors with infinite components point along these.
         allow_zero: Zero vectors stay zero; otherwise they point along the first component.
+
+    >>> import phi_tensor as math
+    >>> normalize(math.vec(x=3.0, y=0.0))
+    (x=1.0, y=0.0)
     """
     value = as_tensor(vec)
     if allow_infinite:
@@ -220,12 +237,22 @@ def _components(value: Tensor, vec_dim: Any) -> Any:
 
 
 def l2_loss(x: Any, reduce: Any = non_batch) -> Any:
-    """½ Σ|x|² over all but batch dims; sums over all tensors of a tree."""
+    """½ Σ|x|² over all but batch dims; sums over all tensors of a tree.
+
+    >>> import phi_tensor as math
+    >>> l2_loss(math.vec(x=3.0, y=4.0))
+    12.5
+    """
     return _loss(lambda leaf: 0.5 * sum_(_square(leaf), reduce), x)
 
 
 def l1_loss(x: Any, reduce: Any = non_batch) -> Any:
-    """Σ|x| over all but batch dims; sums over all tensors of a tree."""
+    """Σ|x| over all but batch dims; sums over all tensors of a tree.
+
+    >>> import phi_tensor as math
+    >>> l1_loss(math.vec(x=3.0, y=-4.0))
+    7.0
+    """
     return _loss(lambda leaf: sum_(table.ABS(leaf), reduce), x)
 
 

@@ -86,7 +86,12 @@ def sum_(value: Any, dim: Any = non_batch) -> Any:
 
 
 def prod(value: Any, dim: Any = non_batch) -> Any:
-    """Product along `dim`."""
+    """Product along `dim`.
+
+    >>> import phi_tensor as math
+    >>> math.prod(math.vec(x=2.0, y=3.0))
+    6.0
+    """
     return _reduce(table.PROD, value, dim)
 
 
@@ -105,6 +110,10 @@ def mean(
         weight: Non-negative weights; the result is Σ w·x / Σ w.
         where_no_weight: Result where the weights sum up to less than `epsilon`.
         epsilon: Smallest total weight that counts.
+
+    >>> import phi_tensor as math
+    >>> math.mean(math.wrap([[1.0, 2.0], [3.0, 4.0]], math.spatial("x,y")), "x")
+    (2.0, 3.0) along (y:s=2) float32
     """
     if weight is None:
         return _reduce(table.MEAN, value, dim)
@@ -118,7 +127,12 @@ def mean(
 
 
 def std(value: Any, dim: Any = non_batch) -> Any:
-    """Standard deviation of the population, √(mean of squared differences from the mean)."""
+    """Standard deviation of the population, √(mean of squared differences from the mean).
+
+    >>> import phi_tensor as math
+    >>> math.std(math.vec(x=1.0, y=3.0))
+    1.0
+    """
     if is_container(value):
         return tree_map(lambda leaf: std(leaf, dim), value)
     x = as_tensor(value)
@@ -126,7 +140,12 @@ def std(value: Any, dim: Any = non_batch) -> Any:
 
 
 def max_(value: Any, dim: Any = non_batch) -> Any:
-    """Largest element along `dim`; NaN if any is. Raises for no elements."""
+    """Largest element along `dim`; NaN if any is. Raises for no elements.
+
+    >>> import phi_tensor as math
+    >>> math.max(math.vec(x=2.0, y=3.0))
+    3.0
+    """
     return _reduce(table.MAX, value, dim)
 
 
@@ -136,7 +155,12 @@ def min_(value: Any, dim: Any = non_batch) -> Any:
 
 
 def any_(boolean_value: Any, dim: Any = non_batch) -> Any:
-    """True if some element along `dim` is True."""
+    """True if some element along `dim` is True.
+
+    >>> import phi_tensor as math
+    >>> math.any(math.vec(x=2.0, y=3.0) > 2)
+    True
+    """
     return _reduce(table.ANY, boolean_value, dim)
 
 
@@ -146,14 +170,24 @@ def all_(boolean_value: Any, dim: Any = non_batch) -> Any:
 
 
 def cumulative_sum(x: Any, dim: Any) -> Any:
-    """Running sum along one dim, including the element itself."""
+    """Running sum along one dim, including the element itself.
+
+    >>> import phi_tensor as math
+    >>> math.cumulative_sum(math.wrap([1.0, 2.0, 4.0], math.spatial("x")), "x")
+    (1.0, 3.0, 7.0) along (x:s=3) float32
+    """
     value = as_tensor(x)
     (name,) = reduced_names(value.shape, dim, "cumulative_sum")
     return table.CUMSUM(value, name=name)
 
 
 def sort(x: Any, dim: Any) -> Any:
-    """Elements in ascending order along one dim, which loses its labels."""
+    """Elements in ascending order along one dim, which loses its labels.
+
+    >>> import phi_tensor as math
+    >>> math.sort(math.wrap([2.0, 1.0], math.spatial("x")), "x")
+    (1.0, 2.0) along (x:s=2) float32
+    """
     value = as_tensor(x)
     (name,) = reduced_names(value.shape, dim, "sort")
     unlabelled = value.shape.get_dim(name).with_size(value.shape.get_size(name))
@@ -163,7 +197,12 @@ def sort(x: Any, dim: Any) -> Any:
 
 
 def argmax(x: Any, dim: Any) -> Any:
-    """Position [-] of the largest element along one dim."""
+    """Position [-] of the largest element along one dim.
+
+    >>> import phi_tensor as math
+    >>> math.argmax(math.wrap([1.0, 2.0, 4.0], math.spatial("x")), "x")
+    2
+    """
     value = as_tensor(x)
     (name,) = reduced_names(value.shape, dim, "argmax")
     return table.ARGMAX(value, name=name)

@@ -51,7 +51,12 @@ def fft(x: Any, dims: Any = spatial) -> Any:
 
 
 def ifft(k: Any, dims: Any = spatial) -> Any:
-    """Inverse of `fft`; complex."""
+    """Inverse of `fft`; complex.
+
+    >>> import phi_tensor as math
+    >>> math.real(ifft(fft(math.wrap([0.0, 2.0], math.spatial("x")))))
+    (0.0, 2.0) along (x:s=2) float32
+    """
     return _transformed(table.IFFT, k, dims)
 
 

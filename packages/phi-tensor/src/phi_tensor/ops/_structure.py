@@ -259,6 +259,10 @@ def concat(values: Any, dim: Any, expand_values: bool = False) -> Any:
 
     Raises:
         IncompatibleShapes: Sizes of other dims differ, labels repeat, dims are missing.
+
+    >>> import phi_tensor as math
+    >>> concat([math.vec(x=1.0), math.vec(y=2.0)], "vector")
+    (x=1.0, y=2.0)
     """
     try:
         plan = table.CONCAT.plans[dim, expand_values, local_settings(), *[value.layout for value in values]]
@@ -317,7 +321,12 @@ def _concat_slowly(values: Any, dim: Any, expand_values: bool) -> Any:
 
 
 def unstack(value: Any, dim: Any) -> tuple[Any, ...]:
-    """Slices along one dim, or along several in row-major order."""
+    """Slices along one dim, or along several in row-major order.
+
+    >>> import phi_tensor as math
+    >>> unstack(math.vec(x=1.0, y=2.0), "vector")
+    (1.0, 2.0)
+    """
     shape = shape_of(value)
     names = shape.selected_names(dim)
     if not names:
@@ -346,6 +355,10 @@ def pack_dims(value: Any, dims: Any, packed_dim: Shape | str, pos: int | None = 
         dims: Dims to merge.
         packed_dim: The new dim; without any dim to pack it is added only if it has a size.
         pos: Position of the new dim in the shape.
+
+    >>> import phi_tensor as math
+    >>> pack_dims(math.zeros(math.spatial(x=2, y=3)), "x,y", instance("points")).shape
+    (points:i=6)
     """
     if not isinstance(value, Tensor):
         if hasattr(value, "__pack_dims__"):
@@ -361,7 +374,12 @@ def pack_dims(value: Any, dims: Any, packed_dim: Shape | str, pos: int | None = 
 
 
 def unpack_dim(value: Any, dim: Any, *unpacked_dims: Shape | str) -> Any:
-    """`value` with one dim split into several, row-major; one new size may be undefined."""
+    """`value` with one dim split into several, row-major; one new size may be undefined.
+
+    >>> import phi_tensor as math
+    >>> unpack_dim(math.arange(math.spatial(x=6)), "x", math.spatial(y=2, z=3)).shape
+    (y:s=2, z:s=3)
+    """
     if not isinstance(value, Tensor):
         if hasattr(value, "__unpack_dim__"):
             return value.__unpack_dim__(dim, unpacked_dims)
@@ -396,7 +414,12 @@ def squeeze(x: Any, dims: Any) -> Any:
 
 
 def flip(value: Any, dims: Any) -> Any:
-    """`value` with the entries (and labels) of the selected dims in reverse order."""
+    """`value` with the entries (and labels) of the selected dims in reverse order.
+
+    >>> import phi_tensor as math
+    >>> flip(math.vec(x=1.0, y=2.0), "vector")
+    (y=2.0, x=1.0)
+    """
     if not isinstance(value, Tensor):
         return _leaf_by_leaf(flip, value, dims)
     names = value.shape.selected_names(dims)
@@ -404,7 +427,12 @@ def flip(value: Any, dims: Any) -> Any:
 
 
 def roll(value: Any, shift: int, dim: str) -> Any:
-    """`value` shifted cyclically along one dim: entry i moves to i + `shift`."""
+    """`value` shifted cyclically along one dim: entry i moves to i + `shift`.
+
+    >>> import phi_tensor as math
+    >>> roll(math.arange(math.spatial(x=3)), 1, "x")
+    (2, 0, 1) along (x:s=3) int64
+    """
     if not isinstance(value, Tensor):
         return _leaf_by_leaf(roll, value, shift, dim)
     return table.ROLL(value, name=dim, shift=shift)

@@ -33,9 +33,13 @@ def requested_backends() -> tuple[str, ...]:
     listed = tuple(name.strip() for name in os.environ.get("PHI_BACKENDS", "").split(",") if name.strip())
     for name in listed:
         if name not in ENTRIES:
-            raise pytest.UsageError(f"PHI_BACKENDS names `{name}`, which is no backend. Use some of {', '.join(ENTRIES)}.")
+            raise pytest.UsageError(
+                f"PHI_BACKENDS names `{name}`, which is no backend. Use some of {', '.join(ENTRIES)}."
+            )
         if not _installed(name):
-            raise pytest.UsageError(f"PHI_BACKENDS asks for `{name}`, which is not installed: `pip install {ENTRIES[name].extra}`.")
+            raise pytest.UsageError(
+                f"PHI_BACKENDS asks for `{name}`, which is not installed: `pip install {ENTRIES[name].extra}`."
+            )
     return listed or tuple(name for name in ENTRIES if _installed(name))
 
 
@@ -45,14 +49,20 @@ def _installed(name: str) -> bool:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Fail before any test where a requested backend is missing."""
-    config.addinivalue_line("markers", "needs(feature, …): skip backends without `jit`, `reverse` or `forward`")
+    config.addinivalue_line(
+        "markers", "needs(feature, …): skip backends without `jit`, `reverse` or `forward`"
+    )
     requested_backends()
 
 
 def pytest_report_header(config: pytest.Config) -> str:
     """Which backends the tests run on, and which they do not."""
     requested = requested_backends()
-    others = [f"{name} ({'installed' if _installed(name) else 'missing'})" for name in ENTRIES if name not in requested]
+    others = [
+        f"{name} ({'installed' if _installed(name) else 'missing'})"
+        for name in ENTRIES
+        if name not in requested
+    ]
     return f"backends: {', '.join(requested)}" + (f"; not tested: {', '.join(others)}" if others else "")
 
 
@@ -62,8 +72,22 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("backend", requested_backends(), indirect=True)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip docstring examples that name a backend which is not requested."""
+    others = {name for name in ENTRIES if name != "numpy"}.difference(requested_backends())
+    for item in items:
+        example = getattr(item, "dtest", None)
+        missing = {name for name in others if example is not None and f'"{name}"' in example.docstring}
+        if missing:
+            item.add_marker(pytest.mark.skip(reason=f"names {', '.join(sorted(missing))}"))
+
+
 def _is_parametrized(metafunc: pytest.Metafunc, name: str) -> bool:
-    return any(name in str(mark.args[0]).split(",") for mark in metafunc.definition.iter_markers("parametrize") if mark.args)
+    return any(
+        name in str(mark.args[0]).split(",")
+        for mark in metafunc.definition.iter_markers("parametrize")
+        if mark.args
+    )
 
 
 def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> None:
@@ -105,7 +129,9 @@ def rng(request: pytest.FixtureRequest) -> np.random.Generator:
 
 
 @pytest.fixture(params=["eager", pytest.param("jit", marks=pytest.mark.compiled)])
-def execution(request: pytest.FixtureRequest, backend: Backend) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def execution(
+    request: pytest.FixtureRequest, backend: Backend
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Runs a function as it is or compiled: `execution(f)(*args)`. NumPy has no compiler and is skipped."""
     if request.param == "eager":
         return lambda f: f

@@ -154,6 +154,11 @@ def gradient(f: Callable[..., Any], wrt: Wrt = None, get_output: bool = True) ->
     Raises:
         Unsupported: The arguments are on NumPy, which has no derivatives, and so is the default backend.
         IncompatibleShapes: The loss has other than batch dims.
+
+    >>> import phi_tensor as math
+    >>> with math.on_backend("jax"):
+    ...     gradient(math.l2_loss)(math.vec(x=1.0, y=2.0))
+    (2.5, (x=1.0, y=2.0))
     """
 
     @functools.wraps(f)
@@ -207,6 +212,12 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], Any]
 
     The cotangent has the structure and dims of the output. Reverse mode: cost of a few evaluations whatever
     the number of primals.
+
+    >>> import phi_tensor as math
+    >>> with math.on_backend("jax"):
+    ...     value, pullback = vjp(lambda x: x * x, 3.0)
+    ...     pullback(1.0)
+    (6.0,)
     """
     arguments = _Arguments(lambda all_primals: f(*all_primals), None, (primals,), {})
     require(arguments.backend, "vjp", "reverse")
@@ -238,6 +249,11 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
         f: Function of trees.
         primals: Its arguments.
         tangents: One tree per primal, of the same structure and dims.
+
+    >>> import phi_tensor as math
+    >>> with math.on_backend("jax"):
+    ...     jvp(lambda x: x * x, [3.0], [1.0])
+    (9.0, 6.0)
     """
     arguments = _Arguments(lambda all_primals: f(*all_primals), None, (tuple(primals),), {})
     require(arguments.backend, "jvp", "forward")
@@ -290,6 +306,11 @@ def jacobian(f: Callable[..., Any], wrt: Wrt = None, get_output: bool = True) ->
         f: Function that returns one tensor, or a tree (one Jacobian per tensor).
         wrt: As for `gradient`; each named argument holds one tensor.
         get_output: Return `(output, jacobian)`, else the Jacobian alone.
+
+    >>> import phi_tensor as math
+    >>> with math.on_backend("jax"):
+    ...     jacobian(lambda x: x * x, get_output=False)(math.vec(x=1.0, y=2.0))
+    ((2.0, 0.0), (0.0, 4.0)) along (~vector:d=x,y, vector:c=x,y) float32
     """
 
     @functools.wraps(f)
@@ -317,6 +338,11 @@ def hessian(
         wrt: As for `gradient`.
         get_output: Include the output of `f`.
         get_gradient: Include the gradient.
+
+    >>> import phi_tensor as math
+    >>> with math.on_backend("jax"):
+    ...     hessian(lambda x: x**3)(2.0)
+    (8.0, 12.0, 12.0)
     """
 
     @functools.wraps(f)

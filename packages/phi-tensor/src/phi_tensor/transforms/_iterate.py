@@ -324,6 +324,10 @@ def while_loop(
 
     Returns:
         Final state; a tuple if it has several values.
+
+    >>> import phi_tensor as math
+    >>> while_loop(lambda x: x < 10, lambda x: 2 * x, math.wrap(1.0))
+    16.0
     """
     if not x0:
         raise IncompatibleShapes("`while_loop` needs an initial state: `while_loop(condition, step, state)`.")
