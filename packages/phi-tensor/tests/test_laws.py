@@ -40,6 +40,7 @@ from phi_tensor.testing._reference import Named
 
 GAPS: set[tuple[str, ...]] = {
     ("join", "ragged"),  # there is no single array
+    ("scatter_add", "ragged"),  # written into one array
 }
 """Documented gaps: `(row, layout)`, `(row, layout, feature)` or `(row, layout, feature, backend)` where `Unsupported` is raised."""
 
@@ -320,11 +321,26 @@ def all_cases() -> list[Case]:
 
 CASES = all_cases()
 PLACES = [(case, layout) for case in CASES for layout in case.possible_layouts()]
-FIRST = {ROWS[case.row].kind: case for case in reversed(CASES)}
-SMOOTH = [(case, layout) for case, layout in PLACES if case.smooth]
 
-JIT_PLACES = [(case, layout) for case, layout in PLACES if layout == "dense" or case is FIRST[ROWS[case.row].kind]]
-"""All cases as one array; other layouts once per kind, as what is compiled then differs by kind only."""
+
+def kind_of(row: Row) -> tuple[object, ...]:
+    """What rows share that are planned alike."""
+    return row.kind, row.options.get("arity")
+
+
+def represented(case: Case, layout: str) -> list[str]:
+    """Rows that a compiled or differentiated case stands for: in other layouts than dense all of its kind."""
+    return [row.name for row in ROWS.values() if layout != "dense" and kind_of(row) == kind_of(ROWS[case.row])] or [case.row]
+
+
+def chosen(places: list[tuple[Case, str]]) -> list[tuple[Case, str]]:
+    """All cases as one array; other layouts once per kind: how these are taken apart and joined differs by kind only."""
+    first = {kind_of(ROWS[case.row]): case for case, _ in reversed(places)}
+    return [(case, layout) for case, layout in places if layout == "dense" or case is first[kind_of(ROWS[case.row])]]
+
+
+JIT_PLACES = chosen(PLACES)
+SMOOTH = chosen([(case, layout) for case, layout in PLACES if case.smooth])
 
 each_case = pytest.mark.parametrize("case", CASES, ids=repr)
 each_place = pytest.mark.parametrize(("case", "layout"), PLACES, ids=[f"{c}-{layout}" for c, layout in PLACES])
@@ -439,8 +455,7 @@ def compiled_outcome(compiled, backend, place, places, evaluate):
 @pytest.mark.compiled
 @pytest.mark.parametrize(("case", "layout"), JIT_PLACES, ids=[f"{c}-{layout}" for c, layout in JIT_PLACES])
 def test_value_in_jit(case, layout, backend, support, compiled):
-    rows = [case.row] if layout == "dense" else [row.name for row in ROWS.values() if row.kind == ROWS[case.row].kind]
-    with math.precision(64), noted(support, GAPS, case, layout, "jit", backend, rows):
+    with math.precision(64), noted(support, GAPS, case, layout, "jit", backend, represented(case, layout)):
         result = compiled_outcome(compiled, backend, (case, layout), JIT_PLACES, value)
         check_result(result, expected(case, layout), Names())
 
@@ -454,7 +469,7 @@ def value(place, operands):
 @each_smooth
 def test_reverse_derivative_is_the_difference_quotient(case, layout, backend, support):
     reference = reference_of(case, layout)
-    with math.precision(64), noted(support, GAPS, case, layout, "reverse", backend):
+    with math.precision(64), noted(support, GAPS, case, layout, "reverse", backend, represented(case, layout)):
         loss, operands, directions = loss_of(case, layout)
         check_number(reverse(loss, operands, directions), reference.first, reference.scale)
 
@@ -463,7 +478,7 @@ def test_reverse_derivative_is_the_difference_quotient(case, layout, backend, su
 @each_smooth
 def test_forward_derivative_is_the_difference_quotient(case, layout, backend, support):
     reference = reference_of(case, layout)
-    with math.precision(64), noted(support, GAPS, case, layout, "forward", backend):
+    with math.precision(64), noted(support, GAPS, case, layout, "forward", backend, represented(case, layout)):
         loss, operands, directions = loss_of(case, layout)
         check_number(forward(loss, operands, directions), reference.first, reference.scale)
 
@@ -472,7 +487,7 @@ def test_forward_derivative_is_the_difference_quotient(case, layout, backend, su
 @each_smooth
 def test_second_derivative_is_the_difference_quotient(case, layout, backend, support):
     reference = reference_of(case, layout)
-    with math.precision(64), noted(support, GAPS, case, layout, "second", backend):
+    with math.precision(64), noted(support, GAPS, case, layout, "second", backend, represented(case, layout)):
         loss, operands, directions = loss_of(case, layout)
         derivative = forward(lambda xs: reverse(loss, xs, directions), operands, directions)
         check_number(derivative, reference.second, reference.scale, 1e-6)

@@ -177,11 +177,6 @@ def test_a_run_on_numpy_imports_nothing_else(tmp_path):
     assert "numpy does not compile" in done.stdout
 
 
-def test_this_run_imports_no_other_backend():
-    loaded = {"torch", "jax", "tensorflow"} & set(sys.modules)
-    assert loaded <= set(requested_backends())
-
-
 @pytest.mark.needs("jit")
 @pytest.mark.compiled
 def test_execution_compiles(backend, execution):
