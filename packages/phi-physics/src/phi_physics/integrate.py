@@ -60,4 +60,4 @@ def _moved(state: tuple[Any, ...], rates: tuple[Any, ...], dt: float | Tensor) -
 
 
 def _result(state: tuple[Any, ...]) -> Any:
-    return state if len(state) > 1 else state[0]
+    return state[0] if len(state) == 1 else state

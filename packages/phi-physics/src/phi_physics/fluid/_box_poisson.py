@@ -11,7 +11,7 @@ import numpy as np
 
 import phi_tensor as math
 from phi_physics.fluid._modes import Ends, Floats, basis, eigenvalues
-from phi_tensor import Backend, Tensor, dual, spatial, wrap
+from phi_tensor import Backend, Tensor, channel, dual, spatial, wrap
 
 
 def solve_poisson(right: Tensor, ends: Mapping[str, Ends], dx: Tensor) -> Tensor:
@@ -94,7 +94,7 @@ Eigenvalues = Mapping[str, tuple[Callable[[int], Floats], int]]
 
 def _exact_inverse(values: Eigenvalues, spacing: tuple[float, ...]) -> Tensor:
     with math.precision(64):
-        return _inverse(values, math.vec(**dict(zip(values, spacing, strict=True))))
+        return _inverse(values, math.stack(dict(zip(values, spacing, strict=True)), channel("vector")))
 
 
 def _inverse(values: Eigenvalues, dx: Tensor) -> Tensor:

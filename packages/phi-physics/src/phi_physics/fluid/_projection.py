@@ -63,9 +63,8 @@ def make_incompressible(
     outflow = divergence(faces).values
     if not any("open" in pair for pair in ends.values()) and _has_inflow(velocity):
         _warn_if_unbalanced(outflow)
-    boundary = combine_sides(
-        **{axis: (_PRESSURE[lower], _PRESSURE[upper]) for axis, (lower, upper) in ends.items()}
-    )
+    sides = {axis: (_PRESSURE[lower], _PRESSURE[upper]) for axis, (lower, upper) in ends.items()}
+    boundary = combine_sides(sides)
     pressure = Field(velocity.sampling, solve_poisson(outflow, ends, velocity.dx), Site.CENTER, boundary)
     correction = spatial_gradient(pressure, velocity.boundary, at="face")
     if velocity.site is Site.CENTER:
