@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import phi_tensor as math
-from phi_tensor import NoBackendFound, spatial, tensor
+from phi_tensor import NoBackendFound, spatial
 from phi_tensor._context import settings
 
 
@@ -70,7 +70,9 @@ def test_default_backend_decides_creation(backend):
     assert math.default_backend() is backend
 
 
-@pytest.mark.xfail(raises=TypeError, strict=True, reason="`with backend:` is documented, but backends are no contexts yet")
+@pytest.mark.xfail(
+    raises=TypeError, strict=True, reason="`with backend:` is documented, but backends are no contexts yet"
+)
 def test_backends_are_contexts(backend):
     with math.on_backend("numpy"), backend:
         assert math.default_backend() is backend
@@ -94,7 +96,7 @@ def test_backends_by_name(backend):
     assert math.init_backend(backend.name) is math.init_backend(backend) is backend
     assert isinstance(backend, math.Backend)
     assert all(isinstance(device, math.ComputeDevice) for device in backend.list_devices())
-    with pytest.raises(NoBackendFound, match="caffe.*numpy"):
+    with pytest.raises(NoBackendFound, match=r"caffe.*numpy"):
         math.init_backend("caffe")
 
 

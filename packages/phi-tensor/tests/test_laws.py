@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from scipy import fft
 
 import phi_tensor as math
@@ -82,7 +81,22 @@ def elementwise(row: Row) -> Iterator[Case]:
         yield Case(row.name, tuple(operands), lambda n, *xs: row(*xs), oracle, "complex", smooth=False)
 
 
-COMPLEX = ("abs", "real", "imag", "conj", "angle", "negative", "exp", "square", "sqrt", "add", "subtract", "multiply", "divide", "equal")
+COMPLEX = (
+    "abs",
+    "real",
+    "imag",
+    "conj",
+    "angle",
+    "negative",
+    "exp",
+    "square",
+    "sqrt",
+    "add",
+    "subtract",
+    "multiply",
+    "divide",
+    "equal",
+)
 """Element-wise rows that are tried on complex numbers, too."""
 
 
@@ -147,7 +161,13 @@ def padded(mode: object, numpy_mode: str, dims: str = "x,y", **options: object) 
     )
 
 
-def stencil(row: str, mode: str, numpy_mode: str, call: Callable[..., math.Tensor], weights: tuple[float, float, float]) -> Case:
+def stencil(
+    row: str,
+    mode: str,
+    numpy_mode: str,
+    call: Callable[..., math.Tensor],
+    weights: tuple[float, float, float],
+) -> Case:
     """Weighted sums of three neighbours along x and y, with distances 0.5."""
 
     def one(a: Named, dim: str) -> Named:
@@ -159,7 +179,13 @@ def stencil(row: str, mode: str, numpy_mode: str, call: Callable[..., math.Tenso
         parts = [one(a, dim) for dim in ("x", "y")]
         return ref.stack(parts, "g") if row == "difference" else ref.apply(np.add, *parts)
 
-    return Case(row, A, lambda n, a: call(a, 0.5, padding=mode, dims=n.all("x,y")), oracle, f"{call.__name__} {mode} {weights}")
+    return Case(
+        row,
+        A,
+        lambda n, a: call(a, 0.5, padding=mode, dims=n.all("x,y")),
+        oracle,
+        f"{call.__name__} {mode} {weights}",
+    )
 
 
 def central(a: math.Tensor, dx: float, **options: object) -> math.Tensor:
@@ -192,14 +218,20 @@ def sampled(mode: object, numpy_mode: str, x: tuple[float, float], y: tuple[floa
         "grid_sample",
         (*A, Operand("b,p", domain=x), Operand("p", domain=y)),
         lambda n, a, i, j: math.grid_sample(a, indices(n, i, j), mode),
-        lambda a, i, j: ref.sample(a, {"x": ref.expand(i, {}), "y": ref.expand(j, {d: i.sizes()[d] for d in present("b", of=i)})}, numpy_mode),
+        lambda a, i, j: ref.sample(
+            a,
+            {"x": ref.expand(i, {}), "y": ref.expand(j, {d: i.sizes()[d] for d in present("b", of=i)})},
+            numpy_mode,
+        ),
         f"{mode} {x} {y}",
     )
 
 
 def signal(row: str, type: int, inverse: bool = False) -> Case:
     """A real transform along x and y beside SciPy's."""
-    function, name = (math.idct if row == "dct" else math.idst, f"i{row}n") if inverse else (getattr(math, row), f"{row}n")
+    function, name = (
+        (math.idct if row == "dct" else math.idst, f"i{row}n") if inverse else (getattr(math, row), f"{row}n")
+    )
     return Case(
         row,
         A,
@@ -216,7 +248,13 @@ PARAMETERS: list[Case] = [
     padded("periodic", "wrap"),
     padded("symmetric", "symmetric"),
     padded("reflect", "reflect"),
-    Case("pad", A, lambda n, a: math.pad(a, {n("y"): (-1, -1)}, 0), lambda a: ref.select(a, {"y": slice(1, -1)}), "crop"),
+    Case(
+        "pad",
+        A,
+        lambda n, a: math.pad(a, {n("y"): (-1, -1)}, 0),
+        lambda a: ref.select(a, {"y": slice(1, -1)}),
+        "crop",
+    ),
     Case(
         "pad",
         (*A, Operand("b")),
@@ -259,7 +297,13 @@ PARAMETERS: list[Case] = [
     sampled(0, "constant", (0.1, 1.9), (0.1, 1.9)),
     sampled("zero-gradient", "edge", (-0.9, -0.1), (0.1, 0.9)),
     sampled("periodic", "wrap", (-0.9, -0.1), (1.1, 1.9)),
-    Case("fft", A, lambda n, a: math.fft(a, n.all("x,y")), lambda a: ref.transform(np.fft.fftn, a, ("x", "y")), "of reals"),
+    Case(
+        "fft",
+        A,
+        lambda n, a: math.fft(a, n.all("x,y")),
+        lambda a: ref.transform(np.fft.fftn, a, ("x", "y")),
+        "of reals",
+    ),
     Case(
         "fft",
         operand("b,x,y", kind="complex"),
@@ -268,11 +312,24 @@ PARAMETERS: list[Case] = [
         "complex",
         smooth=False,
     ),
-    Case("ifft", A, lambda n, a: math.ifft(a, n.all("x,y")), lambda a: ref.transform(np.fft.ifftn, a, ("x", "y")), "of reals"),
+    Case(
+        "ifft",
+        A,
+        lambda n, a: math.ifft(a, n.all("x,y")),
+        lambda a: ref.transform(np.fft.ifftn, a, ("x", "y")),
+        "of reals",
+    ),
     *(signal(row, type) for row in ("dct", "dst") for type in (1, 2, 3, 4)),
     *(signal(row, 2, inverse=True) for row in ("dct", "dst")),
     Case("cast", A, lambda n, a: math.cast(a, "float64"), lambda a: a, "to float64"),
-    Case("cast", A, lambda n, a: math.cast(a, "int64"), lambda a: Named(a.dims, a.array.astype(np.int64)), "to int64", smooth=False),
+    Case(
+        "cast",
+        A,
+        lambda n, a: math.cast(a, "int64"),
+        lambda a: Named(a.dims, a.array.astype(np.int64)),
+        "to int64",
+        smooth=False,
+    ),
     Case("join", A, lambda n, a: a.block() if a.shape.is_uniform else ROWS["join"](a), lambda a: a),
     sliced(1, "x", "int"),
     sliced(-1, "y", "from the end"),
@@ -283,12 +340,46 @@ PARAMETERS: list[Case] = [
     sliced("v", "vector", "label"),
     sliced("u,w", "vector", "labels"),
     Case("expand", A, lambda n, a: math.expand(a, n.shape(p=5)), lambda a: ref.expand(a, {"p": 5})),
-    Case("rename", A, lambda n, a: math.rename_dims(a, n("x"), instance("q")), lambda a: ref.rename(a, {"x": "q"})),
-    Case("stack", operand("b,x,y", "y,x,b"), lambda n, *xs: math.stack(xs, channel("c")), lambda *xs: ref.stack(xs, "c")),
-    Case("concat", operand("b,x,y", "y,b,x"), lambda n, *xs: math.concat(xs, n("x")), lambda *xs: ref.concat(xs, "x"), "along x"),
-    Case("concat", operand("b,x,y", "y,b,x"), lambda n, *xs: math.concat(xs, n("y")), lambda *xs: ref.concat(xs, "y"), "along y"),
-    Case("pack", A, lambda n, a: math.pack_dims(a, n.all("x,y"), instance("q")), lambda a: ref.pack(a, ("x", "y"), "q"), "x,y"),
-    Case("pack", A, lambda n, a: math.pack_dims(a, n.all("y,x"), instance("q")), lambda a: ref.pack(a, ("y", "x"), "q"), "y,x"),
+    Case(
+        "rename",
+        A,
+        lambda n, a: math.rename_dims(a, n("x"), instance("q")),
+        lambda a: ref.rename(a, {"x": "q"}),
+    ),
+    Case(
+        "stack",
+        operand("b,x,y", "y,x,b"),
+        lambda n, *xs: math.stack(xs, channel("c")),
+        lambda *xs: ref.stack(xs, "c"),
+    ),
+    Case(
+        "concat",
+        operand("b,x,y", "y,b,x"),
+        lambda n, *xs: math.concat(xs, n("x")),
+        lambda *xs: ref.concat(xs, "x"),
+        "along x",
+    ),
+    Case(
+        "concat",
+        operand("b,x,y", "y,b,x"),
+        lambda n, *xs: math.concat(xs, n("y")),
+        lambda *xs: ref.concat(xs, "y"),
+        "along y",
+    ),
+    Case(
+        "pack",
+        A,
+        lambda n, a: math.pack_dims(a, n.all("x,y"), instance("q")),
+        lambda a: ref.pack(a, ("x", "y"), "q"),
+        "x,y",
+    ),
+    Case(
+        "pack",
+        A,
+        lambda n, a: math.pack_dims(a, n.all("y,x"), instance("q")),
+        lambda a: ref.pack(a, ("y", "x"), "q"),
+        "y,x",
+    ),
     Case(
         "unpack",
         A,
@@ -300,8 +391,22 @@ PARAMETERS: list[Case] = [
     Case("flip", A, lambda n, a: math.flip(a, n.all("y,x")), lambda a: ref.flip(a, ("x", "y")), "x,y"),
     Case("roll", A, lambda n, a: math.roll(a, 1, n("x")), lambda a: ref.roll(a, 1, "x"), "x"),
     Case("roll", A, lambda n, a: math.roll(a, -2, n("y")), lambda a: ref.roll(a, -2, "y"), "y"),
-    Case("matmul", operand("b,x,~y", "b,y"), lambda n, a, b: a @ b, lambda a, b: ref.matmul(a, b, [("~y", "y")]), "matrix", layouts=UNIFORM),
-    Case("matmul", operand("b,x,~y", "y,p"), lambda n, a, b: a @ b, lambda a, b: ref.matmul(a, b, [("~y", "y")]), "matrices", layouts=UNIFORM),
+    Case(
+        "matmul",
+        operand("b,x,~y", "b,y"),
+        lambda n, a, b: a @ b,
+        lambda a, b: ref.matmul(a, b, [("~y", "y")]),
+        "matrix",
+        layouts=UNIFORM,
+    ),
+    Case(
+        "matmul",
+        operand("b,x,~y", "y,p"),
+        lambda n, a, b: a @ b,
+        lambda a, b: ref.matmul(a, b, [("~y", "y")]),
+        "matrices",
+        layouts=UNIFORM,
+    ),
     Case(
         "matmul",
         operand("x,y", "y,b,x"),
@@ -330,21 +435,31 @@ def kind_of(row: Row) -> tuple[object, ...]:
 
 def represented(case: Case, layout: str) -> list[str]:
     """Rows that a compiled or differentiated case stands for: in other layouts than dense all of its kind."""
-    return [row.name for row in ROWS.values() if layout != "dense" and kind_of(row) == kind_of(ROWS[case.row])] or [case.row]
+    return [
+        row.name for row in ROWS.values() if layout != "dense" and kind_of(row) == kind_of(ROWS[case.row])
+    ] or [case.row]
 
 
 def chosen(places: list[tuple[Case, str]]) -> list[tuple[Case, str]]:
     """All cases as one array; other layouts once per kind: how these are taken apart and joined differs by kind only."""
     first = {kind_of(ROWS[case.row]): case for case, _ in reversed(places)}
-    return [(case, layout) for case, layout in places if layout == "dense" or case is first[kind_of(ROWS[case.row])]]
+    return [
+        (case, layout)
+        for case, layout in places
+        if layout == "dense" or case is first[kind_of(ROWS[case.row])]
+    ]
 
 
 JIT_PLACES = chosen(PLACES)
 SMOOTH = chosen([(case, layout) for case, layout in PLACES if case.smooth])
 
 each_case = pytest.mark.parametrize("case", CASES, ids=repr)
-each_place = pytest.mark.parametrize(("case", "layout"), PLACES, ids=[f"{c}-{layout}" for c, layout in PLACES])
-each_smooth = pytest.mark.parametrize(("case", "layout"), SMOOTH, ids=[f"{c}-{layout}" for c, layout in SMOOTH])
+each_place = pytest.mark.parametrize(
+    ("case", "layout"), PLACES, ids=[f"{c}-{layout}" for c, layout in PLACES]
+)
+each_smooth = pytest.mark.parametrize(
+    ("case", "layout"), SMOOTH, ids=[f"{c}-{layout}" for c, layout in SMOOTH]
+)
 
 
 @pytest.fixture(scope="module")
@@ -433,13 +548,17 @@ def compiled_outcome(compiled, backend, place, places, evaluate):
             results = {}
             for i, (case, layout) in enumerate(places):
                 try:
-                    results[str(i)] = evaluate((case, layout), [inputs[operands.index(o)] for o in enumerate(case.operands)])
+                    results[str(i)] = evaluate(
+                        (case, layout), [inputs[operands.index(o)] for o in enumerate(case.operands)]
+                    )
                 except Exception as error:
                     outcomes[case, layout] = error
             return results
 
         operands = list(dict.fromkeys(o for case, _ in places for o in enumerate(case.operands)))
-        values = {o: x for case, _ in places for o, x in zip(enumerate(case.operands), case.values(), strict=True)}
+        values = {
+            o: x for case, _ in places for o, x in zip(enumerate(case.operands), case.values(), strict=True)
+        }
         with math.precision(64):
             results = math.jit_compile(compute)([tensor_of(values[o], Names()) for o in operands])
         outcomes.update((places[int(i)], result) for i, result in results.items())
@@ -469,7 +588,10 @@ def value(place, operands):
 @each_smooth
 def test_reverse_derivative_is_the_difference_quotient(case, layout, backend, support):
     reference = reference_of(case, layout)
-    with math.precision(64), noted(support, GAPS, case, layout, "reverse", backend, represented(case, layout)):
+    with (
+        math.precision(64),
+        noted(support, GAPS, case, layout, "reverse", backend, represented(case, layout)),
+    ):
         loss, operands, directions = loss_of(case, layout)
         check_number(reverse(loss, operands, directions), reference.first, reference.scale)
 
@@ -478,7 +600,10 @@ def test_reverse_derivative_is_the_difference_quotient(case, layout, backend, su
 @each_smooth
 def test_forward_derivative_is_the_difference_quotient(case, layout, backend, support):
     reference = reference_of(case, layout)
-    with math.precision(64), noted(support, GAPS, case, layout, "forward", backend, represented(case, layout)):
+    with (
+        math.precision(64),
+        noted(support, GAPS, case, layout, "forward", backend, represented(case, layout)),
+    ):
         loss, operands, directions = loss_of(case, layout)
         check_number(forward(loss, operands, directions), reference.first, reference.scale)
 

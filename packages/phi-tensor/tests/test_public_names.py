@@ -15,8 +15,39 @@ from phi_tensor._plan import ROWS
 from phi_tensor.testing import assert_close
 
 ROW_OF = {
-    **{name: name for name in ("abs", "sign", "round", "ceil", "floor", "trunc", "sqrt", "square", "reciprocal", "exp", "expm1")},
-    **{name: name for name in ("log", "log1p", "log2", "log10", "sin", "cos", "tan", "sinh", "cosh", "tanh", "erf", "sigmoid")},
+    **{
+        name: name
+        for name in (
+            "abs",
+            "sign",
+            "round",
+            "ceil",
+            "floor",
+            "trunc",
+            "sqrt",
+            "square",
+            "reciprocal",
+            "exp",
+            "expm1",
+        )
+    },
+    **{
+        name: name
+        for name in (
+            "log",
+            "log1p",
+            "log2",
+            "log10",
+            "sin",
+            "cos",
+            "tan",
+            "sinh",
+            "cosh",
+            "tanh",
+            "erf",
+            "sigmoid",
+        )
+    },
     **{f"arc{name}": f"a{name}" for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")},
     **{"soft_plus": "softplus", "real": "real", "imag": "imag", "conjugate": "conj", "angle": "angle"},
     **{"is_finite": "isfinite", "is_nan": "isnan", "is_inf": "isinf", "logical_not": "logical_not"},
@@ -29,7 +60,10 @@ ROW_OF = {
 @pytest.mark.parametrize(("name", "row"), ROW_OF.items(), ids=ROW_OF)
 def test_function_is_its_row(name, row, backend, rng):
     row, function = ROWS[row], getattr(math, name)
-    data = [rng.uniform(*row.options.get("domain", (-2, 2)), 4).astype(np.float32) for _ in range(row.options["arity"])]
+    data = [
+        rng.uniform(*row.options.get("domain", (-2, 2)), 4).astype(np.float32)
+        for _ in range(row.options["arity"])
+    ]
     if row.dtype == "logical":
         data = [x > 0 for x in data]
     operands = [tensor(x, spatial("x")) for x in data]
@@ -55,11 +89,20 @@ def test_bounds_of_samples(backend):
 def test_protocols_and_bases():
     assert isinstance(math.extrapolation.as_extrapolation("periodic"), math.Extrapolation)
     assert list(inspect.signature(math.Progress.__call__).parameters) == ["self", "done", "total", "values"]
-    assert list(inspect.signature(math.ConsoleProgress.__call__).parameters) == ["self", "done", "total", "values"]
+    assert list(inspect.signature(math.ConsoleProgress.__call__).parameters) == [
+        "self",
+        "done",
+        "total",
+        "values",
+    ]
 
 
 def test_older_names_are_the_same_functions():
-    older = {name: value for name, value in vars(_aliases).items() if name in math.__all__ and value.__name__ != name}
+    older = {
+        name: value
+        for name, value in vars(_aliases).items()
+        if name in math.__all__ and value.__name__ != name
+    }
     assert {"vec_squared", "vec_length", "vec_normalize", "divide_no_nan", "replace_dims"} <= set(older)
     for name, function in older.items():
         assert getattr(math, name) is function is getattr(math, function.__name__)
@@ -67,7 +110,11 @@ def test_older_names_are_the_same_functions():
 
 def public_names():
     """Everything that a user can write after `math.`; Python's own names are bound twice, `sum` and `sum_`."""
-    names = {name for name, value in vars(math).items() if not name.startswith("_") and not isinstance(value, ModuleType)}
+    names = {
+        name
+        for name, value in vars(math).items()
+        if not name.startswith("_") and not isinstance(value, ModuleType)
+    }
     return {name for name in names if name in math.__all__ or name.removesuffix("_") not in names - {name}}
 
 

@@ -43,7 +43,10 @@ def test_selection_splits(shape):
     assert shape.only("x,b").names == tuple(n for n in shape.names if n in ("x", "b"))
     assert shape.batch & shape.dual & shape.instance & shape.spatial & shape.channel == shape
     assert shape.primal & shape.non_primal == shape.non_batch & shape.batch == shape
-    assert shape.batch_rank + shape.dual_rank + shape.instance_rank + shape.spatial_rank + shape.channel_rank == shape.rank
+    assert (
+        shape.batch_rank + shape.dual_rank + shape.instance_rank + shape.spatial_rank + shape.channel_rank
+        == shape.rank
+    )
     assert (shape - "x") == shape.without("x")
     assert len(shape) == shape.rank == len(list(shape))
 
@@ -82,9 +85,9 @@ def test_order_is_kept():
 
 
 def test_a4_types_must_agree():
-    with pytest.raises(IncompatibleShapes, match="spatial.*channel.*rename_dims"):
+    with pytest.raises(IncompatibleShapes, match=r"spatial.*channel.*rename_dims"):
         spatial(x=2) & channel(x=2)
-    with pytest.raises(IncompatibleShapes, match="spatial.*channel"):
+    with pytest.raises(IncompatibleShapes, match=r"spatial.*channel"):
         math.ones(spatial(x=2)) + math.ones(channel(x=2))
 
 
@@ -188,7 +191,9 @@ def test_ragged_shapes():
 def test_shape_of_anything():
     assert math.shape(3.5) == math.shape(None) == EMPTY_SHAPE
     assert math.shape(vec(x=1, y=2)) == channel(vector="x,y")
-    assert math.shape({"a": math.ones(spatial(x=2)), "b": [math.ones(batch(b=3))]}) == spatial(x=2) & batch(b=3)
+    assert math.shape({"a": math.ones(spatial(x=2)), "b": [math.ones(batch(b=3))]}) == spatial(x=2) & batch(
+        b=3
+    )
     assert math.shape("x:s=2") == spatial(x=2)
     with pytest.raises(TypeError, match="no dims"):
         math.shape(object())
@@ -200,6 +205,9 @@ def test_selection_follows_the_order_of_each_shape():
     assert one.only(spatial, reorder=True).names == ("first", "second")
     assert other.only(spatial, reorder=True).names == ("second", "first")
     for shape in (one, other, one):
-        assert math.stack([math.ones(shape), math.zeros(shape)], batch("b")).shape.names == ("b", *shape.names)
+        assert math.stack([math.ones(shape), math.zeros(shape)], batch("b")).shape.names == (
+            "b",
+            *shape.names,
+        )
         unpacked = math.unpack_dim(math.arange(instance(p=6)), "p", shape)
         assert_close(unpacked.numpy(shape), np.arange(6).reshape(shape.sizes))

@@ -34,12 +34,38 @@ def test_division_of_ints(x, backend):
 
 def test_operators_of_ints(backend):
     a, b = tensor([5, 6], spatial("x")), tensor([3, 2], spatial("x"))
-    results = {"&": a & b, "|": a | b, "^": a ^ b, "<<": a << b, ">>": a >> b, "//": a // b, "%": a % b, "~": ~a}
-    expected = {"&": [1, 2], "|": [7, 6], "^": [6, 4], "<<": [40, 24], ">>": [0, 1], "//": [1, 3], "%": [2, 0], "~": [-6, -7]}
+    results = {
+        "&": a & b,
+        "|": a | b,
+        "^": a ^ b,
+        "<<": a << b,
+        ">>": a >> b,
+        "//": a // b,
+        "%": a % b,
+        "~": ~a,
+    }
+    expected = {
+        "&": [1, 2],
+        "|": [7, 6],
+        "^": [6, 4],
+        "<<": [40, 24],
+        ">>": [0, 1],
+        "//": [1, 3],
+        "%": [2, 0],
+        "~": [-6, -7],
+    }
     for name, result in results.items():
         assert_close(result, wrap(expected[name], spatial("x")), because=name)
     reflected = [7 & a, 8 | a, 1 ^ a, 1 << b, 64 >> b, 9 // b, 9 % a]
-    assert [r.numpy().tolist() for r in reflected] == [[5, 6], [13, 14], [4, 7], [8, 4], [8, 16], [3, 4], [4, 3]]
+    assert [r.numpy().tolist() for r in reflected] == [
+        [5, 6],
+        [13, 14],
+        [4, 7],
+        [8, 4],
+        [8, 16],
+        [3, 4],
+        [4, 3],
+    ]
 
 
 def test_reflected_operators(backend):
@@ -222,10 +248,12 @@ def test_creation(backend):
     assert_close(corners.x[-1].y[-1], vec(x=1.0, y=2.0))
     assert math.meshgrid(x=2, y=3).shape == channel(vector="x,y") & spatial(x=2, y=3)
     assert_close(math.meshgrid(x=[1.0, 4.0]).vector["x"], wrap([1.0, 4.0], spatial("x")))
-    assert math.PI == pytest.approx(3.14159265)
+    assert pytest.approx(3.14159265) == math.PI
     assert math.INF > 1e308
     assert math.NAN != math.NAN
-    assert all(x.backend is backend for x in (math.ones(spatial(x=2)), tensor(1.0), math.arange(spatial(x=2))))
+    assert all(
+        x.backend is backend for x in (math.ones(spatial(x=2)), tensor(1.0), math.arange(spatial(x=2)))
+    )
 
 
 def test_constants_take_no_memory(backend):

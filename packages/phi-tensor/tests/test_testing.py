@@ -11,7 +11,16 @@ from hypothesis import given
 
 import phi_tensor as math
 from phi_tensor import batch, channel, instance, spatial, tensor, vec, wrap
-from phi_tensor.testing import assert_close, broadcastable, check_gradient, dims, fitted_order, ragged, shapes, tensors
+from phi_tensor.testing import (
+    assert_close,
+    broadcastable,
+    check_gradient,
+    dims,
+    fitted_order,
+    ragged,
+    shapes,
+    tensors,
+)
 from phi_tensor.testing.plugin import requested_backends
 
 PAIRS = {
@@ -171,8 +180,26 @@ def test_inner(backend, rng, execution):
 
 def test_a_run_on_numpy_imports_nothing_else(tmp_path):
     (tmp_path / "test_inner.py").write_text(INNER, "utf-8")
-    command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "phi_tensor.testing.plugin", "-p", "no:cacheprovider", str(tmp_path)]
-    done = subprocess.run(command, env=os.environ | {"PHI_BACKENDS": "numpy"}, cwd=tmp_path, capture_output=True, text=True, check=False)
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-rs",
+        "-p",
+        "phi_tensor.testing.plugin",
+        "-p",
+        "no:cacheprovider",
+        str(tmp_path),
+    ]
+    done = subprocess.run(
+        command,
+        env=os.environ | {"PHI_BACKENDS": "numpy"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert "1 passed, 1 skipped" in done.stdout, done.stdout + done.stderr
     assert "numpy does not compile" in done.stdout
 

@@ -46,7 +46,13 @@ def particles(name="dust"):
 
 def test_containers_keep_their_kind(backend):
     one = tensor(1.0)
-    for tree in ((one, one), [one, one], {"a": one, "b": one}, Pair(one, one), {"a": [one, (one, Pair(one, "text"))], "n": None}):
+    for tree in (
+        (one, one),
+        [one, one],
+        {"a": one, "b": one},
+        Pair(one, one),
+        {"a": [one, (one, Pair(one, "text"))], "n": None},
+    ):
         mapped = math.tree_map(lambda x: x + 1, tree)
         assert type(mapped) is type(tree)
         assert_close(math.tree_map(lambda x: x - 1, mapped), tree)
@@ -71,7 +77,9 @@ def test_structures_compare_what_is_static(backend):
     assert same == flatten(replace(p, position=gas.position))[1]
     assert hash(same) == hash(flatten(replace(p, position=gas.position))[1])
     assert same != flatten(replace(p, name="gas"))[1]
-    assert same != flatten(replace(p, mass=gas.mass))[1]  # not followed, hence constant: another tensor is another constant
+    assert (
+        same != flatten(replace(p, mass=gas.mass))[1]
+    )  # not followed, hence constant: another tensor is another constant
     assert flatten(p, "all")[1] == flatten(replace(p, mass=gas.mass), "all")[1]
     with pytest.raises(IncompatibleShapes, match="one structure"):
         math.stack([particles(), particles("gas")], batch("b"))

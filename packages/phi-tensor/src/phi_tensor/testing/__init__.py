@@ -22,12 +22,23 @@ _LAZY = {
     **dict.fromkeys(("dims", "shapes", "broadcastable", "tensors", "ragged"), "_strategies"),
 }
 
-__all__ = ["assert_close", "check_gradient", "fitted_order", "dims", "shapes", "broadcastable", "tensors", "ragged"]
+__all__ = [
+    "assert_close",
+    "check_gradient",
+    "fitted_order",
+    "dims",
+    "shapes",
+    "broadcastable",
+    "tensors",
+    "ragged",
+]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _LAZY:
-        raise AttributeError(f"`phi_tensor.testing` has no attribute `{name}`. It offers {', '.join(__all__)}.")
+        raise AttributeError(
+            f"`phi_tensor.testing` has no attribute `{name}`. It offers {', '.join(__all__)}."
+        )
     from importlib import import_module  # noqa: PLC0415 hypothesis is optional and takes 200 ms
 
     return getattr(import_module(f"phi_tensor.testing.{_LAZY[name]}"), name)

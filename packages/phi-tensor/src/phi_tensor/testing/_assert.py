@@ -17,7 +17,9 @@ RTOL = {16: 1e-2, 32: 1e-5, 64: 1e-12}
 """Relative tolerance by precision [bit]."""
 
 
-def assert_close(actual: Any, desired: Any, *, rtol: float | None = None, atol: float | None = None, because: str = "") -> None:
+def assert_close(
+    actual: Any, desired: Any, *, rtol: float | None = None, atol: float | None = None, because: str = ""
+) -> None:
     """Raises `AssertionError` unless two values agree in structure, dims, types, sizes, labels and numbers.
 
     Numbers agree where |actual − desired| ≤ atol + rtol·|desired|; infinities agree with themselves, NaN with NaN. The order
@@ -54,7 +56,12 @@ def _compare(a: Any, b: Any, rtol: float | None, atol: float | None, because: st
     named_a, named_b = _shape(a), _shape(b)
     if named_a is None or named_b is None:
         if named_a or named_b:
-            raise AssertionError(_text(f"An array without dims was compared with {named_a or named_b}. Name its axes with `wrap`.", because))
+            raise AssertionError(
+                _text(
+                    f"An array without dims was compared with {named_a or named_b}. Name its axes with `wrap`.",
+                    because,
+                )
+            )
         return _numbers(_array(a), _array(b), rtol, atol, because)
     _check_dims(named_a, named_b, because)
     for left, right in _blocks(a, b):
@@ -99,7 +106,9 @@ def _without_dims(x: Any) -> npt.NDArray[Any]:
     return np.asarray(x.numpy()) if isinstance(x, Tensor) else _array(x)
 
 
-def _numbers(a: npt.NDArray[Any], b: npt.NDArray[Any], rtol: float | None, atol: float | None, because: str) -> None:
+def _numbers(
+    a: npt.NDArray[Any], b: npt.NDArray[Any], rtol: float | None, atol: float | None, because: str
+) -> None:
     if a.shape != b.shape:
         raise AssertionError(_text(f"Sizes differ: actual {a.shape}, desired {b.shape}.", because))
     inexact = [DType.of(x.dtype).precision for x in (a, b) if x.dtype.kind in "fc"]
@@ -114,7 +123,11 @@ def _numbers(a: npt.NDArray[Any], b: npt.NDArray[Any], rtol: float | None, atol:
         size = np.abs(y)
         atol = rtol * float(size[np.isfinite(size)].max(initial=0)) if atol is None else atol
         with np.errstate(invalid="ignore"):
-            good = exact | (np.isnan(x) & np.isnan(y)) | (np.abs(x - y) <= atol + rtol * np.where(np.isfinite(size), size, 0))
+            good = (
+                exact
+                | (np.isnan(x) & np.isnan(y))
+                | (np.abs(x - y) <= atol + rtol * np.where(np.isfinite(size), size, 0))
+            )
         good &= exact | ~(np.isinf(x) | np.isinf(y))
     if np.all(good):
         return

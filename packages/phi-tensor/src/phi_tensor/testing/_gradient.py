@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -85,7 +85,8 @@ def _random(like: Tensor, rng: np.random.Generator) -> Tensor:
         from phi_tensor.ops._structure import stack, unstack  # noqa: PLC0415 rarely needed
 
         return stack([_random(part, rng) for part in unstack(like, varying.names[0])], varying[0])
-    values = rng.uniform(0.5, 1.5, like.shape.sizes) * rng.choice([-1.0, 1.0], like.shape.sizes)
+    sizes = cast("tuple[int, ...]", like.shape.sizes)
+    values = rng.uniform(0.5, 1.5, sizes) * rng.choice([-1.0, 1.0], sizes)
     return tensor(values, like.shape) if like.rank else tensor(float(values))
 
 
@@ -100,7 +101,12 @@ def _total(x: Tensor) -> Tensor:
     return sum_(x, shape_of(x)) if x.rank else x
 
 
-def _derivative(mode: str, loss: Callable[[Sequence[Tensor]], Tensor], point: Sequence[Tensor], direction: Sequence[Tensor]) -> float:
+def _derivative(
+    mode: str,
+    loss: Callable[[Sequence[Tensor]], Tensor],
+    point: Sequence[Tensor],
+    direction: Sequence[Tensor],
+) -> float:
     if mode == "forward":
         return float(jvp(lambda *xs: loss(xs), list(point), list(direction))[1])
     gradients = gradient(loss, get_output=False)(list(point))

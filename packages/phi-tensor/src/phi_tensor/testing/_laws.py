@@ -7,7 +7,7 @@ tried in each of `LAYOUTS`; the ways in which layouts are made are differentiabl
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -20,7 +20,6 @@ import numpy as np
 import phi_tensor as math
 from phi_tensor._dim_types import batch, channel, dual, instance, spatial
 from phi_tensor._errors import Unsupported
-from phi_tensor._plan import Row
 from phi_tensor._shape import Shape, concat_shapes
 from phi_tensor._tensor import Tensor
 from phi_tensor.layouts._layout import Dense, Layout, Parts, Ragged, Stacked
@@ -126,7 +125,9 @@ class Case:
         """Layouts that the dims of the operands allow."""
         names = [operand.names() for operand in self.operands]
         has_x = any("x" in n for n in names)
-        is_ragged = any({"b", "y"} <= set(n) for n in names) and all("b" in n for n in names if "y" in n or "~y" in n)
+        is_ragged = any({"b", "y"} <= set(n) for n in names) and all(
+            "b" in n for n in names if "y" in n or "~y" in n
+        )
         allowed = {"dense": True, "expanded": has_x, "stacked": has_x, "ragged": is_ragged}
         return tuple(layout for layout in self.layouts if allowed[layout])
 
@@ -166,16 +167,26 @@ def as_layout(x: Tensor, layout: LayoutName, names: Names) -> Tensor:
     if layout == "stacked" and first in x.shape:
         return math.stack([x[{first: i}] for i in range(SIZES["x"])], x.shape[first])
     if layout == "ragged" and b in x.shape and y in x.shape:
-        return math.stack([x[{b: i, y: slice(size)} if size < SIZES["y"] else {b: i}] for i, size in enumerate(RAGGED)], x.shape[b])
+        return math.stack(
+            [x[{b: i, y: slice(size)} if size < SIZES["y"] else {b: i}] for i, size in enumerate(RAGGED)],
+            x.shape[b],
+        )
     return x
 
 
 def arrays_in(layout: LayoutName, values: Sequence[Named]) -> list[tuple[dict[str, int], tuple[Named, ...]]]:
     """What the oracle gets for operands in a layout: pairs of a slice of the result and the operands that give it."""
     if layout == "expanded":
-        return [({}, tuple(expand(select(x, {"x": 0}), {"x": SIZES["x"]}) if "x" in x.dims else x for x in values))]
+        return [
+            (
+                {},
+                tuple(expand(select(x, {"x": 0}), {"x": SIZES["x"]}) if "x" in x.dims else x for x in values),
+            )
+        ]
     if layout == "ragged":
-        return [({"b": i}, tuple(select(x, _entry(x, i, size)) for x in values)) for i, size in enumerate(RAGGED)]
+        return [
+            ({"b": i}, tuple(select(x, _entry(x, i, size)) for x in values)) for i, size in enumerate(RAGGED)
+        ]
     return [({}, tuple(values))]
 
 
@@ -188,13 +199,19 @@ def entries(values: Sequence[Named], index: int) -> tuple[Named, ...]:
     return tuple(select(x, {"b": index}) for x in values)
 
 
-def check_result(result: Tensor, expected: list[tuple[dict[str, int], Named]], names: Names, rtol: float | None = None) -> None:
+def check_result(
+    result: Tensor, expected: list[tuple[dict[str, int], Named]], names: Names, rtol: float | None = None
+) -> None:
     """Raise unless the numbers, names and the announced storage of a result are right."""
     check_storage(result)
     for selection, reference in expected:
         part = names.back(result[{names(name): i for name, i in selection.items()}])
-        assert set(part.shape.names) == set(reference.dims), f"dims {part.shape}, expected {reference.sizes()}"
-        assert_close(part.numpy(reference.dims), np.asarray(reference.array), rtol=rtol, because=f"slice {selection}")
+        assert set(part.shape.names) == set(reference.dims), (
+            f"dims {part.shape}, expected {reference.sizes()}"
+        )
+        assert_close(
+            part.numpy(reference.dims), np.asarray(reference.array), rtol=rtol, because=f"slice {selection}"
+        )
 
 
 def check_storage(x: Tensor) -> None:
@@ -205,7 +222,9 @@ def check_storage(x: Tensor) -> None:
 def _check_natives(layout: Layout, natives: Sequence[Any]) -> None:
     assert len(natives) == layout.count
     if isinstance(layout, Parts):
-        assert isinstance(layout, Ragged if any(part.shape != layout.parts[0].shape for part in layout.parts) else Stacked)
+        assert isinstance(
+            layout, Ragged if any(part.shape != layout.parts[0].shape for part in layout.parts) else Stacked
+        )
         for part, start in zip(layout.parts, layout.offsets, strict=True):
             _check_natives(part, natives[start : start + part.count])
         return
@@ -213,7 +232,9 @@ def _check_natives(layout: Layout, natives: Sequence[Any]) -> None:
     for native in natives:
         assert layout.backend.is_native(native), f"{type(native)} is no array of {layout.backend}"
         assert layout.backend.dtype(native) is layout.dtype, f"{layout} holds {layout.backend.dtype(native)}"
-        assert tuple(layout.backend.shape(native)) == layout.sizes, f"{layout} holds {layout.backend.shape(native)}"
+        assert tuple(layout.backend.shape(native)) == layout.sizes, (
+            f"{layout} holds {layout.backend.shape(native)}"
+        )
 
 
 # --- derivatives
@@ -257,7 +278,7 @@ def reference_of(case: Case, layout: LayoutName) -> Reference:
             moved[i] = Named(values[i].dims, values[i].array + step * direction.array)
         total = 0.0
         for (_, arrays), w in zip(arrays_in(layout, moved), weights, strict=True):
-            total += float(np.sum((np.conj(w.array) * case.oracle(*arrays).array).real))
+            total += float(np.sum(np.real(np.conj(w.array) * case.oracle(*arrays).array)))
         return total
 
     if not case.smooth:
@@ -279,7 +300,9 @@ def differentiated(case: Case) -> tuple[int, ...]:
     return tuple(i for i, operand in enumerate(case.operands) if operand.kind == "float")
 
 
-def loss_of(case: Case, layout: LayoutName) -> tuple[Callable[[Sequence[Tensor]], Tensor], list[Tensor], list[Tensor]]:
+def loss_of(
+    case: Case, layout: LayoutName
+) -> tuple[Callable[[Sequence[Tensor]], Tensor], list[Tensor], list[Tensor]]:
     """`(loss, operands, directions)`: the number that `reference_of` computes, as a function of the differentiated operands."""
     names = Names()
     reference = reference_of(case, layout)
@@ -305,7 +328,10 @@ def loss_of(case: Case, layout: LayoutName) -> tuple[Callable[[Sequence[Tensor]]
 
 def _untyped(x: Named) -> Tensor:
     """Named array whose dims take the types that the result has, see `_weighted`."""
-    return math.tensor(x.array, concat_shapes(*(spatial(**{f"{name.lstrip('~')}_": size}) for name, size in x.sizes().items())))
+    return math.tensor(
+        x.array,
+        concat_shapes(*(spatial(**{f"{name.lstrip('~')}_": size}) for name, size in x.sizes().items())),
+    )
 
 
 def _weighted(result: Tensor, weight: Tensor, dims: tuple[str, ...]) -> Tensor:
@@ -337,7 +363,9 @@ class Support:
     def write(self, path: Path) -> None:
         """Markdown table at `path`, merged with what runs on other backends left beside it."""
         for backend, cells in self.outcomes.items():
-            path.with_suffix(f".{backend}.json").write_text(json.dumps(cells, indent=0, sort_keys=True), "utf-8")
+            path.with_suffix(f".{backend}.json").write_text(
+                json.dumps(cells, indent=0, sort_keys=True), "utf-8"
+            )
         merged = {
             file.name.removeprefix(f"{path.stem}.").removesuffix(".json"): json.loads(file.read_text("utf-8"))
             for file in sorted(path.parent.glob(f"{path.stem}.*.json"))
@@ -355,7 +383,13 @@ def _markdown(outcomes: dict[str, dict[str, str]]) -> str:
         "Nothing is written where a law does not apply (derivatives of comparisons, say).",
     ]
     for layout in LAYOUTS:
-        lines += ["", f"## {layout.capitalize()}", "", f"| row | {' | '.join(backends)} |", f"|---|{'---|' * len(backends)}"]
+        lines += [
+            "",
+            f"## {layout.capitalize()}",
+            "",
+            f"| row | {' | '.join(backends)} |",
+            f"|---|{'---|' * len(backends)}",
+        ]
         for row in rows:
             cells = [_cell(outcomes[backend], row, layout) for backend in backends]
             if any(cells):
@@ -370,8 +404,14 @@ def _cell(cells: dict[str, str], row: str, layout: str) -> str:
 
 @contextmanager
 def noted(
-    support: Support, gaps: set[tuple[str, ...]], case: Case, layout: str, feature: str, backend: Any, rows: Sequence[str] = ()
-) -> Iterator[None]:
+    support: Support,
+    gaps: set[tuple[str, ...]],
+    case: Case,
+    layout: str,
+    feature: str,
+    backend: Any,
+    rows: Sequence[str] = (),
+) -> Generator[None]:
     """Context of one law: notes whether it holds; `Unsupported` is accepted where `gaps` lists it, and only there.
 
     Args:
@@ -391,6 +431,8 @@ def noted(
         works = False
         if not keys & gaps:
             raise
-    assert not works or not keys & gaps, f"{sorted(keys & gaps)} are listed as gaps, but work: remove them from the list"
+    assert not works or not keys & gaps, (
+        f"{sorted(keys & gaps)} are listed as gaps, but work: remove them from the list"
+    )
     for row in rows or (case.row,):
         support.add(row, layout, feature, backend.name, works)

@@ -52,8 +52,9 @@ def apply(f: Callable[..., Array], *xs: Named) -> Named:
 
 def reduce(f: Callable[..., Array], x: Named, dims: Sequence[str]) -> Named:
     """Reduction over dims by a NumPy function with `axis`."""
-    axes = tuple(x.dims.index(dim) for dim in dims)
-    return Named(tuple(dim for dim in x.dims if dim not in dims), f(x.array, axis=axes if len(axes) > 1 else axes[0]))
+    axes = [x.dims.index(dim) for dim in dims]
+    kept = tuple(dim for dim in x.dims if dim not in dims)
+    return Named(kept, f(x.array, axis=tuple(axes) if len(axes) > 1 else axes[0]))
 
 
 def along(f: Callable[..., Array], x: Named, dim: str) -> Named:
@@ -65,7 +66,9 @@ def select(x: Named, selection: Mapping[str, int | slice | Sequence[int]]) -> Na
     """Slices: ints remove their dim, slices and lists keep it."""
     for dim, item in selection.items():
         if dim in x.dims:
-            array = x.array[(slice(None),) * x.dims.index(dim) + (item if isinstance(item, (int, slice)) else list(item),)]
+            array = x.array[
+                (slice(None),) * x.dims.index(dim) + (item if isinstance(item, (int, slice)) else list(item),)
+            ]
             x = Named(tuple(d for d in x.dims if d != dim) if isinstance(item, int) else x.dims, array)
     return x
 
@@ -84,7 +87,9 @@ def rename(x: Named, names: Mapping[str, str]) -> Named:
 def stack(xs: Sequence[Named], dim: str) -> Named:
     """Arrays side by side along a new axis."""
     sizes = union(*xs)
-    return Named((dim, *sizes), np.stack([np.broadcast_to(x.ordered(tuple(sizes)), tuple(sizes.values())) for x in xs]))
+    return Named(
+        (dim, *sizes), np.stack([np.broadcast_to(x.ordered(tuple(sizes)), tuple(sizes.values())) for x in xs])
+    )
 
 
 def concat(xs: Sequence[Named], dim: str) -> Named:
@@ -128,13 +133,15 @@ def take(x: Named, indices: Sequence[int], dim: str) -> Named:
 
 
 def gather(x: Named, indices: Named, dims: Sequence[str], vector: str, batch: Sequence[str] = ()) -> Named:
-    """x at index vectors: `indices` holds positions along `dims` in the order of its axis `vector`."""
+    """X at index vectors: `indices` holds positions along `dims` in the order of its axis `vector`."""
     places = tuple(d for d in indices.dims if d != vector and d not in batch)
     rest = tuple(d for d in x.dims if d not in dims and d not in batch)
     points = indices.ordered((*batch, *places, vector))
     values = x.ordered((*batch, *dims, *rest))
     shape = points.shape[len(batch) : -1]
-    result = np.empty((*values.shape[: len(batch)], *shape, *values.shape[len(batch) + len(dims) :]), values.dtype)
+    result = np.empty(
+        (*values.shape[: len(batch)], *shape, *values.shape[len(batch) + len(dims) :]), values.dtype
+    )
     for at in np.ndindex(values.shape[: len(batch)]):
         source = tuple(at) if points.shape[: len(batch)] == values.shape[: len(batch)] else (0,) * len(batch)
         for place in np.ndindex(shape):
@@ -159,7 +166,9 @@ def sample(x: Named, points: Mapping[str, Named], mode: str) -> Named:
     return total
 
 
-def scatter_add(base: Named, indices: Named, values: Named, dims: Sequence[str], vector: str, batch: Sequence[str] = ()) -> Named:
+def scatter_add(
+    base: Named, indices: Named, values: Named, dims: Sequence[str], vector: str, batch: Sequence[str] = ()
+) -> Named:
     """`base` plus all values at their index vectors."""
     places = tuple(d for d in indices.dims if d != vector and d not in batch)
     rest = tuple(d for d in base.dims if d not in dims and d not in batch)
@@ -188,7 +197,10 @@ def matmul(a: Named, b: Named, pairs: Sequence[tuple[str, str]]) -> Named:
     )
     result = [dim for dim in letters if not dim.startswith(("a ", "b "))]
     return Named(
-        tuple(result), np.einsum(f"{''.join(left)},{''.join(right)}->{''.join(letters[d] for d in result)}", a.array, b.array)
+        tuple(result),
+        np.einsum(
+            f"{''.join(left)},{''.join(right)}->{''.join(letters[d] for d in result)}", a.array, b.array
+        ),
     )
 
 

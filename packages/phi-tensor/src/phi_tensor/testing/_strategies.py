@@ -19,7 +19,13 @@ from phi_tensor._tensor import Tensor
 from phi_tensor.ops._elementwise import cast
 from phi_tensor.ops._structure import expand, stack
 
-NAMES = {"batch": ("b", "examples"), "dual": ("q", "row"), "instance": ("p", "points"), "spatial": ("x", "y", "z"), "channel": ("vector", "c")}
+NAMES = {
+    "batch": ("b", "examples"),
+    "dual": ("q", "row"),
+    "instance": ("p", "points"),
+    "spatial": ("x", "y", "z"),
+    "channel": ("vector", "c"),
+}
 """Names by type."""
 
 LARGEST = 4
@@ -44,7 +50,9 @@ def shapes(draw: DrawFn, max_rank: int = 4, min_size: int = 1) -> Shape:
 
 
 @st.composite
-def tensors(draw: DrawFn, shape: Shape | SearchStrategy[Shape] | None = None, dtype: DTypeLike = float) -> Tensor:
+def tensors(
+    draw: DrawFn, shape: Shape | SearchStrategy[Shape] | None = None, dtype: DTypeLike = float
+) -> Tensor:
     """Tensors on the default backend: any storage order, with constant dims, or with parts along a dim.
 
     Args:
@@ -67,7 +75,11 @@ def _stored(draw: DrawFn, shape: Shape, dtype: DType) -> Tensor:
         return expand(_stored(draw, rest, dtype), dim)
     size = dim.size
     assert isinstance(size, int)
-    return stack([_stored(draw, rest, dtype) for _ in range(size)], dim) if size else expand(_stored(draw, rest, dtype), dim)
+    return (
+        stack([_stored(draw, rest, dtype) for _ in range(size)], dim)
+        if size
+        else expand(_stored(draw, rest, dtype), dim)
+    )
 
 
 def _numbers(rng: np.random.Generator, sizes: tuple[Any, ...], dtype: DType) -> Any:
