@@ -84,7 +84,7 @@ def test_time_to_first_result_does_not_depend_on_the_number_of_steps(backend):
             runs[count] += 1
             return x + 0.01 * math.sin(x)
 
-        value, slope = math.jit_compile(
+        _, slope = math.jit_compile(
             math.gradient(lambda x, n=count, f=step: math.sum(math.iterate(f, n, x)))
         )(math.ones(spatial(x=3)))
         assert bool(math.all(math.is_finite(slope)))
