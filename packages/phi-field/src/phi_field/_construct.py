@@ -120,9 +120,7 @@ def sampled_values(values: Any, sampling: Sampling, site: Site, boundary: Extrap
     if isinstance(values, Field):
         return resample(values, Field(sampling, wrap(0.0), site, boundary)).values
     if isinstance(values, Geometry):
-        return _at_sites(
-            lambda points: math.to_float(values.lies_inside(points)), sampling, site, boundary
-        )
+        return _at_sites(lambda points: math.to_float(values.lies_inside(points)), sampling, site, boundary)
     if callable(values):
         return _at_sites(_of_vector(values, sampling.axes), sampling, site, boundary)
     return sampling.trimmed(_as_tensor(values, sampling.axes), site, boundary)
