@@ -1,6 +1,7 @@
 """Laws of every operation in the table, on every backend, in every layout.
 
-A new row of a known kind is tested without a change here; a row with static parameters of its own needs a line in `cases`.
+A new row of a known kind is tested without a change here; a row with parameters of its own needs a line in
+`PARAMETERS`.
 `PHI_SUPPORT_TABLE=path` writes what was found as a table.
 """
 
@@ -41,7 +42,7 @@ GAPS: set[tuple[str, ...]] = {
     ("join", "ragged"),  # there is no single array
     ("scatter_add", "ragged"),  # written into one array
 }
-"""Documented gaps: `(row, layout)`, `(row, layout, feature)` or `(row, layout, feature, backend)` where `Unsupported` is raised."""
+"""Documented gaps, which raise `Unsupported`: `(row, layout)`, possibly with feature and backend."""
 
 UNIFORM = ("dense", "expanded", "stacked")
 
@@ -434,14 +435,14 @@ def kind_of(row: Row) -> tuple[object, ...]:
 
 
 def represented(case: Case, layout: str) -> list[str]:
-    """Rows that a compiled or differentiated case stands for: in other layouts than dense all of its kind."""
+    """Rows that a compiled or differentiated case stands for: all of its kind in other layouts than dense."""
     return [
         row.name for row in ROWS.values() if layout != "dense" and kind_of(row) == kind_of(ROWS[case.row])
     ] or [case.row]
 
 
 def chosen(places: list[tuple[Case, str]]) -> list[tuple[Case, str]]:
-    """All cases as one array; other layouts once per kind: how these are taken apart and joined differs by kind only."""
+    """All cases as one array; other layouts once per kind: only that decides how they are taken apart."""
     first = {kind_of(ROWS[case.row]): case for case, _ in reversed(places)}
     return [
         (case, layout)
@@ -539,7 +540,7 @@ def compiled():
 
 
 def compiled_outcome(compiled, backend, place, places, evaluate):
-    """What `evaluate(place, operands)` gives in one compiled function for all `places`; raises what it raised."""
+    """What `evaluate(place, operands)` gives in one compiled function for all `places`, or raised."""
     key = backend.name, evaluate
     if key not in compiled:
         compiled[key] = outcomes = {}
@@ -551,7 +552,7 @@ def compiled_outcome(compiled, backend, place, places, evaluate):
                     results[str(i)] = evaluate(
                         (case, layout), [inputs[operands.index(o)] for o in enumerate(case.operands)]
                     )
-                except Exception as error:
+                except Exception as error:  # noqa: BLE001 the test of this case raises it
                     outcomes[case, layout] = error
             return results
 

@@ -1,4 +1,4 @@
-"""Every public name has a test; `*` leaves Python's own functions alone; element-wise functions are their rows."""
+"""Every public name has a test; `*` leaves Python's functions alone; functions are their rows."""
 
 import ast
 import builtins
@@ -109,7 +109,7 @@ def test_older_names_are_the_same_functions():
 
 
 def public_names():
-    """Everything that a user can write after `math.`; Python's own names are bound twice, `sum` and `sum_`."""
+    """Everything that a user can write after `math.`; Python's names are bound twice, `sum` and `sum_`."""
     names = {
         name
         for name, value in vars(math).items()

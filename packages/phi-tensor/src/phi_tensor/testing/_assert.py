@@ -1,4 +1,4 @@
-"""Comparison of values together with their dims, labels and structure; tolerances follow from the element type."""
+"""Comparison of values with their dims, labels and structure; tolerances follow from the element type."""
 
 from __future__ import annotations
 
@@ -22,12 +22,14 @@ def assert_close(
 ) -> None:
     """Raises `AssertionError` unless two values agree in structure, dims, types, sizes, labels and numbers.
 
-    Numbers agree where |actual − desired| ≤ atol + rtol·|desired|; infinities agree with themselves, NaN with NaN. The order
-    of dims, the storage, the backend and the precision do not matter. Ints and bools agree exactly.
+    Numbers agree where |actual − desired| ≤ atol + rtol·|desired|; infinities agree with themselves, NaN with
+    NaN. The order of dims, the storage, the backend and the precision do not matter. Ints and bools agree
+    exactly.
 
     Args:
         actual: Tensor, number, native array, or tree of these.
-        desired: Likewise. Numbers compare with tensors without dims, arrays (which have no dims) only with arrays.
+        desired: Likewise. Numbers compare with tensors without dims, arrays (which have no dims) only with
+            arrays.
         rtol: Relative tolerance; by default that of the least precise side: 1e-5 (32 bit), 1e-12 (64 bit).
         atol: Absolute tolerance; by default `rtol` times the largest finite magnitude in `desired`.
         because: Reason of a tolerance, or what the comparison shows; part of the message.
@@ -58,7 +60,7 @@ def _compare(a: Any, b: Any, rtol: float | None, atol: float | None, because: st
         if named_a or named_b:
             raise AssertionError(
                 _text(
-                    f"An array without dims was compared with {named_a or named_b}. Name its axes with `wrap`.",
+                    f"An array without dims was compared with {named_a or named_b}. Name its axes: `wrap`.",
                     because,
                 )
             )
@@ -134,7 +136,8 @@ def _numbers(
     at = tuple(int(i) for i in np.argwhere(~good)[0])
     raise AssertionError(
         _text(
-            f"{int(np.sum(~good))} of {good.size} numbers differ, first at {at}: actual {a[at]}, desired {b[at]} "
+            f"{int(np.sum(~good))} of {good.size} numbers differ, first at {at}: actual {a[at]}, "
+            f"desired {b[at]} "
             f"(tolerances: relative {rtol:.0e}, absolute {atol or 0:.0e}).",
             because,
         )

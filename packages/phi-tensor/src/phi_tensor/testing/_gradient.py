@@ -18,7 +18,7 @@ from phi_tensor.transforms._flat import number_leaf
 from phi_tensor.transforms._gradient import gradient, jvp
 
 STEP = 1e-3
-"""Step of the difference quotients: of fourth order, so that their error is about 1e-11 of smooth functions."""
+"""Step of the difference quotients: fourth order makes their error about 1e-11 of smooth functions."""
 
 
 def check_gradient(
@@ -29,14 +29,16 @@ def check_gradient(
     modes: Sequence[str] = ("reverse", "forward"),
     step: float = STEP,
 ) -> None:
-    """Raises `AssertionError` unless derivatives of `f` along a random direction agree with difference quotients, in 64 bit.
+    """Raises `AssertionError` unless derivatives of `f` in 64 bit agree with difference quotients.
 
     Compares d/dε Σ w·f(x + εv) at 0, for random w and v, with central differences of fourth order.
 
     Args:
         f: Function of trees that returns a tree; both with real floating-point tensors.
-        *args: Where to differentiate, all of them. The backend is that of the tensors, or the default one for NumPy data.
-        rtol: Tolerance relative to Σ |w·f|, the size of what is subtracted, or to the derivative if that is larger.
+        *args: Where to differentiate, all of them. The backend is that of the tensors, or the default one for
+            NumPy data.
+        rtol: Tolerance relative to Σ |w·f|, the size of what is subtracted, or to the derivative if that is
+            larger.
         seed: Seed of w and v.
         modes: Which of `reverse` (`gradient`) and `forward` (`jvp`) to check.
         step: ε of the difference quotients; choose it smaller near kinks and poles.
@@ -68,7 +70,8 @@ def check_gradient(
             actual = _derivative(mode, loss, point, direction)
             if not abs(actual - desired) <= tolerance:
                 raise AssertionError(
-                    f"The {mode} derivative of `{getattr(f, '__name__', f)}` is {actual}, but difference quotients give {desired} "
+                    f"The {mode} derivative of `{getattr(f, '__name__', f)}` is {actual}, but difference "
+                    f"quotients give {desired} "
                     f"(tolerance {tolerance:.1e}, seed {seed})."
                 )
 

@@ -1,7 +1,8 @@
-"""What every operation must obey, whatever its row: machinery of the law suite, which is generated from the table.
+"""What every operation must obey: machinery of the law suite, which is generated from the table.
 
-A `Case` calls one operation on operands with dims of `SIZES` and knows the same operation on named NumPy arrays. Every case is
-tried in each of `LAYOUTS`; the ways in which layouts are made are differentiable, so that derivatives are tried in them, too.
+A `Case` calls one operation on operands with dims of `SIZES` and knows the same operation on named NumPy
+arrays. Every case is tried in each of `LAYOUTS`; layouts are made by differentiable operations, so that
+derivatives are tried in them, too.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from phi_tensor.testing._assert import assert_close
 from phi_tensor.testing._reference import Array, Named, expand, select
 
 SIZES = {"b": 3, "x": 3, "y": 4, "p": 5, "vector": 3, "~y": 4}
-"""Few different sizes: entries of all layouts then have the same shapes, which libraries that compile each one need once."""
+"""Few different sizes: entries of all layouts then have equal shapes, and libraries compile these once."""
 TYPES = {"b": batch, "x": spatial, "y": spatial, "p": instance, "vector": channel, "~y": dual}
 OTHER_NAMES = {"b": "many", "x": "width", "y": "depth", "p": "points", "vector": "component", "~y": "~depth"}
 """Names that sort differently than the usual ones."""
@@ -143,7 +144,7 @@ def _values(case: Case) -> tuple[Named, ...]:
 
 @lru_cache(None)
 def _numbers(position: int, operand: Operand) -> Named:
-    """Values of an operand; equal ones are shared by all cases, so that compilers can treat these together."""
+    """Values of an operand; cases share equal ones, so that compilers can treat these together."""
     return operand.values(np.random.default_rng(crc32(f"{position}{operand}".encode())))
 
 
@@ -175,7 +176,7 @@ def as_layout(x: Tensor, layout: LayoutName, names: Names) -> Tensor:
 
 
 def arrays_in(layout: LayoutName, values: Sequence[Named]) -> list[tuple[dict[str, int], tuple[Named, ...]]]:
-    """What the oracle gets for operands in a layout: pairs of a slice of the result and the operands that give it."""
+    """What the oracle gets for operands in a layout: `(slice of the result, operands that give it)`."""
     if layout == "expanded":
         return [
             (
@@ -242,7 +243,9 @@ def _check_natives(layout: Layout, natives: Sequence[Any]) -> None:
 
 @dataclass(frozen=True)
 class Reference:
-    """Σ w·oracle(x), a number for every case, and its derivatives along a random direction by differences of fourth order.
+    """Σ w·oracle(x), a number for every case, and its derivatives along a random direction.
+
+    By central differences of fourth order.
 
     Attributes:
         weights: w, one array per slice of the result.
@@ -303,7 +306,7 @@ def differentiated(case: Case) -> tuple[int, ...]:
 def loss_of(
     case: Case, layout: LayoutName
 ) -> tuple[Callable[[Sequence[Tensor]], Tensor], list[Tensor], list[Tensor]]:
-    """`(loss, operands, directions)`: the number that `reference_of` computes, as a function of the differentiated operands."""
+    """`(loss, operands, directions)`: the number of `reference_of` as a function of tensors."""
     names = Names()
     reference = reference_of(case, layout)
     values = [tensor_of(x, names) for x in case.values()]
@@ -379,7 +382,8 @@ def _markdown(outcomes: dict[str, dict[str, str]]) -> str:
     lines = [
         "# What every operation supports",
         "",
-        "As found by the law suite: **v**alue, **j**it, **r**everse, **f**orward and **s**econd derivatives; `·` raises `Unsupported`.",
+        "As found by the law suite: **v**alue, **j**it, **r**everse, **f**orward, **s**econd derivatives;",
+        "`·` raises `Unsupported`. In other layouts than dense, all but values are tried once per kind.",
         "Nothing is written where a law does not apply (derivatives of comparisons, say).",
     ]
     for layout in LAYOUTS:
@@ -412,7 +416,7 @@ def noted(
     backend: Any,
     rows: Sequence[str] = (),
 ) -> Generator[None]:
-    """Context of one law: notes whether it holds; `Unsupported` is accepted where `gaps` lists it, and only there.
+    """Context of one law: notes whether it holds. `Unsupported` is accepted where `gaps` lists it.
 
     Args:
         support: Where to note it.

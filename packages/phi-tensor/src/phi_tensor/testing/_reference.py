@@ -150,7 +150,7 @@ def gather(x: Named, indices: Named, dims: Sequence[str], vector: str, batch: Se
 
 
 def sample(x: Named, points: Mapping[str, Named], mode: str) -> Named:
-    """Multilinear interpolation at index coordinates per dim, which reach at most one entry outside; `mode` as for `pad`."""
+    """Multilinear interpolation at coordinates per dim, at most one entry outside; `mode` as for `pad`."""
     padded = pad(x, dict.fromkeys(points, (1, 1)), mode)
     low = {dim: apply(lambda c: np.floor(c).astype(int) + 1, point) for dim, point in points.items()}
     weight = {dim: apply(lambda c: c - np.floor(c), point) for dim, point in points.items()}

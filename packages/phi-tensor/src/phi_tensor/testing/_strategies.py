@@ -1,6 +1,7 @@
 """Hypothesis strategies: dims, shapes, tensors in any storage, and tensors that broadcast.
 
-Sizes are small and numbers are multiples of 1/4, so that sums and products are exact in 32 bit. One name always has one type.
+Sizes are small and numbers are multiples of 1/4, so that sums and products are exact in 32 bit. One name has
+always one type.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Pytest plugin: every test that takes `backend` runs on each requested backend.
 
-The environment variable `PHI_BACKENDS` lists them (default: all that are installed). A requested backend that is missing
-is a usage error; one that was not requested is never imported.
+The environment variable `PHI_BACKENDS` lists them (default: all that are installed). A requested backend that
+is missing is a usage error; one that was not requested is never imported.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def requested_backends() -> tuple[str, ...]:
             )
         if not _installed(name):
             raise pytest.UsageError(
-                f"PHI_BACKENDS asks for `{name}`, which is not installed: `pip install {ENTRIES[name].extra}`."
+                f"PHI_BACKENDS asks for `{name}`, which is missing: `pip install {ENTRIES[name].extra}`."
             )
     return listed or tuple(name for name in ENTRIES if _installed(name))
 
@@ -91,13 +91,13 @@ def _is_parametrized(metafunc: pytest.Metafunc, name: str) -> bool:
 
 
 def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> None:
-    """Settings of property tests, before the first module that has some: hypothesis is loaded for no others."""
+    """Settings of property tests, before the first module that has some; others load no hypothesis."""
     if b"hypothesis" in module_path.read_bytes() and "hypothesis" not in sys.modules:
         _set_up_hypothesis()
 
 
 def _set_up_hypothesis() -> None:
-    """Reproducible examples without deadlines (compilers take seconds); fixtures such as `backend` are allowed."""
+    """Reproducible examples, no deadlines (compilers take seconds), fixtures such as `backend` allowed."""
     try:
         from hypothesis import HealthCheck, settings  # noqa: PLC0415 optional
     except ImportError:
