@@ -17,6 +17,7 @@ import copy as _copy
 import dataclasses
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Literal, cast
 
 from phi_tensor._errors import IncompatibleShapes
@@ -68,6 +69,8 @@ class Structure:
             return leaves[0]
         if self.kind == "static":
             return self.data
+        if self.kind == "object" and self.count == len(self.children):
+            return self.data.build(leaves)
         values: list[Any] = []
         start = 0
         for child in self.children:
@@ -88,7 +91,7 @@ class Structure:
 
 
 def _same(a: Any, b: Any) -> bool:
-    """Whether two static values are equal; tensors and arrays, which compare element by element, by identity."""
+    """Whether two static values are equal; by identity where comparing gives an element-wise result."""
     if a is b:
         return True
     try:
@@ -103,17 +106,20 @@ _LEAF = Structure("leaf", None, ())
 class _Object:
     """An object without its tensors: class, names of its tensor attributes, all other attributes."""
 
-    __slots__ = ("names", "static", "template")
+    __slots__ = ("copy_with", "names", "static", "template")
 
     def __init__(self, template: Any, names: tuple[str, ...]) -> None:
+        if dataclasses.is_dataclass(template):  # keeps no tensor alive
+            template = replaced(template, dict.fromkeys(names))
         self.template = template
         self.names = names
         self.static = _static_part(template, names)
+        self.copy_with = getattr(template, "__with_attrs__", None)
 
-    def build(self, values: list[Any]) -> Any:
+    def build(self, values: Sequence[Any]) -> Any:
         changes = dict(zip(self.names, values, strict=True))
-        if hasattr(self.template, "__with_attrs__"):
-            return self.template.__with_attrs__(**changes)
+        if self.copy_with is not None:
+            return self.copy_with(**changes)
         if dataclasses.is_dataclass(self.template):
             return replaced(self.template, changes)
         changed = _copy.copy(self.template)
@@ -252,8 +258,39 @@ def _flatten(
     )
     if names is None:
         return Structure("static", obj, ())
-    children = tuple(_flatten(getattr(obj, name), attributes, leaf, leaves) for name in names)
+    values = [getattr(obj, name) for name in names]
+    if dataclasses.is_dataclass(obj) and all(type(value) is Tensor for value in values):
+        leaves.extend(values)
+        return _flat_object(obj, names)
+    children = tuple(_flatten(value, attributes, leaf, leaves) for value in values)
     return Structure("object", _Object(obj, names), children)
+
+
+def _flat_object(obj: Any, names: tuple[str, ...]) -> Structure:
+    """Structure of a dataclass whose tensor attributes are tensors, found again by the identity of all others."""
+    statics = _static_values(type(obj), names)(obj)
+    key = (type(obj), names, *map(id, statics))
+    found = _FLAT_OBJECTS.get(key)
+    if found is None:
+        if len(_FLAT_OBJECTS) >= MOST_STRUCTURES:
+            _FLAT_OBJECTS.clear()
+        # The structure holds the other attributes, so that their identities stay theirs.
+        found = _FLAT_OBJECTS[key] = Structure("object", _Object(obj, names), (_LEAF,) * len(names))
+    return found
+
+
+@lru_cache(1024)
+def _static_values(cls: type, names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    others = _other_fields(cls, names)
+    if len(others) > 1:
+        return attrgetter(*others)
+    return (lambda obj: (getattr(obj, others[0]),)) if others else (lambda obj: ())
+
+
+MOST_STRUCTURES = 1024
+"""Structures of objects that are remembered."""
+
+_FLAT_OBJECTS: dict[tuple[Any, ...], Structure] = {}
 
 
 def tree_map(f: Callable[..., Any], tree: Any, *others: Any, attributes: Attributes = "value") -> Any:
