@@ -267,9 +267,9 @@ def _flatten(
 
 
 def _flat_object(obj: Any, names: tuple[str, ...]) -> Structure:
-    """Structure of a dataclass whose tensor attributes are tensors, found again by the identity of all others."""
+    """Structure of a dataclass of tensors, found again by the identity of its other attributes."""
     statics = _static_values(type(obj), names)(obj)
-    key = (type(obj), names, *map(id, statics))
+    key: tuple[Any, ...] = (cast("type[Any]", type(obj)), names, *map(id, statics))
     found = _FLAT_OBJECTS.get(key)
     if found is None:
         if len(_FLAT_OBJECTS) >= MOST_STRUCTURES:
