@@ -44,8 +44,8 @@ class BoundDim(Generic[Obj]):
     __slots__ = ("name", "obj")
 
     def __init__(self, obj: Obj, name: str) -> None:
-        self.obj = obj
-        self.name = name
+        self.obj: Obj = obj
+        self.name: str = name
 
     def __getitem__(self, item: Any) -> Obj:
         obj: Any = self.obj  # tensors have the fast path
@@ -202,8 +202,8 @@ class DimChain(Generic[Obj]):
     __slots__ = ("names", "obj")
 
     def __init__(self, obj: Obj, names: tuple[str, ...]) -> None:
-        self.obj = obj
-        self.names = names
+        self.obj: Obj = obj
+        self.names: tuple[str, ...] = names
 
     def __getattr__(self, name: str) -> DimChain[Obj]:
         if name.startswith("_"):

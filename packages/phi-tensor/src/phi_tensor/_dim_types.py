@@ -36,8 +36,8 @@ class DimType:
     __slots__ = ("letter", "name")
 
     def __init__(self, name: str) -> None:
-        self.name = name
-        self.letter = name[0]
+        self.name: str = name
+        self.letter: str = name[0]
 
     def __call__(self, *args: Any, **sizes: Any) -> Shape:
         """Shape with dims of this type, by names (`spatial('x,y')`) and sizes (`spatial(x=4)`).
@@ -106,8 +106,8 @@ class DimFilter:
     __slots__ = ("name", "types")
 
     def __init__(self, name: str, types: tuple[DimType, ...]) -> None:
-        self.name = name
-        self.types = types
+        self.name: str = name
+        self.types: tuple[DimType, ...] = types
 
     def __call__(self, obj: Any) -> Shape:
         """Shape of the selected dims of `obj`."""

@@ -30,11 +30,11 @@ class DType:
     __slots__ = ("bits", "itemsize", "kind", "name", "numpy")
 
     def __init__(self, name: str, kind: Kind, bits: int) -> None:
-        self.name = name
-        self.kind = kind
-        self.bits = bits
-        self.itemsize = bits // 8
-        self.numpy = np.dtype(name)
+        self.name: str = name
+        self.kind: Kind = kind
+        self.bits: int = bits
+        self.itemsize: int = bits // 8
+        self.numpy: np.dtype[Any] = np.dtype(name)
 
     @staticmethod
     def of(dtype: DTypeLike) -> DType:

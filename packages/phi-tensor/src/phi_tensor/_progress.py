@@ -30,7 +30,7 @@ class ConsoleProgress:
         self.title = title
         self._stream = stream or sys.stderr
         self._live = self._stream.isatty()
-        self.every = every if every is not None else 0.1 if self._live else 5.0
+        self.every: float = every if every is not None else 0.1 if self._live else 5.0
         self._start = time.perf_counter()
         self._last = -1e9
         self._first = 0

@@ -37,18 +37,20 @@ class Drawing:
     def __init__(self, scene: Scene, look: Look) -> None:
         self.scene = scene
         self.look = look
-        self.frame = 0
+        self.frame: int = 0
         self._heading: Artist | None = None
         self._drawn: tuple[Any, Any] | None = None
         panels = scene.panels(0)
         with mpl.rc_context(look.style):
             columns, rows, size = _table(scene, panels)
-            self.figure = Figure(
+            self.figure: Figure = Figure(
                 figsize=look.size or size, layout=ConstrainedLayoutEngine(w_pad=0.09, h_pad=0.07)
             )
             FigureCanvasAgg(self.figure)
             grid = self.figure.add_gridspec(len(rows), len(columns), width_ratios=columns, height_ratios=rows)
-            self.axes = [self.figure.add_subplot(grid[cell.row, cell.column]) for cell in scene.cells]
+            self.axes: list[Axes] = [
+                self.figure.add_subplot(grid[cell.row, cell.column]) for cell in scene.cells
+            ]
             self._updates = [_draw_panel(a, p, look) for a, p in zip(self.axes, panels, strict=True)]
             _color_bars(scene, self.axes, panels, look)
             self._write_titles(panels)
