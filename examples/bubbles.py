@@ -22,12 +22,12 @@ def energy(x, radii, boundary, size):
 def main(count: int = 12, iterations: int = 200):
     """Positions `(runs, bubbles, vector)` after the descent, and energy before and after per run [-]."""
     rng = np.random.default_rng(0)
-    x = tensor(rng.uniform(0, 1, (2, count, 2)), batch("runs"), instance("bubbles"), channel(vector="x,y"))
-    radii = tensor(rng.uniform(0.06, 0.12, count), instance("bubbles"))
-    optimizer = adam(learning_rate=0.005)
+    x = tensor(rng.uniform(0, 4, (2, count, 2)), batch("runs"), instance("bubbles"), channel(vector="x,y"))
+    radii = tensor(rng.uniform(0.3, 0.5, count), instance("bubbles"))
+    optimizer = adam(learning_rate=0.02)
 
     def energy_in_box(x):
-        return energy(x, radii, extrapolation.PERIODIC, vec(x=1.0, y=1.0))
+        return energy(x, radii, extrapolation.PERIODIC, vec(x=4.0, y=4.0))
 
     def improve(x, memory):
         return optimizer.update(x, math.gradient(energy_in_box, get_output=False)(x), memory)

@@ -58,7 +58,9 @@ def load(folder: Path, settings: Mapping[str, Any], like: Any) -> tuple[Any, dic
     saved = text["settings"]
     for name, value in settings.items():
         if saved.get(name) != value:
-            raise OtherRun(f"{folder} holds a run with {name} {saved.get(name)}, but this one has {name} {value}: {advice}")
+            raise OtherRun(
+                f"{folder} holds a run with {name} {saved.get(name)}, but this one has {value}: {advice}"
+            )
     if [a.shape for a in arrays] != [a.shape for a in arrays_of(like)]:
         raise OtherRun(f"{path} was written by another version of this program: {advice}")
     return with_arrays(like, arrays), text["numbers"]

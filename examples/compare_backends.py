@@ -43,7 +43,9 @@ def losses_and_seconds(
     with TemporaryDirectory() as folder:
         command = [sys.executable, str(script), "--backend", backend, "--out", folder, *options]
         quiet = {"MPLBACKEND": "Agg", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONUTF8": "1"}
-        ended = subprocess.run(command, env=os.environ | quiet, capture_output=True, text=True, encoding="utf-8", check=False)
+        ended = subprocess.run(
+            command, env=os.environ | quiet, capture_output=True, text=True, encoding="utf-8", check=False
+        )
         if ended.returncode:
             raise SystemExit(f"{backend} failed:\n{ended.stderr}")
         result = json.loads(Path(folder, "result.json").read_text("utf-8"))

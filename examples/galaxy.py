@@ -32,12 +32,14 @@ def disc(rng, count):
 
 
 def main(count: int = 63, steps: int = 100, dt: float = 0.1):
-    """Trajectory of the bodies `(time, runs, bodies, vector)`, and drift of the centre of mass per run [-]."""
+    """Trajectory of the bodies `(time, runs, bodies, vector)`, and drift of the centre of mass per run."""
     runs = [disc(np.random.default_rng(seed), count) for seed in (0, 1)]
     dims = batch("runs"), instance("bodies"), channel(vector="x,y")
     x, v = (tensor(np.stack([run[i] for run in runs]), *dims) for i in (0, 1))
     masses = tensor(np.array([1.0] + count * [1e-3]), instance("bodies"))
-    simulate = math.jit_compile(lambda x, v, m: math.iterate(lambda x, v: (*step(x, v, m, dt),), batch(time=steps), x, v))
+    simulate = math.jit_compile(
+        lambda x, v, m: math.iterate(lambda x, v: (*step(x, v, m, dt),), batch(time=steps), x, v)
+    )
     x, v = simulate(x, v, masses)
 
     def center(x):

@@ -18,13 +18,15 @@ class Unusable(Exception):
 def target_density(path: Path | None, resolution: int) -> np.ndarray:
     """Density `(x, y)` between 0 and 1, y upwards, of a picture file or (None) of a Φ.
 
-    The colour at the border is taken for paper: the more a pixel differs from it, the denser the smoke. Pictures
-    are padded to a square and averaged over the cells.
+    Dark parts become smoke if the border is bright, bright parts if it is dark. Pictures are padded to a
+    square and averaged over the cells.
     """
     pixels = drawn_letter("Φ") if path is None else read(path)
     ink = ink_of(pixels)
     if ink.max() < CONTRAST:
-        raise Unusable(f"all pixels of {path} look alike, so there is nothing to form: take a picture with more contrast")
+        raise Unusable(
+            f"all pixels of {path} look alike, so there is nothing to form: take a picture with more contrast"
+        )
     square = padded(ink / ink.max())
     weights = cell_weights(len(square), resolution)
     density = (weights @ square @ weights.T)[::-1].T
@@ -41,7 +43,9 @@ def read(path: Path) -> np.ndarray:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise Unusable(f"{path} cannot be read as a picture ({reason}): save it as PNG or JPG") from error
     if pixels.ndim not in (2, 3) or not pixels.size:
-        raise Unusable(f"{path} holds an array of shape {pixels.shape}, not one picture: save it as PNG or JPG")
+        raise Unusable(
+            f"{path} holds an array of shape {pixels.shape}, not one picture: save it as PNG or JPG"
+        )
     if np.issubdtype(pixels.dtype, np.integer):
         return pixels / np.iinfo(pixels.dtype).max
     pixels = np.nan_to_num(pixels.astype(float))
@@ -49,7 +53,10 @@ def read(path: Path) -> np.ndarray:
 
 
 def ink_of(pixels: np.ndarray) -> np.ndarray:
-    """How much each pixel `(row, column)` differs from the paper. What shines through is paper, of a colour unlike the rest."""
+    """How dark each pixel `(row, column)` is, or how bright if the border is dark; 0 for paper.
+
+    What shines through is paper, of a brightness unlike the rest.
+    """
     light = pixels if pixels.ndim == 2 else luminance(pixels)
     if pixels.ndim == 3 and pixels.shape[-1] in (2, 4):
         alpha = pixels[..., -1]
@@ -57,8 +64,8 @@ def ink_of(pixels: np.ndarray) -> np.ndarray:
         paper = 1.0 if covered < 0.5 else 0.0
         light = alpha * light + (1 - alpha) * paper
     border = np.concatenate([light[0], light[-1], light[:, 0], light[:, -1]])
-    ink = abs(light - np.median(border))
-    return np.where(ink < CONTRAST, 0, ink)
+    ink = 1 - light if np.median(border) > 0.5 else light
+    return np.maximum(ink - np.percentile(ink, 1), 0)
 
 
 def luminance(pixels: np.ndarray) -> np.ndarray:
@@ -84,7 +91,9 @@ def drawn_letter(letter: str, pixels: int = 512) -> np.ndarray:
     """Picture of a letter that fills most of it."""
     figure = Figure((1, 1), dpi=pixels)
     canvas = FigureCanvasAgg(figure)
-    figure.text(0.5, 0.518, letter, ha="center", va="center_baseline", fontsize=72 * 0.95, family="DejaVu Sans")
+    figure.text(
+        0.5, 0.518, letter, ha="center", va="center_baseline", fontsize=72 * 0.95, family="DejaVu Sans"
+    )
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3] / 255
 

@@ -2,10 +2,11 @@
 
     python examples/smoke_picture.py --image cat.png --out outputs/cat
 
-The picture's dark-on-bright or bright-on-dark parts become the target. The smoke starts as a bar of the same
-amount; each step has a force of its own, and Adam changes all of them at once. Ctrl-C keeps the best result so
-far; the same command goes on where it stopped. The folder receives an animation `smoke.gif`, `result.png` with
-start, result and target, the curve `loss.png`, and the numbers `result.json`.
+Dark parts of the picture become the target if its border is bright, bright parts if it is dark.
+The smoke starts as a bar of the same amount; each step has a force of its own, and Adam changes all of
+them at once. Ctrl-C keeps the best result so far; the same command goes on where it stopped. The folder
+receives the animation `smoke.gif`, `result.png` with start, result and target, the curve `loss.png`,
+and the numbers `result.json`.
 """
 
 import argparse
@@ -64,7 +65,8 @@ class Run:
     Attributes:
         losses: Loss before each iteration.
         correlations: Normalised correlation of result and target before each iteration.
-        seconds: Wall time of `first_iteration`, which compiles, and of the `other_iterations`, in all sittings.
+        seconds: Wall times: of the `first_iteration` of each sitting, which compiles, of the
+            `other_iterations`, and of writing the `results`.
     """
 
     def __init__(self, settings: Settings, target: np.ndarray, folder: Path) -> None:
@@ -154,7 +156,9 @@ class Run:
         return numbers
 
 
-def draw(folder: Path, smoke: Field, states: Tensor, target: Tensor, losses: list[float], similarity: float) -> None:
+def draw(
+    folder: Path, smoke: Field, states: Tensor, target: Tensor, losses: list[float], similarity: float
+) -> None:
     """Write `smoke.gif`, `result.png` and `loss.png`."""
 
     def image(values: Tensor) -> Field:
@@ -199,12 +203,20 @@ def whole_number(name: str) -> Any:
 
 
 def parser() -> Arguments:
-    arguments = Arguments("smoke_picture.py", description=(__doc__ or "").partition("\n")[0], allow_abbrev=False)
+    arguments = Arguments(
+        "smoke_picture.py", description=(__doc__ or "").partition("\n")[0], allow_abbrev=False
+    )
     add = arguments.add_argument
     add("--image", type=Path, help="picture file (default: a Φ)")
     add("--resolution", type=whole_number("resolution"), default=64, metavar="N", help="cells per side (64)")
     add("--steps", type=whole_number("steps"), default=24, metavar="T", help="simulated steps (24)")
-    add("--iterations", type=whole_number("iterations"), default=250, metavar="K", help="of the optimisation (250)")
+    add(
+        "--iterations",
+        type=whole_number("iterations"),
+        default=250,
+        metavar="K",
+        help="of the optimisation (250)",
+    )
     add("--backend", default="jax", metavar="B", help=f"{', '.join(BACKENDS)} (jax)")
     add("--precision", default="32", metavar="P", help="bits of numbers: 32 or 64 (32)")
     add("--out", type=Path, help="folder for the results (outputs/smoke_picture/…, named after the settings)")
@@ -216,7 +228,9 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser()
     options = arguments.parse_args(argv)
     if options.backend not in BACKENDS:
-        arguments.error(f"there is no differentiable backend {options.backend!r}: choose from {', '.join(BACKENDS)}")
+        arguments.error(
+            f"there is no differentiable backend {options.backend!r}: choose from {', '.join(BACKENDS)}"
+        )
     if options.precision not in ("32", "64"):
         arguments.error(f"--precision is 32 or 64, but found {options.precision!r}")
     name = options.image.stem if options.image else "phi"
@@ -237,7 +251,9 @@ def main(argv: list[str] | None = None) -> int:
     except (picture.Unusable, checkpoint.OtherRun, NoBackendFound) as error:
         arguments.error(" ".join(str(error).split()))
     except (FileExistsError, NotADirectoryError, PermissionError) as error:
-        arguments.error(f"the folder {folder} cannot be written ({error.strerror}): choose another one by --out")
+        arguments.error(
+            f"the folder {folder} cannot be written ({error.strerror}): choose another one by --out"
+        )
 
 
 def optimise_and_write(run: Run, iterations: int) -> int:

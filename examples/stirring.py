@@ -20,7 +20,7 @@ RATE = 0.18
 """Step size of the descent at its start [length/time²]."""
 
 FIRST = 0.02
-"""Standard deviation of the first modes [length/time²]. Not 0, because interpolation has kinks where nothing moves."""
+"""Standard deviation of the first modes [length/time²]. Not 0, where interpolation has a kink."""
 
 BLURS = 0, 1 / 32, 1 / 16, 1 / 8
 """Radii at which smoke and target are compared [length]. The large ones pull smoke from afar."""
@@ -56,7 +56,7 @@ def squared_wave_number(values: Tensor) -> Tensor:
 
 
 def mismatch(modes: Tensor, smoke: Field, target: Field, steps: int):
-    """`(loss, smoke at the end)`: mean square difference from the target after blurring, relative to the target's."""
+    """`(loss, smoke at the end)`: relative mean square difference of blurred smoke and target."""
     final = flow(smoke, modes, steps)
     spectrum = math.dct(final.values - target.values, orthonormal=True)
     k2 = squared_wave_number(spectrum)
@@ -65,7 +65,7 @@ def mismatch(modes: Tensor, smoke: Field, target: Field, steps: int):
 
 
 def correlation(a: Tensor, b: Tensor) -> Tensor:
-    """Normalised correlation Σ(a−ā)(b−b̄) / √(Σ(a−ā)² Σ(b−b̄)²): 1 for equal pictures, whatever their contrast [-]."""
+    """Normalised correlation Σ(a−ā)(b−b̄) / √(Σ(a−ā)² Σ(b−b̄)²): 1 for pictures equal up to contrast [-]."""
     a, b = a - math.mean(a), b - math.mean(b)
     return math.sum(a * b) / math.sqrt(math.sum(a**2) * math.sum(b**2))
 
