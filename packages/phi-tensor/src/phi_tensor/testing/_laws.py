@@ -378,7 +378,7 @@ class Support:
 
 def _markdown(outcomes: dict[str, dict[str, str]]) -> str:
     backends = [name for name in ("numpy", "torch", "jax", "tensorflow") if name in outcomes]
-    rows = list(dict.fromkeys(key.split("|")[0] for cells in outcomes.values() for key in cells))
+    rows = sorted({key.split("|")[0] for cells in outcomes.values() for key in cells})
     lines = [
         "# What every operation supports",
         "",
