@@ -16,6 +16,8 @@ import stirring
 from matplotlib import image
 
 import phi_tensor as math
+from phi_tensor import batch, channel, instance, spatial
+from phi_tensor.testing import assert_close
 
 TINY = "--resolution", "16", "--steps", "8"
 
@@ -102,6 +104,24 @@ def test_start_has_the_smoke_of_the_target():
     start = picture.bar_like(target)
     np.testing.assert_array_equal(np.sort(start, None), np.sort(target, None))
     assert start[:, :10].sum() > 0.9 * start.sum()
+
+
+# --- the simulation
+
+
+@pytest.mark.parametrize("axes", ["x,y", "x,y,z"])
+def test_flow_runs_unchanged_in_3d_and_for_batches(axes, backend, rng):
+    count = len(axes.split(","))
+    densities = rng.uniform(0, 1, (2, *[6] * count))
+    modes = math.tensor(
+        rng.normal(0, 1, (2, *[6] * count, count)), instance("moment"), spatial(axes), channel(vector=axes)
+    )
+    both = math.stack([stirring.smoke_of(d, axes) for d in densities], batch("runs"))
+    ends = stirring.flow(both, modes, 2)
+    for i, density in enumerate(densities):
+        alone = stirring.flow(stirring.smoke_of(density, axes), modes, 2)
+        assert_close(ends.values.runs[i], alone.values, atol=1e-6, because="rounding of positions")
+        assert float(math.max(abs(alone.values - stirring.smoke_of(density, axes).values))) > 0.1
 
 
 # --- the demo
