@@ -70,11 +70,12 @@ def test_default_backend_decides_creation(backend):
     assert math.default_backend() is backend
 
 
-@pytest.mark.xfail(
-    raises=TypeError, strict=True, reason="`with backend:` is documented, but backends are no contexts yet"
-)
 def test_backends_are_contexts(backend):
-    with math.on_backend("numpy"), backend:
+    numpy = math.init_backend("numpy")
+    with numpy, backend:
+        assert math.default_backend() is backend
+        with numpy:
+            assert math.zeros(spatial(x=2)).backend is numpy
         assert math.default_backend() is backend
 
 

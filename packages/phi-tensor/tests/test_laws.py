@@ -474,15 +474,8 @@ def support():
 # --- laws
 
 
-RESERVED = ("layout",)
-"""Rows that nothing plans yet."""
-
-
 @pytest.mark.parametrize("row", ROWS.values(), ids=[row.name for row in ROWS.values()])
 def test_every_row_has_a_case(row):
-    if row.name in RESERVED:
-        assert row.kind not in RULES, f"`{row.name}` works now: it is not reserved any more"
-        return
     assert row.kind in RULES, f"`{row.name}` is in the table, but nothing plans it"
     assert any(case.row == row.name for case in CASES), f"`{row.name}` has no case: add one to `PARAMETERS`"
 

@@ -93,7 +93,9 @@ from phi_tensor.backends._registry import (
     use,
 )
 from phi_tensor.ops._elementwise import (
-    abs_,
+    abs_ as _abs,
+)
+from phi_tensor.ops._elementwise import (
     abs_square,
     angle,
     arccos,
@@ -131,7 +133,6 @@ from phi_tensor.ops._elementwise import (
     radians_to_degrees,
     real,
     reciprocal,
-    round_,
     safe_div,
     safe_mul,
     sigmoid,
@@ -151,6 +152,9 @@ from phi_tensor.ops._elementwise import (
     trunc,
     where,
 )
+from phi_tensor.ops._elementwise import (
+    round_ as _round,
+)
 from phi_tensor.ops._grid import laplace, neighbor_mean, shift, spatial_gradient
 from phi_tensor.ops._grid_sample import (
     closest_grid_values,
@@ -162,18 +166,28 @@ from phi_tensor.ops._lookup import boolean_mask, gather, ravel_index, unravel_in
 from phi_tensor.ops._padding import pad
 from phi_tensor.ops._products import dot, l1_loss, l2_loss, norm, normalize, squared_norm
 from phi_tensor.ops._reductions import (
-    all_,
-    any_,
+    all_ as _all,
+)
+from phi_tensor.ops._reductions import (
+    any_ as _any,
+)
+from phi_tensor.ops._reductions import (
     argmax,
     argmin,
     cumulative_sum,
-    max_,
     mean,
-    min_,
     prod,
     sort,
     std,
-    sum_,
+)
+from phi_tensor.ops._reductions import (
+    max_ as _max,
+)
+from phi_tensor.ops._reductions import (
+    min_ as _min,
+)
+from phi_tensor.ops._reductions import (
+    sum_ as _sum,
 )
 from phi_tensor.ops._scatter import scatter
 from phi_tensor.ops._signal import dct, dst, fft, fftfreq, fourier_laplace, fourier_poisson, idct, idst, ifft
@@ -185,11 +199,13 @@ from phi_tensor.ops._structure import (
     pack_dims,
     rename_dims,
     roll,
-    slice_,
     squeeze,
     stack,
     unpack_dim,
     unstack,
+)
+from phi_tensor.ops._structure import (
+    slice_ as _slice,
 )
 from phi_tensor.transforms._custom import custom_gradient
 from phi_tensor.transforms._gradient import gradient, hessian, jacobian, jvp, vjp
@@ -198,14 +214,14 @@ from phi_tensor.transforms._jit import jit_compile
 
 shape = _shape_of
 # Names of Python's own functions: reached as `math.sum`, not exported by `*`.
-abs = abs_
-round = round_
-all = all_
-any = any_
-max = max_
-min = min_
-sum = sum_
-slice = slice_
+abs = _abs
+round = _round
+all = _all
+any = _any
+max = _max
+min = _min
+sum = _sum
+slice = _slice
 
 __all__ = [
     "extrapolation",

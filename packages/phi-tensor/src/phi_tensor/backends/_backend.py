@@ -10,12 +10,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from phi_tensor._context import changed_settings
 from phi_tensor._dtype import DType
 from phi_tensor._errors import Unsupported
 
@@ -222,8 +225,26 @@ class Backend(ABC):
             f"then `use('jax')` before the tensors are created."
         )
 
+    def __enter__(self) -> Backend:
+        """Create tensors on this backend until the block ends: `with backend:`."""
+        change = changed_settings(backend=self.name)
+        change.__enter__()
+        _ENTERED.set((*_ENTERED.get(), change))
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        *outer, change = _ENTERED.get()
+        _ENTERED.set(tuple(outer))
+        change.__exit__(None, None, None)
+
     def __repr__(self) -> str:
         return self.name
+
+
+_ENTERED: ContextVar[tuple[AbstractContextManager[object], ...]] = ContextVar(
+    "phi_tensor_backends", default=()
+)
+"""Contexts of the `with backend:` blocks around, of this thread or task."""
 
 
 def numpy_of(value: complex, dtype: DType) -> npt.NDArray[Any]:

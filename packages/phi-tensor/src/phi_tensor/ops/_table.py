@@ -153,7 +153,6 @@ UNPACK = Row("unpack", "unpack", "same", "jointly")
 FLIP = Row("flip", "flip", "same", "jointly")
 ROLL = Row("roll", "roll", "same", "jointly")
 PAD = Row("pad", "pad", "same", "jointly")  # constants are operands
-LAYOUT = Row("layout", "layout", "same", "jointly")
 
 # --- neighbours in grids: values, cell size, constants outside
 
