@@ -116,3 +116,16 @@ def test_trees_convert(backend):
     assert math.convert(tree)["a"][0].backend is backend
     assert_close(math.convert(tree), tree)
     assert_close(math.to_device(math.convert(tree), "CPU"), tree)
+
+
+def test_attributes_that_hold_one_tensor_each_are_rebuilt_as_they_were(backend):
+    @dataclass(frozen=True)
+    class Holder:
+        pair: tuple[object, ...]
+        table: dict[str, object]
+
+    made = math.tree_map(lambda x: 2 * x, Holder((wrap(1.0), None), {"a": wrap(2.0)}), attributes="variable")
+    assert isinstance(made.pair, tuple)
+    assert float(made.pair[0]) == 2
+    assert made.pair[1] is None
+    assert float(made.table["a"]) == 4

@@ -35,15 +35,17 @@ class Structure:
         data: Static value, keys, or class with static fields.
         children: Structures below.
         count: Number of tensors in the tree [-].
+        flat: True for objects whose attributes are tensors.
     """
 
-    __slots__ = ("_hash", "children", "count", "data", "kind")
+    __slots__ = ("_hash", "children", "count", "data", "flat", "kind")
 
     def __init__(self, kind: str, data: Any, children: tuple[Structure, ...]) -> None:
         self.kind = kind
         self.data = data
         self.children = children
         self.count = 1 if kind == "leaf" else sum(child.count for child in children)
+        self.flat = kind == "object" and all(child.kind == "leaf" for child in children)
         try:
             self._hash = hash((kind, data, children))
         except TypeError:
@@ -69,7 +71,7 @@ class Structure:
             return leaves[0]
         if self.kind == "static":
             return self.data
-        if self.kind == "object" and self.count == len(self.children):
+        if self.flat:
             return self.data.build(leaves)
         values: list[Any] = []
         start = 0
