@@ -16,11 +16,14 @@ from phi_learn import adam
 from phi_physics import advect, fluid
 from phi_tensor import Tensor, channel, instance, spatial
 
-RATE = 0.18
+RATE = 0.1
 """Step size of the descent at its start [length/time²]."""
 
-FIRST = 0.02
+FIRST = 0.1
 """Standard deviation of the first modes [length/time²]. Not 0, where interpolation has a kink."""
+
+EPSILON = 3e-5
+"""Smallest slope that counts [time²/length]: Adam would turn the rounding of smaller ones into full steps."""
 
 BLURS = 0, 1 / 32, 1 / 16, 1 / 8
 """Radii at which smoke and target are compared [length]. The large ones pull smoke from afar."""
@@ -82,14 +85,15 @@ class Descent:
         shape = instance(moment=steps) & smoke.resolution & channel(vector=axes)
         noise = np.random.default_rng(seed).normal(0, FIRST, shape.sizes)
         modes = math.tensor(noise, *shape)
-        optimizer = adam(betas=(0.9, 0.99), epsilon=1e-9)
+        optimizer = adam()
         self.state = modes, optimizer.init(modes)
 
         def improve(state, rate):
             modes, memory = state
             (loss, final), slope = math.gradient(mismatch)(modes, smoke, target, steps)
-            optimizer = adam(rate, betas=(0.9, 0.99), epsilon=1e-9)
-            return optimizer.update(modes, slope, memory), loss, correlation(final.values, target.values)
+            optimizer = adam(rate, betas=(0.9, 0.99), epsilon=EPSILON)
+            state = optimizer.update(modes, slope / loss, memory)  # of log(loss): its scale stays the same
+            return state, loss, correlation(final.values, target.values)
 
         self._improve = math.jit_compile(improve)
 

@@ -132,14 +132,14 @@ def test_flow_runs_unchanged_in_3d_and_for_batches(axes, backend, rng):
 def test_smoke_forms_the_picture_and_goes_on(backend, out, monkeypatch, capsys):
     run = partial(smoke, out, "--backend", backend.name)
     stop_after(monkeypatch, 3)
-    assert run("--iterations", "60") == 130
+    assert run("--iterations", "150") == 130
     assert len(result(out)["losses"]) == 3
     assert {path.name for path in out.iterdir()} == {
         "smoke.gif", "result.png", "loss.png", "result.json", checkpoint.FILE,
     }  # fmt: skip
-    assert run("--iterations", "60") == 0
+    assert run("--iterations", "150") == 0
     numbers = result(out)
-    assert len(numbers["losses"]) == len(numbers["correlations"]) == 60
+    assert len(numbers["losses"]) == len(numbers["correlations"]) == 150
     assert numbers["correlation"] > 0.9
     assert numbers["correlation"] == pytest.approx(
         numbers["correlations"][numbers["best_iteration"]], abs=1e-3
