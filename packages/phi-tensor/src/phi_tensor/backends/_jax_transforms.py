@@ -98,9 +98,13 @@ def closed(f: Flat, examples: Natives) -> tuple[Closed, Natives, tuple[Any, ...]
 
 
 def compile_flat(f: Flat, examples: Natives) -> Flat:
-    """`f` compiled by XLA; captured arrays become hidden inputs."""
+    """`f` compiled by XLA; captured arrays become hidden inputs.
+
+    Compiled ahead of time: `jax.jit` would compile again where one array of a loop is committed to its device
+    (from DLPack, say) and the next is not.
+    """
     g, captured, _ = closed(f, examples)
-    compiled = jax.jit(g)
+    compiled = jax.jit(g).lower(*captured, *examples).compile()
     if not captured:
         return compiled
 

@@ -17,8 +17,10 @@ import tensorflow as tf
 
 from phi_tensor._errors import Unsupported
 from phi_tensor.backends._backend import Flat, Native, Natives
-from phi_tensor.backends._tensorflow_private import arrays, is_eager
+from phi_tensor.backends._tensorflow_private import arrays, is_eager, record
 from phi_tensor.backends._tensorflow_transforms import (
+    gradients,
+    inlined,
     is_differentiable,
     is_transposing,
     jvp,
@@ -57,14 +59,38 @@ def _specs(natives: Sequence[Native], skip: int = 0) -> Specs:
 
 
 def _closed(f: Flat, specs: Specs) -> tuple[Flat, Natives, Any]:
-    """`f` with what it takes from outside as further arguments, these tensors, and the traced graph."""
+    """`f` with what it takes from outside as further arguments, these tensors, and the traced graph.
+
+    Its derivative is the traced gradient of that graph, which computes the values of `f` again. (TensorFlow's own
+    derivative of a traced function hands them over, axes and paddings among them; then XLA takes all arguments
+    for constants and compiles anew for each value.)
+    """
     traced: Any = tf.function(f, autograph=False).get_concrete_function(*specs)
-    count = len(specs)
+    outside = tuple(traced._captured_inputs)
+    pulls: list[Flat] = []  # made when needed first
 
-    def pure(*args: Native) -> Natives:
-        return tuple(traced._call_flat(list(args[:count]), list(args[count:])))
+    def run(*args: Native) -> Natives:
+        return tuple(traced._call_flat(list(args[: len(specs)]), list(args[len(specs) :])))
 
-    return pure, tuple(traced._captured_inputs), traced.graph
+    def pullback(inputs: Natives, _: Natives, cotangents: Natives) -> Natives:
+        if not pulls:
+            pulls.append(_pulled_back(traced.graph, _specs(inputs), _specs(cotangents)))
+        return pulls[0](*inputs, *cotangents)
+
+    return lambda *args: primitive(run, pullback, args), outside, traced.graph
+
+
+def _pulled_back(graph: Any, inputs: Specs, cotangents: Specs) -> Flat:
+    """Cotangents of the inputs of `graph` from `(*inputs, *cotangents)`."""
+    count = len(inputs)
+
+    def back(*args: Native) -> Natives:
+        with record.stop_recording():
+            outputs = inlined(graph, args[:count])
+            return gradients(outputs, args[:count], args[count:])
+
+    pure, outside, _ = _closed(back, (*inputs, *cotangents))
+    return lambda *args: pure(*args, *outside)
 
 
 def _add(a: Sequence[Native], b: Sequence[Native]) -> Natives:

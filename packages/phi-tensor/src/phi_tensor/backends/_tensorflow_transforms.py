@@ -191,3 +191,31 @@ def _graph_gradient(operation: Any, *cotangents: Native | None) -> list[Native |
 
 
 tf.RegisterGradient(_GRADIENT)(_graph_gradient)
+
+
+# --- graphs
+
+
+def inlined(graph: Any, inputs: Natives) -> Natives:
+    """Outputs of `graph` for `inputs`, its operations copied into the graph that is being built."""
+    here: Any = default_graph()
+    given = {placeholder.name: x for placeholder, x in zip(graph.inputs, inputs, strict=True)}
+    scope = here.unique_name("inlined") + "/"
+    copies = tf.graph_util.import_graph_def(
+        graph.as_graph_def(), given, [output.name for output in graph.outputs], name=scope
+    )
+    rules = getattr(graph, _RULES, {})
+    if rules:
+        setattr(here, _RULES, getattr(here, _RULES, {}) | {scope + name: rule for name, rule in rules.items()})
+    return tuple(copies)
+
+
+def gradients(outputs: Natives, inputs: Natives, cotangents: Natives) -> Natives:
+    """Cotangents of `inputs` within the graph that is being built; zeros where independent."""
+    pairs = [(y, c) for y, c in zip(outputs, cotangents, strict=True) if is_differentiable(y)]
+    xs = [x for x in inputs if is_differentiable(x)]
+    found = iter(tf.gradients([y for y, _ in pairs], xs, [c for _, c in pairs]) if pairs and xs else ())
+    all_found = [next(found, None) if is_differentiable(x) else None for x in inputs]
+    return tuple(
+        zeros_like(x) if g is None else tf.convert_to_tensor(g) for x, g in zip(inputs, all_found, strict=True)
+    )
