@@ -8,6 +8,7 @@ nothing of dims or tensors. Everything named lives above, everything library-spe
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -19,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from phi_tensor._context import changed_settings
-from phi_tensor._dtype import DType
+from phi_tensor._dtype import INT32, DType
 from phi_tensor._errors import Unsupported
 
 Native = Any
@@ -59,11 +60,13 @@ class Backend(ABC):
         name: `numpy`, `torch`, `jax` or `tensorflow`.
         ops: Native functions by row name (array-API spelling), see `backends/README.md` for their arguments.
         supports: Which of `jit`, `reverse`, `forward`, `float16` the library offers.
+        index_dtype: Int type that `take` reads fastest, where it is wide enough.
     """
 
     name: str
     ops: dict[str, Callable[..., Any]]
     supports: frozenset[str]
+    index_dtype: DType = INT32
 
     # --- data
 
@@ -217,6 +220,10 @@ class Backend(ABC):
         return state
 
     # --- shared
+
+    def look_up_table(self, native: Native) -> Native:
+        """All entries along one axis, for many look-ups by `take`; may have more entries behind the last."""
+        return self.ops["reshape"](native, (math.prod(self.shape(native)),))
 
     def _cannot(self, what: str) -> Unsupported:
         return Unsupported(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from phi_tensor._dtype import DType
+from phi_tensor._dtype import INT64, DType
 from phi_tensor.backends._backend import Backend, ComputeDevice, Native, Natives
 
 Array = npt.NDArray[Any]
@@ -21,6 +21,7 @@ class NumPyBackend(Backend):
 
     name = "numpy"
     supports = frozenset({"float16"})
+    index_dtype = INT64
 
     def __init__(self) -> None:
         self.ops = _OPS

@@ -61,9 +61,9 @@ def _specs(natives: Sequence[Native], skip: int = 0) -> Specs:
 def _closed(f: Flat, specs: Specs) -> tuple[Flat, Natives, Any]:
     """`f` with what it takes from outside as further arguments, these tensors, and the traced graph.
 
-    Its derivative is the traced gradient of that graph, which computes the values of `f` again. (TensorFlow's own
-    derivative of a traced function hands them over, axes and paddings among them; then XLA takes all arguments
-    for constants and compiles anew for each value.)
+    Its derivative is the traced gradient of that graph, which computes the values of `f` again. (TensorFlow's
+    own derivative of a traced function hands them over, axes and paddings among them; then XLA takes all
+    arguments for constants and compiles anew for each value.)
     """
     traced: Any = tf.function(f, autograph=False).get_concrete_function(*specs)
     outside = tuple(traced._captured_inputs)

@@ -206,7 +206,9 @@ def inlined(graph: Any, inputs: Natives) -> Natives:
     )
     rules = getattr(graph, _RULES, {})
     if rules:
-        setattr(here, _RULES, getattr(here, _RULES, {}) | {scope + name: rule for name, rule in rules.items()})
+        setattr(
+            here, _RULES, getattr(here, _RULES, {}) | {scope + name: rule for name, rule in rules.items()}
+        )
     return tuple(copies)
 
 
@@ -217,5 +219,6 @@ def gradients(outputs: Natives, inputs: Natives, cotangents: Natives) -> Natives
     found = iter(tf.gradients([y for y, _ in pairs], xs, [c for _, c in pairs]) if pairs and xs else ())
     all_found = [next(found, None) if is_differentiable(x) else None for x in inputs]
     return tuple(
-        zeros_like(x) if g is None else tf.convert_to_tensor(g) for x, g in zip(inputs, all_found, strict=True)
+        zeros_like(x) if g is None else tf.convert_to_tensor(g)
+        for x, g in zip(inputs, all_found, strict=True)
     )

@@ -70,10 +70,13 @@ def sampled_axes(layout: Dense, names: Sequence[str], sides: Sides) -> tuple[Axi
 class FlatGrid:
     """Grid values with the layers of the boundary: one axis for look-up and one for everything else.
 
+    `reused` grids have entries that are looked up many times.
+
     Attributes:
         shared: Stored dims that the coordinates have, too; they are part of the look-up axis.
         rest: Stored dims that only the grid has.
         leading: True if the look-up axis is the last one.
+        count: Number of entries along the look-up axis.
         order: Names of the sampled dims in the order of storage.
         flat: `(native, constants) -> flat native`.
     """
@@ -86,6 +89,7 @@ class FlatGrid:
         present: set[str],
         dtype: DType,
         backend: Backend,
+        reused: bool = True,
     ) -> None:
         widths: Widths = tuple((axis.name, axis.low, axis.up) for axis in axes)
         padder = DensePadder(
@@ -105,12 +109,18 @@ class FlatGrid:
             count *= padded.get(dim.name, cast("int", dim.size))
         for dim in self.rest:
             others *= cast("int", dim.size)
-        sizes = (count,) if not self.rest else (others, count) if self.leading else (count, others)
+        self.count = count
+        sizes = (others, count) if self.leading else (count, others)
         reshape, apply = backend.ops["reshape"], padder.apply
+
+        def reshaped(native: Native) -> Native:
+            return reshape(native, sizes if self.rest else (count,))
+
+        flat = backend.look_up_table if reused and not self.rest else reshaped
         if permute is None:
-            self.flat: Callable[[Native, Sequence[Any]], Native] = lambda x, c: reshape(apply(x, c), sizes)
+            self.flat: Callable[[Native, Sequence[Any]], Native] = lambda x, c: flat(apply(x, c))
         else:
-            self.flat = lambda x, c: reshape(permute(apply(x, c)), sizes)
+            self.flat = lambda x, c: flat(permute(apply(x, c)))
 
     @property
     def signature(self) -> tuple[Any, ...]:
@@ -158,11 +168,12 @@ class Locator:
         self.dims, self.backend = dims, backend
         by_name = dict(zip((axis.name for axis in axes), zip(axes, components, strict=True), strict=True))
         stride = 1
+        index = backend.index_dtype if grid.count < 2**31 else INT64
         self.axes: list[tuple[int, Callable[[Native], tuple[Native, Native | None, Native | None]], int]] = []
         strides: dict[str, int] = {}
         for name in reversed(grid.order):
             axis, component = by_name[name]
-            locate = _located(axis, component, dims, dtype, backend)
+            locate = _located(axis, component, dims, dtype, index, backend)
             self.axes.append((axes.index(axis), locate, stride))
             if axis.padded > 1:
                 strides[name] = stride
@@ -172,7 +183,7 @@ class Locator:
             _constant_corners(axes[position], backend) if signs else None for position, _, _ in self.axes
         ]
         self.split, self.strides = tuple(reversed(strides)), tuple(reversed(strides.values()))
-        self.flat = flattener(grid.shared, dims, stride, backend)
+        self.flat = flattener(grid.shared, dims, stride, index, backend)
         self.sizes = tuple(cast("int", dim.size) for dim in dims)
 
     def __call__(self, components: Sequence[Native]) -> Located:
@@ -196,7 +207,7 @@ class Locator:
 
 
 def flattener(
-    shared: Sequence[Dim], dims: Sequence[Dim], stride: int, backend: Backend
+    shared: Sequence[Dim], dims: Sequence[Dim], stride: int, dtype: DType, backend: Backend
 ) -> Callable[[Native | None, Native], Native]:
     """Function that completes flat indices (None for 0): adds the offsets of shared dims and makes them 1-D.
 
@@ -204,6 +215,7 @@ def flattener(
         shared: Dims that values and points have in common, slowest first.
         dims: Dims of the points.
         stride: Number of values per entry of the shared dims.
+        dtype: Type of the indices.
         backend: Library.
     """
     ops, sizes = backend.ops, tuple(cast("int", dim.size) for dim in dims)
@@ -218,10 +230,10 @@ def flattener(
 
     def flat(total: Native | None, like: Native) -> Native:
         for step, stop, aligned in offsets:
-            offset = ops["reshape"](ops["arange"](0, stop, step, INT64, backend.device(like)), aligned)
+            offset = ops["reshape"](ops["arange"](0, stop, step, dtype, backend.device(like)), aligned)
             total = offset if total is None else ops["add"](total, offset)
         if total is None:
-            total = ops["reshape"](ops["arange"](0, 1, 1, INT64, backend.device(like)), (1,) * len(dims))
+            total = ops["reshape"](ops["arange"](0, 1, 1, dtype, backend.device(like)), (1,) * len(dims))
         if backend.shape(total) != sizes:
             total = ops["broadcast_to"](total, sizes)
         return ops["reshape"](total, count)
@@ -230,7 +242,7 @@ def flattener(
 
 
 def _located(
-    axis: Axis, component: Dense, dims: tuple[Dim, ...], dtype: DType, backend: Backend
+    axis: Axis, component: Dense, dims: tuple[Dim, ...], dtype: DType, index: DType, backend: Backend
 ) -> Callable[[Native], tuple[Native, Native | None, Native | None]]:
     """Function from one coordinate to `(cell, weight of the upper sample, where the sign changes)`."""
     ops, count = backend.ops, axis.padded
@@ -255,7 +267,7 @@ def _located(
         if axis.low:
             c = add(c, axis.low)
         cell = maximum(
-            minimum(cast_to(c, INT64), count - 2), 0
+            minimum(cast_to(c, index), count - 2), 0
         )  # the lower bound is for NaN, which then spreads by its weight
         return cell, subtract(c, cast_to(cell, dtype)), flipped
 

@@ -186,7 +186,7 @@ def gather_rule(row: Row, values: Layout, indices: Layout, names: tuple[str, ...
     axes = tuple(
         Axis(name, cast("int", values.shape.get_size(name)), (ABSENT, ABSENT), 0, 0) for name in stored
     )
-    grid = FlatGrid(values, (), axes, {dim.name for dim in dims}, values.dtype, backend)
+    grid = FlatGrid(values, (), axes, {dim.name for dim in dims}, values.dtype, backend, reused=False)
     shape = merge_shapes(
         indices.shape.without(index) if index else indices.shape, values.shape.without(names)
     )
@@ -199,7 +199,7 @@ def gather_rule(row: Row, values: Layout, indices: Layout, names: tuple[str, ...
         (aligned_ints(components[stored.index(name)], dims, backend), stored.index(name), strides[name])
         for name in grid.order
     ]
-    complete = flattener(grid.shared, dims, int(np.prod([axis.size for axis in axes])), backend)
+    complete = flattener(grid.shared, dims, int(np.prod([axis.size for axis in axes])), INT64, backend)
     take, reshape, sizes = backend.ops["take"], backend.ops["reshape"], result.sizes
     axis = 1 if grid.leading and grid.rest else 0
 

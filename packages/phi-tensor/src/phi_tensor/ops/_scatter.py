@@ -179,7 +179,7 @@ def scatter_add_rule(
         (aligned_ints(components[i], entries, backend), i, strides[name]) for i, name in enumerate(names)
     ]
     complete = flattener(
-        matched, entries, prod(cast("int", grid.shape.get_size(name)) for name in names), backend
+        matched, entries, prod(cast("int", grid.shape.get_size(name)) for name in names), INT64, backend
     )
     add, reshape, sizes = backend.ops["scatter_add"], backend.ops["reshape"], result.sizes
 
