@@ -492,25 +492,16 @@ class Grid(Sampling):
         0 at the first stored value of a component that is staggered along some axes [-].
         """
         offsets = tuple(1.0 - _outer(boundary, axis)[0] if axis in staggered else 0.5 for axis in self.axes)
-        key = ("indices", offsets, math.get_precision())
-        scales, origins = self._kept(key, lambda: self._index_map(offsets))
-        if isinstance(scales, Tensor):
-            return points * scales + origins
-        parts = [
-            _shifted(points.sliced((("vector", axis),)), scale, origin)
-            for axis, scale, origin in zip(self.axes, scales, origins, strict=True)
-        ]
-        return math.stack(parts, _axes_dim(self.axes, False))
+        origin, scale = self._kept(
+            ("indices", offsets, math.get_precision()), lambda: self._index_map(offsets)
+        )
+        return points * scale + origin
 
-    def _index_map(self, offsets: tuple[float, ...]) -> tuple[Any, Any]:
-        """`(1/dx, index of the point 0)`: numbers per axis, which compilers fold, or vectors that vary."""
+    def _index_map(self, offsets: tuple[float, ...]) -> tuple[Tensor, Tensor]:
         with math.precision(64):
             scale = 1 / self.cells.dx
             origin = -self.bounds.lower * scale - wrap(np.asarray(offsets), _axes_dim(self.axes, False))
-        if scale.rank == origin.rank == 1 and scale.available and origin.available:
-            per_axis = [tuple(float(v.vector[axis]) for axis in self.axes) for v in (scale, origin)]
-            return per_axis[0], per_axis[1]
-        return math.to_float(scale), math.to_float(origin)
+        return math.to_float(origin), math.to_float(scale)
 
     def deposit(self, values: Tensor, points: Tensor, site: Site, boundary: Extrapolation) -> Tensor:
         """Values at points summed into the sites around them."""
@@ -557,7 +548,7 @@ class Grid(Sampling):
         if kept is None:
             kept = derive()
             made = cast("tuple[Any, ...]", kept) if isinstance(kept, tuple) else (kept,)
-            if all(entry.available for entry in made if isinstance(entry, Tensor)):
+            if all(tensor.available for tensor in made):
                 vars(self)[key] = kept
         return cast("Any", kept)
 
@@ -677,12 +668,6 @@ def _sources(boundary: Extrapolation, axis: str, size: int) -> list[tuple[int, T
         ]
         kept[axis, size] = layers if padded.shape.get_size(axis) == size + 2 else []
     return kept[axis, size]
-
-
-def _shifted(values: Tensor, factor: float, offset: float) -> Tensor:
-    if factor != 1:
-        values = values * factor
-    return values + offset if offset else values
 
 
 def _missing(have: tuple[bool, bool], want: tuple[bool, bool]) -> tuple[int, int]:

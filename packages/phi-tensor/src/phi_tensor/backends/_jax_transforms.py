@@ -101,15 +101,15 @@ def compile_flat(f: Flat, examples: Natives) -> Flat:
     """`f` compiled by XLA; captured arrays become hidden inputs.
 
     Compiled ahead of time: `jax.jit` would compile again where one array of a loop is committed to its device
-    (from DLPack, say) and the next is not.
+    (from DLPack, say) and the next is not. Within other transformations `jax.jit` takes its place.
     """
     g, captured, _ = closed(f, examples)
-    compiled = jax.jit(g).lower(*captured, *examples).compile()
-    if not captured:
-        return compiled
+    traceable = jax.jit(g)
+    compiled = traceable.lower(*captured, *examples).compile()
 
     def call(*natives: Native) -> Natives:
-        return compiled(*captured, *natives)
+        run = compiled if is_eager(natives) else traceable
+        return run(*captured, *natives)
 
     return call
 

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from phi_tensor._dtype import COMPLEX64, DType
+from phi_tensor._dtype import COMPLEX64, INT64, DType
 from phi_tensor._errors import Unsupported
 from phi_tensor.backends import _torch_compile as adapter
 from phi_tensor.backends import _torch_jit as jit
@@ -322,6 +322,7 @@ class TorchBackend(Backend):
     name = "torch"
     ops = _OPS
     supports = frozenset({"jit", "reverse", "forward", "float16"})
+    index_dtype = INT64
 
     def is_native(self, obj: object) -> bool:
         return isinstance(obj, torch.Tensor)
