@@ -380,7 +380,7 @@ def _inductor(traced: Traced) -> Callable[[list[Native]], Sequence[Native]]:
 
 def functional(traced: Traced) -> Callable[..., Any]:
     """The graph as a function without writing operations (which derivatives of the library contain)."""
-    return torch.func.functionalize(lambda *natives: traced.graph(*natives), remove="mutations_and_views")
+    return torch.func.functionalize(lambda *natives: traced.graph(*natives))
 
 
 def interpreted(traced: Traced) -> Callable[[list[Native]], Sequence[Native]]:
