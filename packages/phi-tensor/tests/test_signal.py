@@ -7,7 +7,19 @@ from scipy import fft as oracle
 import phi_tensor as math
 from phi_tensor import batch, channel, spatial, tensor, vec
 from phi_tensor.ops import _real_transforms
-from phi_tensor.ops._signal import dct, dst, fft, fftfreq, fourier_laplace, fourier_poisson, idct, idst, ifft
+from phi_tensor.ops._signal import (
+    dct,
+    dst,
+    fft,
+    fftfreq,
+    fourier_laplace,
+    fourier_poisson,
+    idct,
+    idst,
+    ifft,
+    irfft,
+    rfft,
+)
 from phi_tensor.testing import assert_close
 
 PAIRS = [(dct, oracle.dct), (dst, oracle.dst), (idct, oracle.idct), (idst, oracle.idst)]
@@ -59,6 +71,37 @@ def test_all_spatial_dims(sizes, backend, rng):
     np.testing.assert_allclose(fft(x).numpy(order), oracle.fftn(a), rtol=1e-10, atol=1e-11)
     assert_close(idst(dst(x)), x, atol=1e-12)
     assert_close(ifft(fft(x)).real, x, atol=1e-12)
+
+
+@pytest.mark.parametrize("sizes", [(5,), (4, 6), (4, 3, 5), (2, 3, 4, 5)])
+def test_real_values_need_half_of_the_frequencies(sizes, backend, rng):
+    a = rng.standard_normal(sizes)
+    names = ",".join("wxyz"[: len(sizes)])
+    x = tensor(a, spatial(names))
+    half = rfft(x, names)
+    np.testing.assert_allclose(half.numpy(names), np.fft.rfftn(a), rtol=1e-10, atol=1e-11)
+    assert half.dtype.kind is complex
+    assert irfft(half, names, sizes[-1]).dtype.kind is float
+    assert_close(irfft(half, names, sizes[-1]), x, atol=1e-12)
+    first = names[0]  # the listed order decides, not the order of storage
+    turned = ",".join(reversed(names.split(",")))
+    axes = tuple(range(len(sizes)))[::-1]
+    np.testing.assert_allclose(rfft(x, turned).numpy(names), np.fft.rfftn(a, axes=axes), atol=1e-11)
+    assert rfft(x, turned).shape.get_size(first) == sizes[0] // 2 + 1
+
+
+def test_half_transforms_tell_what_they_need(backend):
+    x = math.ones(spatial(x=4, y=4))
+    with pytest.raises(math.IncompatibleShapes, match="'x,y'"):
+        rfft(x, spatial)
+    with pytest.raises(math.IncompatibleShapes, match="List names"):
+        rfft(x, "x,z")
+    with pytest.raises(math.Unsupported, match="Use `fft`"):
+        rfft(x * 1j, "x")
+    with pytest.raises(math.IncompatibleShapes, match="more than one"):
+        irfft(x.x[:1], "x")
+    with pytest.raises(math.IncompatibleShapes, match="at least one"):
+        irfft(x, "x", 0)
 
 
 def test_parts_and_constants(backend, rng):

@@ -190,7 +190,19 @@ from phi_tensor.ops._reductions import (
     sum_ as _sum,
 )
 from phi_tensor.ops._scatter import scatter
-from phi_tensor.ops._signal import dct, dst, fft, fftfreq, fourier_laplace, fourier_poisson, idct, idst, ifft
+from phi_tensor.ops._signal import (
+    dct,
+    dst,
+    fft,
+    fftfreq,
+    fourier_laplace,
+    fourier_poisson,
+    idct,
+    idst,
+    ifft,
+    irfft,
+    rfft,
+)
 from phi_tensor.ops._structure import (
     concat,
     expand,
@@ -396,6 +408,8 @@ __all__ = [
     "idct",
     "idst",
     "ifft",
+    "irfft",
+    "rfft",
     # transformations and loops
     "jit_compile",
     "gradient",

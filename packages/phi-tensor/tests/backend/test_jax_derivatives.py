@@ -44,7 +44,7 @@ def smooth(x: Any) -> tuple[Any]:
 
 
 def round_trip(x: Any) -> tuple[Any]:
-    return (OPS["irfft"](OPS["rfft"](x, 0) ** 2, 3, 0),)
+    return (OPS["irfft"](OPS["rfft"](x, (0,)) ** 2, 3, (0,)),)
 
 
 def ruled(x: Any) -> tuple[Any]:

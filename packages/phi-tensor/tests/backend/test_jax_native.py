@@ -203,8 +203,8 @@ def test_fft_rows_agree_with_numpy() -> None:
     block = RNG.normal(size=(2, 3, 4, 5)) + 0j
     agrees(OPS["fft"](native(block), (0, 1, 2, 3)), np.fft.fftn(block))
     agrees(OPS["ifft"](native(block), (2,)), np.fft.ifft(block, axis=2))
-    agrees(OPS["rfft"](native(REAL), 0), np.fft.rfft(REAL, axis=0))
-    agrees(OPS["irfft"](native(COMPLEX), 5, 0), np.fft.irfft(COMPLEX, 5, 0))
+    agrees(OPS["rfft"](native(REAL), (0,)), np.fft.rfft(REAL, axis=0))
+    agrees(OPS["irfft"](native(COMPLEX), 5, (0,)), np.fft.irfft(COMPLEX, 5, 0))
     assert OPS["fft"](native(COMPLEX.astype(np.complex64)), (1,)).dtype == np.complex64
 
 

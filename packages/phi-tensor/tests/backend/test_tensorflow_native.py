@@ -183,9 +183,9 @@ CASES: list[tuple[str, tuple[Any, ...], Any]] = [
         (COMPLEX.reshape(1, 2, 2, 3, 1), (0, 1, 3, 4)),
         np.fft.fftn(COMPLEX.reshape(1, 2, 2, 3, 1), axes=(0, 1, 3, 4)),
     ),
-    ("rfft", (SIGNED, 0), np.fft.rfft(SIGNED, axis=0)),
-    ("irfft", (COMPLEX, 5, 1), np.fft.irfft(COMPLEX[:, :3], 5, axis=1)),
-    ("irfft", (COMPLEX, 4, 0), np.fft.irfft(COMPLEX, 4, axis=0)),
+    ("rfft", (SIGNED, (0,)), np.fft.rfft(SIGNED, axis=0)),
+    ("irfft", (COMPLEX, 5, (1,)), np.fft.irfft(COMPLEX[:, :3], 5, axis=1)),
+    ("irfft", (COMPLEX, 4, (0,)), np.fft.irfft(COMPLEX, 4, axis=0)),
     ("sort", (INTS, 1), np.sort(INTS, 1)),
     ("sort", (SIGNED, 0), np.sort(SIGNED, 0)),
     ("argsort", (np.array([1, 0, 1, 0, 1]), 0), np.array([1, 3, 0, 2, 4])),
@@ -359,7 +359,7 @@ def with_rule(x: Any, y: Any) -> tuple[Any, ...]:
 
 
 def round_trip(x: Any, y: Any) -> tuple[Any, ...]:
-    return (O["irfft"](O["rfft"](x * x * y, 0), 5, 0) * x,)
+    return (O["irfft"](O["rfft"](x * x * y, (0,)), 5, (0,)) * x,)
 
 
 def unrolled(x: Any, y: Any) -> tuple[Any, ...]:

@@ -181,8 +181,8 @@ def test_products_and_transforms_equal_numpy():
         check(ops["matmul"](t(np.stack([x, x])), t(x.T.copy())), np.stack([x, x]) @ x.T)
     check(ops["fft"](t(Z), (0, 1)), np.fft.fftn(Z), 1e-11)
     check(ops["ifft"](t(Z), (1,)), np.fft.ifft(Z), 1e-11)
-    check(ops["rfft"](t(F), 1), np.fft.rfft(F), 1e-11)
-    check(ops["irfft"](t(np.fft.rfft(F[:, :3])), 3, 1), F[:, :3], 1e-11)
+    check(ops["rfft"](t(F), (1,)), np.fft.rfft(F), 1e-11)
+    check(ops["irfft"](t(np.fft.rfft(F[:, :3])), 3, (1,)), F[:, :3], 1e-11)
 
 
 def test_cast_and_full():
@@ -286,8 +286,8 @@ def custom_in_loop(x, w):
 
 def spectral(x, w):
     z = B.ops["fft"](torch.complex(x, w), (0,)) ** 2
-    half = B.ops["rfft"](x * w, 0)
-    return B.ops["ifft"](z, (0,)).real, B.ops["irfft"](half * half, 4, 0)
+    half = B.ops["rfft"](x * w, (0,))
+    return B.ops["ifft"](z, (0,)).real, B.ops["irfft"](half * half, 4, (0,))
 
 
 FUNCTIONS = [polynomial, looped, nested_loops, bounded, customised, custom_in_loop, spectral]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial, reduce
+from functools import reduce
 from operator import add
 from typing import Any, cast
 
@@ -34,10 +34,10 @@ def solve_poisson(right: Tensor, ends: Mapping[str, Ends], dx: Tensor) -> Tensor
     for forward, _ in others.values():
         spectrum = forward(spectrum)
     if fourier:
-        spectrum = math.fft(spectrum, fourier)
+        spectrum = math.rfft(spectrum, fourier)
     spectrum = spectrum * _inverse_eigenvalues(right, ends, dx, fourier)
     if fourier:
-        spectrum = math.real(math.ifft(spectrum, fourier))
+        spectrum = math.irfft(spectrum, fourier, _size(right, fourier[-1]))
     for _, backward in others.values():
         spectrum = backward(spectrum)
     return spectrum
@@ -45,7 +45,7 @@ def solve_poisson(right: Tensor, ends: Mapping[str, Ends], dx: Tensor) -> Tensor
 
 PERIODIC: Ends = ("periodic", "periodic")
 LONGEST_PRODUCT = 64
-"""Periodic axes with more cells take a complex fast transform, shorter ones a product with real modes."""
+"""Periodic axes with more cells take a fast Fourier transform, shorter ones a product with real modes."""
 
 Transform = Callable[[Tensor], Tensor]
 
@@ -78,8 +78,9 @@ def _inverse_eigenvalues(
 ) -> Tensor:
     """1/λ of each mode `(axes…)`, 0 for the constant one."""
     values = {
-        axis: (_fourier_eigenvalues if axis in fourier else partial(eigenvalues, pair), _size(right, axis))
+        axis: _fourier_eigenvalues(n, axis == fourier[-1]) if axis in fourier else eigenvalues(pair, n)
         for axis, pair in ends.items()
+        for n in [_size(right, axis)]
     }
     if not dx.available or dx.rank != 1:
         return _inverse(values, dx)
@@ -89,22 +90,19 @@ def _inverse_eigenvalues(
     return _kept(key, lambda: _constant(_exact_inverse(values, spacing), right.backend))
 
 
-Eigenvalues = Mapping[str, tuple[Callable[[int], Floats], int]]
-
-
-def _exact_inverse(values: Eigenvalues, spacing: tuple[float, ...]) -> Tensor:
+def _exact_inverse(values: Mapping[str, Floats], spacing: tuple[float, ...]) -> Tensor:
     with math.precision(64):
         return _inverse(values, math.stack(dict(zip(values, spacing, strict=True)), channel("vector")))
 
 
-def _inverse(values: Eigenvalues, dx: Tensor) -> Tensor:
-    terms = [wrap(of(n), spatial(axis)) / dx.vector[axis] ** 2 for axis, (of, n) in values.items()]
+def _inverse(values: Mapping[str, Floats], dx: Tensor) -> Tensor:
+    terms = [wrap(of_modes, spatial(axis)) / dx.vector[axis] ** 2 for axis, of_modes in values.items()]
     return math.safe_div(1.0, reduce(add, terms))
 
 
-def _fourier_eigenvalues(n: int) -> Floats:
-    """In the order of `fft`."""
-    return -4 * np.sin(np.pi * np.arange(n) / n) ** 2
+def _fourier_eigenvalues(n: int, halved: bool) -> Floats:
+    """In the order of `fft`, or of `rfft` along the halved axis."""
+    return -4 * np.sin(np.pi * np.arange(n // 2 + 1 if halved else n) / n) ** 2
 
 
 def _constant(values: Tensor, backend: Backend) -> Tensor:

@@ -256,8 +256,18 @@ def _fft_by(transform: Callable[..., Any]) -> Callable[[Native, Any], Native]:
     return lambda x, axes: compiled(x, tuple(axes))
 
 
-_rfft = _fast1(lambda x, axis: jnp.fft.rfft(x, axis=axis))
-_irfft = _fast12(lambda x, n, axis: jnp.fft.irfft(x, n, axis=axis))
+_fft, _ifft = _fft_by(jnp.fft.fftn), _fft_by(jnp.fft.ifftn)
+
+
+@_fast1
+def _rfft(x: Native, axes: tuple[int, ...]) -> Native:
+    return _fft(jnp.fft.rfftn(x, axes=axes[-3:]), axes[:-3])
+
+
+@_fast12
+def _irfft(x: Native, n: int, axes: tuple[int, ...]) -> Native:
+    sizes = (*(x.shape[axis] for axis in axes[-3:-1]), n)
+    return jnp.fft.irfftn(_ifft(x, axes[:-3]), sizes, axes[-3:])
 
 
 def _arange(start: int, stop: int, step: int, dtype: DType, device: ComputeDevice | None = None) -> Native:
@@ -291,8 +301,9 @@ OPS: dict[str, Callable[..., Any]] = {
     "pad_constant": lambda x, widths, value: _pad(x, tuple(widths), value),
     "scatter_add": _scatter_add,
     "matmul": _matmul,
-    "fft": _fft_by(jnp.fft.fftn),
-    "ifft": _fft_by(jnp.fft.ifftn),
+    "fft": _fft,
+    "ifft": _ifft,
+    "complex": lax.complex,
     "rfft": _rfft,
     "irfft": _irfft,
     "arange": _arange,

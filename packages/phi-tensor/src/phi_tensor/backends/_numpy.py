@@ -132,6 +132,12 @@ def _arange(start: float, stop: float, step: float, dtype: DType, device: Any = 
     return np.arange(start, stop, step, dtype=dtype.numpy)
 
 
+def _complex(real: Native, imag: Native) -> Native:
+    result = np.empty(np.broadcast_shapes(real.shape, imag.shape), np.result_type(real, imag, np.complex64))
+    result.real, result.imag = real, imag
+    return result
+
+
 _OPS: dict[str, Callable[..., Any]] = {
     **{
         name: getattr(np, name)
@@ -193,8 +199,9 @@ _OPS: dict[str, Callable[..., Any]] = {
     "matmul": np.matmul,
     "fft": lambda x, axes: np.fft.fftn(x, axes=axes),
     "ifft": lambda x, axes: np.fft.ifftn(x, axes=axes),
-    "rfft": lambda x, axis: np.fft.rfft(x, axis=axis),
-    "irfft": lambda x, n, axis: np.fft.irfft(x, n, axis),
+    "complex": _complex,
+    "rfft": lambda x, axes: np.fft.rfftn(x, axes=axes),
+    "irfft": lambda x, n, axes: np.fft.irfftn(x, (*(x.shape[a] for a in axes[:-1]), n), axes),
     "dct": _real_transform("dct"),
     "dst": _real_transform("dst"),
     "arange": _arange,

@@ -199,13 +199,23 @@ def _complex_transform(by_rank: Sequence[Op]) -> Op:
     return apply
 
 
-def _rfft(x: Native, axis: int) -> Native:
-    size = x.shape[axis]
-    return _with_last(x, (axis,), lambda y: spectral.rfft(y, ints((size,)), Tcomplex=_COMPLEX_OF[y.dtype]))
+_fft = _complex_transform((spectral.fft, spectral.fft2d, spectral.fft3d))
+_ifft = _complex_transform((spectral.ifft, spectral.ifft2d, spectral.ifft3d))
 
 
-def _irfft(x: Native, n: int, axis: int) -> Native:
-    return _with_last(x, (axis,), lambda y: spectral.irfft(y, ints((n,)), Treal=REAL_OF[y.dtype]))
+def _rfft(x: Native, axes: tuple[int, ...]) -> Native:
+    """Only the last axis by TensorFlow's real transform.
+
+    That over two axes has a gradient by products with matrices, inexact in 32 bit, and over three none.
+    """
+    last, size = axes[-1], x.shape[axes[-1]]
+    half = _with_last(x, (last,), lambda y: spectral.rfft(y, ints((size,)), Tcomplex=_COMPLEX_OF[y.dtype]))
+    return _fft(half, axes[:-1])
+
+
+def _irfft(x: Native, n: int, axes: tuple[int, ...]) -> Native:
+    half = _ifft(x, axes[:-1])
+    return _with_last(half, axes[-1:], lambda y: spectral.irfft(y, ints((n,)), Treal=REAL_OF[y.dtype]))
 
 
 def _cast(x: Native, dtype: DType) -> Native:
@@ -237,8 +247,9 @@ OPS: dict[str, Op] = {
     "pad_constant": _pad_constant,
     "scatter_add": _scatter_add,
     "matmul": _matmul,
-    "fft": _complex_transform((spectral.fft, spectral.fft2d, spectral.fft3d)),
-    "ifft": _complex_transform((spectral.ifft, spectral.ifft2d, spectral.ifft3d)),
+    "fft": _fft,
+    "ifft": _ifft,
+    "complex": tf.complex,
     "rfft": _rfft,
     "irfft": _irfft,
     "arange": _arange,

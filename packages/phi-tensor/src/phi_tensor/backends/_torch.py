@@ -167,12 +167,16 @@ def _ifft(x: Native, axes: tuple[int, ...]) -> Native:
     return torch.fft.ifftn(x, dim=axes) if axes else x
 
 
-def _rfft(x: Native, axis: int) -> Native:
-    return torch.fft.rfft(x, dim=axis)
+def _complex(real: Native, imag: Native) -> Native:
+    return torch.view_as_complex(torch.stack((real, imag), -1))  # unlike `torch.complex`, Inductor fuses it
 
 
-def _irfft(x: Native, n: int, axis: int) -> Native:
-    return torch.fft.irfft(x, n, dim=axis)
+def _rfft(x: Native, axes: tuple[int, ...]) -> Native:
+    return torch.fft.rfftn(x, dim=axes)
+
+
+def _irfft(x: Native, n: int, axes: tuple[int, ...]) -> Native:
+    return torch.fft.irfftn(x, (*(x.shape[axis] for axis in axes[:-1]), n), axes)
 
 
 def _arange(
@@ -286,6 +290,7 @@ _OPS: dict[str, Callable[..., Any]] = {
     "scatter_add": _scatter_add,
     "fft": _fft,
     "ifft": _ifft,
+    "complex": _complex,
     "rfft": _rfft,
     "irfft": _irfft,
     "arange": _arange,

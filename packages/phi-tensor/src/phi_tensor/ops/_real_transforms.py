@@ -18,6 +18,9 @@ from phi_tensor.backends._backend import Backend, ComputeDevice, Native
 Along = Callable[[Native], Native]
 """Function of an array that keeps its shape."""
 Matrix = npt.NDArray[np.float64]
+Factors = npt.NDArray[np.float64]
+"""One number for all entries along an axis, or one for each."""
+ONE: Factors = np.ones(())
 
 
 class Transform(NamedTuple):
@@ -27,13 +30,13 @@ class Transform(NamedTuple):
         matrix: n → M.
         inverse: Key of the transform that is M⁻¹ up to a factor.
         period: n → p, where M⁻¹ = inverse / p.
-        by_fft: Makes the function by FFT for `(backend, axis, rank, n, dtype)`.
+        by_fft: `(axis, inner, outer)` → function x ↦ outer · M (inner · x) by FFT.
     """
 
     matrix: Callable[[int], Matrix]
     inverse: tuple[str, int]
     period: Callable[[int], int]
-    by_fft: Callable[[Axis], Along]
+    by_fft: Callable[[Axis, Factors, Factors], Along]
 
 
 class Axis:
@@ -55,18 +58,18 @@ class Axis:
         """Parts one after the other."""
         return self.ops["concat"](list(parts), self.axis)
 
-    def scale(self, values: npt.NDArray[Any]) -> Along:
-        """Function that multiplies the entries by real or complex factors."""
-        kind = (
-            self.dtype.numpy if values.dtype.kind != "c" else np.result_type(self.dtype.numpy, np.complex64)
-        )
-        sizes = [-1 if a == self.axis else 1 for a in range(self.axis, self.rank)]
-        factors, multiply = constant(self.backend, values.astype(kind).reshape(sizes)), self.ops["multiply"]
+    def scale(self, values: Factors) -> Along:
+        """Function that multiplies the entries by factors."""
+        if np.all(values == 1):
+            return lambda x: x
+        sizes = [-1 if a == self.axis else 1 for a in range(self.axis, self.rank)] if values.ndim else []
+        factors = constant(self.backend, values.astype(self.dtype.numpy).reshape(sizes))
+        multiply = self.ops["multiply"]
         return lambda x: multiply(x, factors(x))
 
     def rfft(self, x: Native) -> Native:
         """FFT of real values."""
-        return self.ops["rfft"](x, self.axis)
+        return self.ops["rfft"](x, (self.axis,))
 
 
 def constant(backend: Backend, array: npt.NDArray[Any]) -> Along:
@@ -85,44 +88,56 @@ def constant(backend: Backend, array: npt.NDArray[Any]) -> Along:
     return on_device_of
 
 
-# --- by FFT
+# --- by FFT: functions of the axis, of what the values and of what the results are multiplied by
 
 
-def _dct2(a: Axis) -> Along:
+def _dct2(a: Axis, inner: Factors, outer: Factors) -> Along:
     """Makhoul 1980: values at even, then reversed at odd places, have the spectrum V; y = 2 Re(wV)."""
     n = a.n
-    twiddle = a.scale(2 * np.exp(-0.5j * np.pi * np.arange(n // 2 + 1) / n))
+    half = n // 2 + 1
+    top = slice(1, (n + 1) // 2)  # frequencies that are there twice
+    angle = 0.5 * np.pi * np.arange(half) / n
+    weigh, outer = a.scale(inner), outer * np.ones(n)
+    cosine, sine = 2 * np.cos(angle), 2 * np.sin(angle)
+    cosine_low, sine_low = a.scale(cosine * outer[:half]), a.scale(sine * outer[:half])
+    mirrored = outer[::-1][: len(angle[top])]
+    cosine_high, sine_high = a.scale(cosine[top] * mirrored), a.scale(sine[top] * mirrored)
+    add, subtract = a.ops["add"], a.ops["subtract"]
 
     def transform(x: Native) -> Native:
+        x = weigh(x)
         v = a.concat(a.part(x, None, None, 2), a.flip(a.part(x, 1, None, 2))) if n > 1 else x
-        z = twiddle(a.rfft(v))
-        low = a.ops["real"](z)
-        high = a.ops["negative"](a.ops["imag"](a.part(z, 1, (n + 1) // 2)))
-        return a.concat(low, a.flip(high)) if n > 2 else low
+        z = a.rfft(v)
+        real, imaginary = a.ops["real"](z), a.ops["imag"](z)
+        low = add(cosine_low(real), sine_low(imaginary))
+        if n <= 2:
+            return low
+        real, imaginary = a.part(real, top.start, top.stop), a.part(imaginary, top.start, top.stop)
+        return a.concat(low, a.flip(subtract(sine_high(real), cosine_high(imaginary))))
 
     return transform
 
 
-def _dct3(a: Axis) -> Along:
+def _dct3(a: Axis, inner: Factors, outer: Factors) -> Along:
     """2n times the inverse of `_dct2`."""
     n = a.n
     half = n // 2 + 1
-    factors = n * np.exp(0.5j * np.pi * np.arange(half) / n)
-    real, imaginary = a.scale(factors), a.scale(-1j * factors)
+    angle = 0.5 * np.pi * np.arange(half) / n
+    weigh, inner = a.scale(outer), inner * np.ones(n)
+    low, high = n * inner[:half], n * np.concatenate([np.zeros(1), inner[: n - half : -1]])
+    cosine_low, sine_low = a.scale(np.cos(angle) * low), a.scale(np.sin(angle) * low)
+    cosine_high, sine_high = a.scale(np.cos(angle) * high), a.scale(np.sin(angle) * high)
+    add, subtract = a.ops["add"], a.ops["subtract"]
 
     def transform(y: Native) -> Native:
-        low = a.part(y, 0, half)
-        first = a.part(y, 0, 1)
-        high = a.concat(a.ops["multiply"](first, 0), a.flip(a.part(y, n - half + 1, None)))
-        z = a.ops["add"](real(_complex(a, low)), imaginary(_complex(a, high)))
-        v = a.ops["irfft"](z, n, a.axis)
-        return _interleaved(a, a.part(v, 0, (n + 1) // 2), a.flip(a.part(v, (n + 1) // 2, None)))
+        first = a.part(y, 0, half)
+        last = a.concat(a.part(y, 0, 1), a.flip(a.part(y, n - half + 1, None)))  # its first entry counts 0
+        real = add(cosine_low(first), sine_high(last))
+        imaginary = subtract(sine_low(first), cosine_high(last))
+        v = a.ops["irfft"](a.ops["complex"](real, imaginary), n, (a.axis,))
+        return weigh(_interleaved(a, a.part(v, 0, (n + 1) // 2), a.flip(a.part(v, (n + 1) // 2, None))))
 
     return transform
-
-
-def _complex(a: Axis, x: Native) -> Native:
-    return a.ops["cast"](x, DType.of(np.result_type(a.dtype.numpy, np.complex64)))
 
 
 def _interleaved(a: Axis, even: Native, odd: Native) -> Native:
@@ -133,42 +148,57 @@ def _interleaved(a: Axis, even: Native, odd: Native) -> Native:
     return a.concat(joined, last) if n % 2 else joined
 
 
-def _dct1(a: Axis) -> Along:
-    n = a.n
-    return lambda x: a.ops["real"](a.rfft(a.concat(x, a.flip(a.part(x, 1, n - 1)))))
-
-
-def _dst1(a: Axis) -> Along:
-    n = a.n
+def _dct1(a: Axis, inner: Factors, outer: Factors) -> Along:
+    n, before, after = a.n, a.scale(inner), a.scale(outer)
 
     def transform(x: Native) -> Native:
-        zero = a.ops["multiply"](a.part(x, 0, 1), 0)
-        odd = a.concat(zero, x, zero, a.ops["negative"](a.flip(x)))
-        return a.ops["negative"](a.ops["imag"](a.part(a.rfft(odd), 1, n + 1)))
+        x = before(x)
+        return after(a.ops["real"](a.rfft(a.concat(x, a.flip(a.part(x, 1, n - 1))))))
 
     return transform
 
 
-def _dct4(a: Axis) -> Along:
+def _dst1(a: Axis, inner: Factors, outer: Factors) -> Along:
+    n, before, after = a.n, a.scale(inner), a.scale(-outer)
+
+    def transform(x: Native) -> Native:
+        x = before(x)
+        zero = a.ops["multiply"](a.part(x, 0, 1), 0)
+        odd = a.concat(zero, x, zero, a.ops["negative"](a.flip(x)))
+        return after(a.ops["imag"](a.part(a.rfft(odd), 1, n + 1)))
+
+    return transform
+
+
+def _dct4(a: Axis, inner: Factors, outer: Factors) -> Along:
     """The odd entries of the type II transform of twice as many values, the second half of which is 0."""
-    n = a.n
-    double = _dct2(Axis(a.backend, a.axis, a.rank, 2 * n, a.dtype))
-    return lambda x: a.part(double(a.concat(x, a.ops["multiply"](x, 0))), 1, None, 2)
+    double = Axis(a.backend, a.axis, a.rank, 2 * a.n, a.dtype)
+    before, transform = a.scale(inner), _dct2(double, ONE, np.repeat(outer * np.ones(a.n), 2))
+
+    def odd_entries(x: Native) -> Native:
+        x = before(x)
+        return a.part(transform(a.concat(x, a.ops["multiply"](x, 0))), 1, None, 2)
+
+    return odd_entries
 
 
-def _dst2(a: Axis) -> Along:
-    cosine, alternate = _dct2(a), a.scale((-1.0) ** np.arange(a.n))
-    return lambda x: a.flip(cosine(alternate(x)))
+def _dst2(a: Axis, inner: Factors, outer: Factors) -> Along:
+    cosine = _dct2(a, inner * _alternating(a.n), (outer * np.ones(a.n))[::-1])
+    return lambda x: a.flip(cosine(x))
 
 
-def _dst3(a: Axis) -> Along:
-    cosine, alternate = _dct3(a), a.scale((-1.0) ** np.arange(a.n))
-    return lambda x: alternate(cosine(a.flip(x)))
+def _dst3(a: Axis, inner: Factors, outer: Factors) -> Along:
+    cosine = _dct3(a, (inner * np.ones(a.n))[::-1], outer * _alternating(a.n))
+    return lambda x: cosine(a.flip(x))
 
 
-def _dst4(a: Axis) -> Along:
-    cosine, alternate = _dct4(a), a.scale((-1.0) ** np.arange(a.n))
-    return lambda x: alternate(cosine(a.flip(x)))
+def _dst4(a: Axis, inner: Factors, outer: Factors) -> Along:
+    cosine = _dct4(a, inner * _alternating(a.n), (outer * np.ones(a.n))[::-1])
+    return lambda x: a.flip(cosine(x))
+
+
+def _alternating(n: int) -> Factors:
+    return (-1.0) ** np.arange(n)
 
 
 # --- matrices; k counts rows, j columns

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -27,6 +28,7 @@ from phi_tensor.ops._dtype_rules import result_types
 from phi_tensor.ops._elementwise import safe_div
 from phi_tensor.ops._products import squared_norm
 from phi_tensor.ops._real_transforms import (
+    ONE,
     TRANSFORMS,
     Along,
     Axis,
@@ -58,6 +60,37 @@ def ifft(k: Any, dims: Any = spatial) -> Any:
     (0.0, 2.0) along (x:s=2) float32
     """
     return _transformed(table.IFFT, k, dims)
+
+
+def rfft(x: Any, dims: str | Sequence[str]) -> Any:
+    """Discrete Fourier transform of real values without the entries that are conjugates of others; complex.
+
+    Along the last of `dims`, n // 2 + 1 frequencies remain of n, 0 and the positive ones.
+
+    Args:
+        x: Real values, or a tree of them.
+        dims: Along which dims; the order tells which one is halved.
+
+    >>> import phi_tensor as math
+    >>> rfft(math.ones(math.spatial(x=4)), "x").real
+    (4.0, 0.0, 0.0) along (x:s=3) float32
+    """
+    return _transformed(table.RFFT, x, dims)
+
+
+def irfft(k: Any, dims: str | Sequence[str], size: int | None = None) -> Any:
+    """Inverse of `rfft`; real.
+
+    Args:
+        k: Frequencies, or a tree of them; imaginary parts where real values have none are ignored.
+        dims: Along which dims, as for `rfft`.
+        size: Number of values along the last of `dims`; default: the even one, twice that of `k` less 2.
+
+    >>> import phi_tensor as math
+    >>> irfft(rfft(math.wrap([0.0, 2.0, 4.0], math.spatial("x")), "x"), "x", 3)
+    (0.0, 2.0, 4.0) along (x:s=3) float32
+    """
+    return _transformed(table.IRFFT, k, dims, size=size)
 
 
 def fftfreq(resolution: Shape, dx: Any = 1, dtype: DTypeLike | None = None) -> Tensor:
@@ -159,9 +192,22 @@ def _transformed(row: Row, x: Any, dims: Any, **settings: Any) -> Any:
         return tree_map(lambda leaf: _transformed(row, leaf, dims, **settings), x)
     value = as_tensor(x)
     names = value.shape.selected_names(dims)
+    if row in (table.RFFT, table.IRFFT):
+        _check_listed(row, value, dims, names)
     if not names and isinstance(dims, str):
         raise IncompatibleShapes(f"`{row.name}` found none of the dims {dims!r} in {value.shape}.")
     return row(value, names=names, **settings)
+
+
+def _check_listed(row: Row, value: Tensor, dims: Any, names: tuple[str, ...]) -> None:
+    """Raise unless `dims` tells which of `names` is the last one, and all are there."""
+    listed = dims.split(",") if isinstance(dims, str) else dims
+    expected = len(cast("list[Any]", listed)) if isinstance(listed, (tuple, list)) else 1
+    if not names or len(names) != expected:
+        raise IncompatibleShapes(
+            f"`{row.name}` halves the last of `dims`. List names of {value.shape}, as 'x,y', "
+            f"instead of {dims!r}."
+        )
 
 
 # --- plans
@@ -178,6 +224,56 @@ def fft_rule(row: Row, layout: Layout, names: tuple[str, ...]) -> PlanCall:
     result, prepare = _stored(row, layout, names)
     function, axes = layout.backend.ops[row.name], tuple(result.axes[name] for name in names)
     return _plan(result, [prepare, (lambda x: function(x, axes)) if axes else None])
+
+
+@rule("rfft")
+def rfft_rule(row: Row, layout: Layout, names: tuple[str, ...]) -> PlanCall:
+    """Plan of a Fourier transform of real values."""
+    if layout.dtype.kind is complex:
+        raise Unsupported(f"`rfft` transforms real values, but found {layout.dtype}. Use `fft`.")
+    return _half_transform(row, layout, names, lambda n: n // 2 + 1)
+
+
+@rule("irfft")
+def irfft_rule(row: Row, layout: Layout, names: tuple[str, ...], size: int | None) -> PlanCall:
+    """Plan of the inverse of a Fourier transform of real values."""
+    if size is not None and size < 1:
+        raise IncompatibleShapes(f"`irfft` gives at least one value, but `size` is {size}.")
+    return _half_transform(row, layout, names, lambda n: 2 * n - 2 if size is None else size, size=size)
+
+
+def _half_transform(
+    row: Row, layout: Layout, names: tuple[str, ...], result_size: Callable[[int], int], **settings: Any
+) -> PlanCall:
+    if isinstance(layout, Parts):
+        if layout.dim.name in names:
+            return on_block(row, layout, names=names, **settings)
+        plan = partial(_half_transform, row, names=names, result_size=result_size, **settings)
+        return each_part(layout, [plan(part) for part in layout.parts])
+    assert isinstance(layout, Dense)
+    source, prepare = _stored(row, layout, names)
+    halved = source.shape.get_dim(names[-1])
+    n = result_size(cast("int", halved.size))
+    if n < 1:
+        raise IncompatibleShapes(
+            f"`{row.name}` needs more than one entry along `{halved.name}`, or the number of values: "
+            f"`irfft(k, dims, size)`."
+        )
+    new = {halved.name: halved.with_size(n)}
+    shape = Shape.of(tuple(new.get(dim.name, dim) for dim in source.shape.dims))
+    stored = tuple(new.get(dim.name, dim) for dim in source.stored)
+    result = Dense.of(stored, shape, _counterpart(source.dtype), source.backend)
+    function, axes = source.backend.ops[row.name], tuple(source.axes[name] for name in names)
+    if row.name == "rfft":
+        return _plan(result, [prepare, lambda x: function(x, axes)])
+    return _plan(result, [prepare, lambda x: function(x, n, axes)])
+
+
+def _counterpart(dtype: DType) -> DType:
+    """The complex type of a real one, or the other way round."""
+    if dtype.kind is complex:
+        return DType.of(np.empty(0, dtype.numpy).real.dtype)
+    return DType.of(np.result_type(dtype.numpy, np.complex64))
 
 
 @rule("real_transform")
@@ -230,14 +326,13 @@ def _along(
         return _product(layout, axis, matrix_of(key, n, inverse, orthonormal))
     along = Axis(layout.backend, axis, len(layout.stored), n, layout.dtype)
     used = TRANSFORMS[key].inverse if inverse else key
-    transform = TRANSFORMS[used].by_fft(along) if native is None else _by_library(native, used[1], axis)
+    inner, outer = ONE, ONE / TRANSFORMS[key].period(n) if inverse else ONE
     if orthonormal:
-        inner, outer = (along.scale(weights) for weights in orthonormal_weights(used, n))
-        return lambda x: outer(transform(inner(x)))
-    if not inverse:
-        return transform
-    factor, multiply = 1 / TRANSFORMS[key].period(n), layout.backend.ops["multiply"]
-    return lambda x: multiply(transform(x), factor)
+        inner, outer = orthonormal_weights(used, n)
+    if native is None:
+        return TRANSFORMS[used].by_fft(along, inner, outer)
+    transform, before, after = _by_library(native, used[1], axis), along.scale(inner), along.scale(outer)
+    return lambda x: after(transform(before(x)))
 
 
 def _by_library(function: Callable[..., Native], kind: int, axis: int) -> Along:
