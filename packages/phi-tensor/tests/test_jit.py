@@ -3,6 +3,7 @@ import pytest
 
 import phi_tensor as math
 from phi_tensor import batch, channel, instance, spatial, tensor, vec, wrap
+from phi_tensor.layouts._layout import Stacked
 from phi_tensor.testing import assert_close
 
 pytestmark = pytest.mark.compiled
@@ -54,6 +55,21 @@ def test_vectors_trace_once_however_they_are_stored(compiler):
     s = step(math.stack({"x": s["x"], "y": s["y"]}, channel("vector")))
     assert len(runs) == 1
     assert_close(s.x[0], vec(x=3.0, y=6.0))
+
+
+@pytest.mark.parametrize("order", ["p,vector", "vector,p"])
+def test_vectors_of_few_components_return_as_separate_arrays(order, compiler):
+    double, runs = counted(lambda v: 2 * v)
+    dims = {"p": instance(p=4), "vector": channel(vector="x,y,z")}
+    sizes = [4 if name == "p" else 3 for name in order.split(",")]
+    dense = tensor(np.arange(12.0).reshape(sizes), *(dims[name] for name in order.split(",")))
+    after = double(dense)
+    assert_close(after, 2 * dense)
+    assert isinstance(after.layout, Stacked)
+    assert_close(double(after), 4 * dense)
+    long = math.zeros(instance(p=4), channel(vector="a,b,c,d,e"))
+    assert not isinstance(double(long).layout, Stacked)
+    assert len(runs) == 2
 
 
 def test_other_values_never_retrace(compiler):

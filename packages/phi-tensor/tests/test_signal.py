@@ -90,6 +90,14 @@ def test_real_values_need_half_of_the_frequencies(sizes, backend, rng):
     assert rfft(x, turned).shape.get_size(first) == sizes[0] // 2 + 1
 
 
+def test_native_complex_numbers_keep_infinities(backend):
+    ops = math.default_backend().ops
+    real, imaginary = (math.tensor(v, spatial("x")).native("x") for v in ([1.0, np.inf], [np.inf, -2.0]))
+    found = math.default_backend().to_numpy(ops["complex"](real, imaginary))
+    np.testing.assert_array_equal(found.real, [1, np.inf])
+    np.testing.assert_array_equal(found.imag, [np.inf, -2])
+
+
 def test_half_transforms_tell_what_they_need(backend):
     x = math.ones(spatial(x=4, y=4))
     with pytest.raises(math.IncompatibleShapes, match="'x,y'"):

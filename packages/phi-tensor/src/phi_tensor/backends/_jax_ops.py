@@ -280,6 +280,7 @@ _permute = _fast1(lax.transpose)
 _broadcast_to = _fast1(jnp.broadcast_to)
 _concat = _fast1(lambda arrays, axis: lax.concatenate(arrays, axis))
 _stack = _fast1(lambda arrays, axis: jnp.stack(arrays, axis))
+_unstack = _fast1(lambda x, axis: jnp.unstack(x, axis=axis))
 _roll = _fast12(jnp.roll)
 
 OPS: dict[str, Callable[..., Any]] = {
@@ -294,6 +295,7 @@ OPS: dict[str, Callable[..., Any]] = {
     "broadcast_to": lambda x, shape: _broadcast_to(x, tuple(shape)),
     "concat": _concat,
     "stack": _stack,
+    "unstack": _unstack,
     "flip": _flip,
     "getitem": _getitem,
     "roll": _roll,

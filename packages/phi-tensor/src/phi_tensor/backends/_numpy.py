@@ -190,6 +190,7 @@ _OPS: dict[str, Callable[..., Any]] = {
     "broadcast_to": np.broadcast_to,
     "concat": np.concatenate,
     "stack": np.stack,
+    "unstack": lambda x, axis: tuple(np.moveaxis(x, axis, 0)),
     "flip": np.flip,
     "getitem": lambda x, index: x[index],
     "roll": np.roll,

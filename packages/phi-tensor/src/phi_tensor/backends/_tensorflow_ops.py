@@ -240,6 +240,7 @@ OPS: dict[str, Op] = {
     "broadcast_to": _broadcast_to,
     "concat": _concat,
     "stack": _stack,
+    "unstack": lambda x, axis: arrays.unpack(x, x.shape[axis], axis),
     "flip": _flip,
     "getitem": _getitem,
     "roll": _roll,

@@ -291,6 +291,7 @@ _OPS: dict[str, Callable[..., Any]] = {
     "fft": _fft,
     "ifft": _ifft,
     "complex": _complex,
+    "unstack": torch.unbind,
     "rfft": _rfft,
     "irfft": _irfft,
     "arange": _arange,

@@ -328,7 +328,7 @@ OPAQUE: set[Any] = set()
 def build(traced: Traced) -> Callable[[list[Native]], Sequence[Native]]:
     """Machine code for a graph (or the graph itself where there is no compiler).
 
-    For arrays of any strides.
+    For arrays of any strides. Zeros without memory, which derivatives make, get some: Inductor reads it.
     """
     run = _inductor(traced)
     complex_at = [index for index, fake in enumerate(traced.inputs) if fake.is_complex()]
@@ -339,6 +339,8 @@ def build(traced: Traced) -> Callable[[list[Native]], Sequence[Native]]:
                 raise Unsupported(_REQUIRES_GRAD)
             if not native.is_contiguous():
                 natives[index] = native.contiguous()
+            elif native.is_neg():
+                natives[index] = native.resolve_neg()
         for index in complex_at:
             natives[index] = natives[index].resolve_conj()
         return run(natives)
@@ -365,7 +367,8 @@ def _inductor(traced: Traced) -> Callable[[list[Native]], Sequence[Native]]:
         from torch._inductor.fx_passes.joint_graph import joint_graph_passes  # noqa: PLC0415 loading warns
 
         with suspended(), tracing(TracingContext(traced.mode)), traced.mode, torch.no_grad():
-            lowered = make_fx(functional(traced), decomposition_table=select_decomp_table())(*traced.inputs)
+            rules = {**select_decomp_table(), torch.ops.aten._efficientzerotensor.default: torch.zeros}
+            lowered = make_fx(functional(traced), decomposition_table=rules)(*traced.inputs)
             lowered.graph.eliminate_dead_code()
             joint_graph_passes(lowered)
             try:

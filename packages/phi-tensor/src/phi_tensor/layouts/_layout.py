@@ -192,14 +192,27 @@ def full_layout(shape: Shape, dtype: DType, backend: Backend) -> Layout:
     """Layout that stores every element of `shape`, in the canonical order: by type, then by name.
 
     Jitted functions exchange tensors in this layout, so that equal shapes share one trace however they are
-    stored.
+    stored. Vectors of few labelled components are separate arrays, which compilers fuse better.
     """
     ragged = next((dim for dim in shape.dims if dim.over), None)
-    if ragged is None:
-        stored = tuple(sorted(shape.dims, key=lambda dim: (_ORDER.index(dim.type.name), dim.name)))
+    if ragged is not None:
+        along = shape.get_dim(ragged.over[0])
+        return Parts.of(along, tuple(full_layout(part, dtype, backend) for part in shape.unstack(along.name)))
+    stored = tuple(sorted(shape.dims, key=lambda dim: (_ORDER.index(dim.type.name), dim.name)))
+    vector = next((dim for dim in stored if _is_vector(dim)), None)
+    if vector is None:
         return Dense.of(stored, Shape.of(stored), dtype, backend)
-    along = shape.get_dim(ragged.over[0])
-    return Parts.of(along, tuple(full_layout(part, dtype, backend) for part in shape.unstack(along.name)))
+    component = tuple(dim for dim in stored if dim is not vector)
+    part = Dense.of(component, Shape.of(component), dtype, backend)
+    return Parts.of(vector, (part,) * len(vector.labels or ()))
+
+
+MOST_COMPONENTS = 4
+"""Longest vectors that compiled functions exchange as separate arrays."""
+
+
+def _is_vector(dim: Dim) -> bool:
+    return dim.type.name == "channel" and dim.labels is not None and 0 < len(dim.labels) <= MOST_COMPONENTS
 
 
 _ORDER = ("batch", "dual", "instance", "spatial", "channel")

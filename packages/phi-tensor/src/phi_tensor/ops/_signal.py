@@ -11,7 +11,7 @@ import numpy as np
 from phi_tensor._context import context_dtype
 from phi_tensor._create import wrap
 from phi_tensor._dim_types import channel, spatial
-from phi_tensor._dtype import FLOAT32, DType, DTypeLike
+from phi_tensor._dtype import COMPLEX64, FLOAT32, FLOAT64, DType, DTypeLike
 from phi_tensor._errors import IncompatibleShapes, Unsupported
 from phi_tensor._plan import PlanCall, Row, planned, rule
 from phi_tensor._shape import Shape
@@ -272,7 +272,7 @@ def _half_transform(
 def _counterpart(dtype: DType) -> DType:
     """The complex type of a real one, or the other way round."""
     if dtype.kind is complex:
-        return DType.of(np.empty(0, dtype.numpy).real.dtype)
+        return FLOAT32 if dtype is COMPLEX64 else FLOAT64
     return DType.of(np.result_type(dtype.numpy, np.complex64))
 
 

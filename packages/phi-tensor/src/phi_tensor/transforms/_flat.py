@@ -22,14 +22,8 @@ from phi_tensor._trees import Structure, flatten
 from phi_tensor.backends._backend import Backend, Natives
 from phi_tensor.backends._registry import backend_of, common_backend, default_backend
 from phi_tensor.layouts._dense_steps import cast_step, chain, convert_step, store_step
-from phi_tensor.layouts._layout import Dense, Layout, Parts, full_layout
+from phi_tensor.layouts._layout import Dense, Layout, Parts, entry_layout, full_layout
 from phi_tensor.ops import _table as table
-
-MOST_COMPONENTS = 4
-"""Vectors with at most this many labelled components enter traces as separate arrays.
-
-Compilers fuse these better.
-"""
 
 
 def number_leaf(x: Any) -> Tensor | None:
@@ -97,6 +91,8 @@ def storing_steps(have: Layout, want: Layout) -> Callable[[Tensor], Natives]:
     if isinstance(have, Parts) and have.dim is want.dim:
         steps = [storing_steps(a, b) for a, b in zip(have.parts, want.parts, strict=True)]
         return lambda x: tuple(n for step, part in zip(steps, x.parts(), strict=True) for n in step(part))
+    if isinstance(have, Dense) and want.dim.name in have.axes:
+        return _split(have, want)
     name, count = want.dim.name, len(want.parts)
 
     def split(x: Tensor) -> Natives:
@@ -108,15 +104,19 @@ def storing_steps(have: Layout, want: Layout) -> Callable[[Tensor], Natives]:
     return split
 
 
-def spread(x: Tensor) -> Tensor:
-    """`x` with its vector components as separate arrays where it has few labelled ones (inside traces)."""
-    layout = x.layout
-    if isinstance(layout, Dense):
-        for dim in layout.stored:
-            if dim.type.name == "channel" and dim.labels and len(dim.labels) <= MOST_COMPONENTS:
-                parts = [x.sliced(((dim.name, i),)) for i in range(len(dim.labels))]
-                return table.STACK(*parts, dim=dim)
-    return x
+def _split(have: Dense, want: Parts) -> Callable[[Tensor], Natives]:
+    """Function from an array to its entries along one axis."""
+    unstack, axis = have.backend.ops["unstack"], have.axes[want.dim.name]
+    entries = [entry_layout(have, want.dim.name, i) for i in range(len(want.parts))]
+    steps = [storing_steps(entry, part) for entry, part in zip(entries, want.parts, strict=True)]
+    if all(entry is part for entry, part in zip(entries, want.parts, strict=True)):
+        return lambda x: tuple(unstack(x.natives[0], axis))
+
+    def split(x: Tensor) -> Natives:
+        found = zip(steps, entries, unstack(x.natives[0], axis), strict=True)
+        return tuple(n for step, entry, native in found for n in step(Tensor(entry, (native,))))
+
+    return split
 
 
 def tensors_of(layouts: Sequence[Layout], natives: Sequence[Any]) -> list[Tensor]:

@@ -28,7 +28,6 @@ from phi_tensor.transforms._flat import (
     flat_arguments,
     flat_output,
     natives_as,
-    spread,
     tensors_of,
 )
 
@@ -200,7 +199,7 @@ def _scan(
     found: list[tuple[Output, list[Report]]] = []
 
     def flat_step(natives: Natives) -> tuple[Natives, Natives]:
-        state = structure.build([spread(x) for x in tensors_of(layouts, natives)])
+        state = structure.build(tensors_of(layouts, natives))
         with collected_reports() as reports:
             results = step(*state)
             after, after_structure = flat_arguments(results[: len(state)])
@@ -422,7 +421,7 @@ def _while(
 
     def flat_step(natives: Natives) -> Natives:
         with collected_reports() as reports:
-            result = step(*structure.build([spread(x) for x in tensors_of(layouts, natives)]))
+            result = step(*structure.build(tensors_of(layouts, natives)))
         if reports:
             raise _Reported([entry.error for entry in reports])
         after, found = flat_arguments(_as_tuple(result))

@@ -29,7 +29,6 @@ from phi_tensor.transforms._flat import (
     flat_arguments,
     flat_output,
     signature_of,
-    spread,
     storing_steps,
     tensors_of,
 )
@@ -174,8 +173,7 @@ class JitFunction(functools.partial[Any]):
 
         def flat(*natives: Any) -> Natives:
             key = None if words is None else _key_from(backend, natives[-2:])
-            leaves = [spread(x) for x in tensors_of(layouts, natives)]
-            built = structure.build(leaves)
+            built = structure.build(tensors_of(layouts, natives))
             args, kwargs = cast("tuple[Any, dict[str, Any]]", built if has_kwargs else (built, {}))
             with (
                 changed_settings(traced="jit", backend=backend.name),
