@@ -172,6 +172,39 @@ def test_jit_inside_jit_and_gradient(compiler, rng):  # WEAKNESSES J5
     assert_close(both[1], eager[1], rtol=1e-4, atol=1e-6)
 
 
+def test_what_a_scatter_wrote_is_read_after_it(compiler, rng):
+    """PyTorch 2.13 fused the two sums and ran them before the scatter (pytorch/pytorch#185509)."""
+    x, y = spatial(x=6), spatial(y=5)
+    indices = tensor(rng.integers(0, 5, (30, 2)), instance(points=30), channel(vector="x,y"))
+
+    def sums(a, column, values):
+        return a + column, a + math.scatter(x & y, indices, values, mode="add")
+
+    operands = grid(rng, x, y), grid(rng, x), grid(rng, instance(points=30))
+    for found, wanted in zip(math.jit_compile(sums)(*operands), sums(*operands), strict=True):
+        assert_close(found, wanted, atol=1e-6)
+
+
+@pytest.mark.needs("reverse")
+def test_gradient_of_samples_joins_that_of_the_values(compiler, rng):
+    """As above: slopes of interpolated values are scattered into the grid and added to other slopes."""
+    x, y = spatial(x=6), spatial(y=5)
+    points = tensor(4 * rng.random((6, 5, 2)), x, y, channel(vector="x,y"))
+
+    def slopes(a, column):
+        weight = a * column
+
+        def energy(a):
+            return math.sum(math.grid_sample(a, points, "zero-gradient") * weight + a**2)
+
+        slope = math.gradient(energy, get_output=False)(a)
+        return weight, slope, slope + column
+
+    operands = grid(rng, x, y), grid(rng, x)
+    for found, wanted in zip(math.jit_compile(slopes)(*operands), slopes(*operands), strict=True):
+        assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+
+
 def test_a_failed_trace_leaves_nothing_behind(compiler):  # WEAKNESSES J4
     @math.jit_compile
     def branches(x):

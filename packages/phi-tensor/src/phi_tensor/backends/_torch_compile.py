@@ -372,13 +372,45 @@ def _inductor(traced: Traced) -> Callable[[list[Native]], Sequence[Native]]:
             lowered.graph.eliminate_dead_code()
             joint_graph_passes(lowered)
             try:
-                return compile_fx_inner(lowered, traced.inputs)
+                with _reads_after_writes():
+                    return compile_fx_inner(lowered, traced.inputs)
             except (InductorError, InvalidCxxCompiler, CppCompileError) as error:
                 reason = error.inner_exception if isinstance(error, InductorError) else error
                 if not isinstance(reason, (InvalidCxxCompiler, CppCompileError)):
                     raise
                 _warn_slow()
     return interpreted(traced)
+
+
+@contextlib.contextmanager
+def _reads_after_writes() -> Generator[None]:
+    """Context in which Inductor keeps the order of a scatter and what reads its result.
+
+    To fuse a flat loop with a nested one on CPU, it derives the flat one's dependencies anew, by the name of
+    the array before the scatter: the loop may then run before the scatter and read zeros (PyTorch 2.13,
+    pytorch/pytorch#185509, mended by #185873). Here dependencies get their names after writes again. The tag
+    keeps programs out of the compiler's caches on disk that were compiled without this.
+    """
+    from torch._inductor.dependencies import StarDep, WeakDep  # noqa: PLC0415 loading warns
+    from torch._inductor.scheduler import SchedulerNode  # noqa: PLC0415 loading warns
+
+    derive = SchedulerNode.recompute_size_and_body
+
+    def recompute_size_and_body(node: Any, *args: Any, **kwargs: Any) -> None:
+        added = [dep for dep in node.read_writes.reads if isinstance(dep, (StarDep, WeakDep))]
+        derive(node, *args, **kwargs)
+        accesses = node.read_writes
+        for dep in added:
+            accesses = accesses.with_read(dep)
+        node.set_read_writes(accesses.rename(getattr(node, "mutation_renames", {})))
+
+    tag = f"{torch.compiler.config.cache_key_tag}+reads-after-writes"
+    SchedulerNode.recompute_size_and_body = recompute_size_and_body
+    try:
+        with torch.compiler.config.patch(cache_key_tag=tag):
+            yield
+    finally:
+        SchedulerNode.recompute_size_and_body = derive
 
 
 def functional(traced: Traced) -> Callable[..., Any]:
