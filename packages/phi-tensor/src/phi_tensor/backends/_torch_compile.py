@@ -371,6 +371,7 @@ def _inductor(traced: Traced) -> Callable[[list[Native]], Sequence[Native]]:
             lowered = make_fx(functional(traced), decomposition_table=rules)(*traced.inputs)
             lowered.graph.eliminate_dead_code()
             joint_graph_passes(lowered)
+            _own_memory_for_writes(lowered)
             try:
                 with _reads_after_writes():
                     return compile_fx_inner(lowered, traced.inputs)
@@ -380,6 +381,30 @@ def _inductor(traced: Traced) -> Callable[[list[Native]], Sequence[Native]]:
                     raise
                 _warn_slow()
     return interpreted(traced)
+
+
+def _own_memory_for_writes(graph: Any) -> None:
+    """Copy repeated values (strides of 0) before a scatter writes among them.
+
+    Inductor scatters in place where it can, and takes an expanded array for one that it can write (PyTorch
+    2.13: all entries then share one sum, or code generation fails).
+    """
+    for node in list(graph.graph.nodes):
+        if node.op != "call_function" or not any(word in str(node.target) for word in _WRITES):
+            continue
+        base = node.args[0]
+        value = base.meta["val"]
+        if any(stride == 0 and size > 1 for stride, size in zip(value.stride(), value.shape, strict=True)):
+            with graph.graph.inserting_before(node):
+                copy = graph.graph.call_function(
+                    torch.ops.aten.clone.default, (base,), {"memory_format": torch.contiguous_format}
+                )
+            copy.meta["val"] = value.clone(memory_format=torch.contiguous_format)
+            node.replace_input_with(base, copy)
+    graph.recompile()
+
+
+_WRITES = ("scatter", "index_put", "index_add", "index_copy")
 
 
 @contextlib.contextmanager
