@@ -260,7 +260,7 @@ def trace(f: Flat, like: Sequence[Native]) -> Traced:
     with faking(mode), _known_warnings():
         try:
             graph: Any = make_fx(f)(*inputs)
-        except Exception as error:
+        except RuntimeError as error:  # the class of all refusals to tell the numbers of a fake array
             _explain(error)
             raise
     graph.graph.eliminate_dead_code()
@@ -305,10 +305,10 @@ FOREIGN = (
 )
 
 
-def _explain(error: Exception) -> None:
+def _explain(error: RuntimeError) -> None:
     """Raise `Unsupported` where `error` says that `f` asked a traced array for its numbers."""
     reads = isinstance(error, (DataDependentOutputException, DynamicOutputShapeException))
-    if reads or (isinstance(error, RuntimeError) and ".numpy() is not supported" in str(error)):
+    if reads or ".numpy() is not supported" in str(error):
         frames = traceback.extract_tb(error.__traceback__)
         users = [frame for frame in frames if not frame.filename.startswith((_OURS, _THEIRS))]
         line = f" at {users[-1].filename}:{users[-1].lineno} (`{users[-1].line}`)" if users else ""
