@@ -16,7 +16,7 @@ from phi_geom import (
     UniformGrid,
     union,
 )
-from phi_tensor import INF, IncompatibleShapes, batch, channel, instance, spatial, vec
+from phi_tensor import INF, IncompatibleShapes, Unsupported, batch, channel, instance, spatial, vec
 from phi_tensor.testing import assert_close
 
 
@@ -60,6 +60,11 @@ def test_union_of_unlike_shapes(backend):
     nearest = union(Box(x=1), Sphere(x=3, radius=0.5)).approximate_closest_surface(vec(x=2.25))
     assert isinstance(nearest, ClosestSurface)
     assert float(nearest.delta.vector["x"]) == 0.25
+
+
+def test_volume_of_overlaps_is_unsupported(backend):
+    with pytest.raises(Unsupported, match=r"`volume`.*2 regions.*sum the volumes of its `geometries`"):
+        _ = union(Box(x=1), Sphere(x=1, radius=0.5)).volume
 
 
 def test_spheres_by_volume(backend):

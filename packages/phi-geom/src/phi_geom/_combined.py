@@ -9,7 +9,7 @@ from typing import Any, cast
 import phi_tensor as math
 from phi_geom._box import Box
 from phi_geom._geometry import Geometry, Number, as_vector
-from phi_tensor import INF, IncompatibleShapes, Shape, Tensor, instance, merge_shapes
+from phi_tensor import INF, IncompatibleShapes, Shape, Tensor, Unsupported, instance, merge_shapes
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,10 +106,11 @@ class GeometryUnion(Geometry):
         """Not known in closed form.
 
         Raises:
-            NotImplementedError: Always.
+            Unsupported: Always.
         """
-        raise NotImplementedError(
-            "The volume of a union depends on overlaps. Sum the volumes of `geometries` if they are disjoint."
+        raise Unsupported(
+            f"`volume` of a `GeometryUnion` of {len(self.geometries)} regions depends on how they overlap, "
+            f"which has no closed form. If they are disjoint, sum the volumes of its `geometries`."
         )
 
     def member_distance(self, location: Tensor) -> Tensor:
