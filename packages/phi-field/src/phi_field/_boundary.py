@@ -61,7 +61,7 @@ def _as_number(rule: Extrapolation) -> Any:
     if not isinstance(rule, ConstantExtrapolation) or not isinstance(rule.value, Tensor):
         return rule
     value = rule.value
-    return value.item() if not value.rank and value.available and value.backend.name == "numpy" else rule
+    return value.item() if not value.rank and value.available and value.backend.mixes else rule
 
 
 def unknown(boundary: Extrapolation) -> Extrapolation:

@@ -180,5 +180,4 @@ def _called(function: Callable[[Tensor], Any], points: Tensor, axes: tuple[str, 
         found = math.stack([math.wrap(v) for v in found], channel(vector=axes), expand_values=True)  # pyright: ignore[reportUnknownVariableType] user function
     values = math.wrap(found)
     values = math.expand(math.rename_dims(values, places.names, places.without_sizes()), places)
-    native = values.backend.name == "numpy" and default_backend().name != "numpy"
-    return math.to_float(math.convert(values, default_backend()) if native else values)
+    return math.to_float(math.convert(values, default_backend()) if values.backend.mixes else values)

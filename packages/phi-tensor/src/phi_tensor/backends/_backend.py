@@ -60,12 +60,14 @@ class Backend(ABC):
         name: `numpy`, `torch`, `jax` or `tensorflow`.
         ops: Native functions by row name (array-API spelling), see `backends/README.md` for their arguments.
         supports: Which of `jit`, `reverse`, `forward`, `float16` the library offers.
+        mixes: True if its arrays are plain data that join those of any other backend.
         index_dtype: Int type that `take` reads fastest, where it is wide enough.
     """
 
     name: str
     ops: dict[str, Callable[..., Any]]
     supports: frozenset[str]
+    mixes: bool = False
     index_dtype: DType = INT32
 
     # --- data

@@ -21,6 +21,7 @@ class NumPyBackend(Backend):
 
     name = "numpy"
     supports = frozenset({"float16"})
+    mixes = True
     index_dtype = INT64
 
     def __init__(self) -> None:

@@ -115,7 +115,7 @@ def common_backend(backends: tuple[Backend, ...]) -> Backend:
 
     NumPy mixes with any other, two learning libraries do not mix.
     """
-    learning = {backend.name: backend for backend in backends if backend is not NUMPY}
+    learning = {backend.name: backend for backend in backends if not backend.mixes}
     if len(learning) > 1:
         raise NoBackendFound(
             f"Tensors of {' and '.join(learning)} were mixed in one operation. Convert one side: "

@@ -52,7 +52,7 @@ def check_gradient(
     with precision(64):
         leaves, structure = flatten(args, "variable", number_leaf)
         assert leaves, f"`check_gradient` needs tensors to differentiate by, but found {args!r}."
-        point = [tensor(to_float(leaf), convert=leaf.backend.name == "numpy") for leaf in leaves]
+        point = [tensor(to_float(leaf), convert=leaf.backend.mixes) for leaf in leaves]
         direction = [_random(leaf, rng) for leaf in point]
         outputs = _outputs(f, structure, point)
         weights = [_random(output, rng) for output in outputs]

@@ -43,7 +43,7 @@ def flat_arguments(obj: Any) -> tuple[list[Tensor], Structure]:
 def backend_for(leaves: Sequence[Tensor]) -> Backend:
     """Backend that transforms functions of these arguments: theirs, or the default one for NumPy data."""
     backend = common_backend(tuple(leaf.layout.backend for leaf in leaves))
-    return default_backend() if backend.name == "numpy" else backend
+    return default_backend() if backend.mixes else backend
 
 
 def stored_layout(layout: Layout, backend: Backend, dtype: DType | None = None) -> Layout:
