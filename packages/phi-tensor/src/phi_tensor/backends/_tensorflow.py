@@ -10,7 +10,6 @@ Conventions that callers may rely on:
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -68,11 +67,7 @@ class TensorFlowBackend(Backend):
     supports = frozenset({"jit", "reverse", "forward", "float16"})
 
     def look_up_table(self, native: Native) -> Native:
-        # See `JaxBackend`: entries more keep XLA from computing `native` anew for every look-up.
-        if is_eager() or not math.prod(native.shape):
-            return super().look_up_table(native)
-        widths = ((0, 1), *((0, 0),) * (native.shape.rank - 1))
-        return super().look_up_table(self.ops["pad_constant"](native, widths, 0))
+        return super().look_up_table(native) if is_eager() else self._spare_table(native)
 
     def is_native(self, obj: object) -> bool:
         return isinstance(obj, tf.Tensor)
