@@ -256,6 +256,30 @@ def test_creation(backend):
     )
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((spatial(x=3), 1.0), r"number.*\(x:s=3\).*`full\(1.0, spatial\(x=3\)\)`"),
+        (("x:s=3", 1.0), r"number.*x:s=3"),
+        ((wrap(1.0), spatial(x=3)), "`expand`"),
+        ((None, spatial(x=3)), "number.*None"),
+        ((1j, spatial(x=3)), "1j.*float32.*dtype=complex"),
+        ((1.0, 3), r"found \(3,\).*Name every size"),
+        ((1.0, (3, 4)), "Name every size"),
+    ],
+)
+def test_constants_need_a_number_and_dims(backend, arguments, words):
+    with pytest.raises(TypeError, match=words):
+        math.full(*arguments)
+
+
+def test_constants_of_every_kind(backend):
+    for value, dtype in ((2, int), (True, bool), (1 + 2j, complex), (np.float32(0.5), float)):
+        constant = math.full(value, spatial(x=2), dtype=dtype)
+        assert constant.dtype.kind is dtype
+        assert constant.numpy("x").tolist() == [value, value]
+
+
 def test_constants_take_no_memory(backend):
     huge = math.expand(tensor(1), batch(b=10**9))
     assert math.sum(huge, "b").item() == 10**9

@@ -166,6 +166,10 @@ def _constant(
     backend: Backend | None = None,
     device: ComputeDevice | None = None,
 ) -> Tensor:
+    if not all(isinstance(entry, (Shape, str)) for entry in shapes):  # pyright: ignore[reportUnnecessaryIsInstance] from users
+        raise TypeError(
+            f"Constants are created along dims, but found {shapes}. Name every size, e.g. `spatial(x=3)`."
+        )
     shape = merge_shapes(*shapes)
     if not shape.well_defined:
         raise IncompatibleShapes(
@@ -207,7 +211,20 @@ def ones(*shape: Shape | str, dtype: DTypeLike = float) -> Tensor:
 
 
 def full(value: complex, *shape: Shape | str, dtype: DTypeLike = float) -> Tensor:
-    """One value everywhere, on the default backend; takes no memory until something else is stored."""
+    """One value everywhere, on the default backend; takes no memory until something else is stored.
+
+    >>> full(0.5, channel(vector="x,y"))
+    (x=0.5, y=0.5)
+    """
+    if not isinstance(value, (int, float, complex, np.generic)):  # pyright: ignore[reportUnnecessaryIsInstance] from users
+        raise TypeError(
+            f"`full(value, *shape)` takes a number and then dims, but `value` is {value!r}. Write e.g. "
+            f"`full(1.0, spatial(x=3))`; dims are added to a tensor by `expand`."
+        )
+    if np.iscomplexobj(value) and DType.of(dtype).kind is not complex:
+        raise TypeError(
+            f"`full` cannot store the complex `value` {value} as `{DType.of(dtype)}`. Pass `dtype=complex`."
+        )
     return _constant(value, dtype, shape)
 
 
