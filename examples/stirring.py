@@ -92,7 +92,8 @@ class Descent:
             modes, memory = state
             (loss, final), slope = math.gradient(mismatch)(modes, smoke, target, steps)
             optimizer = adam(rate, betas=(0.9, 0.99), epsilon=EPSILON)
-            state = optimizer.update(modes, slope / loss, memory)  # of log(loss): its scale stays the same
+            # The slope of log(loss), whose scale stays the same; 0 where the loss is.
+            state = optimizer.update(modes, math.divide_no_nan(slope, loss), memory)
             return state, loss, correlation(final.values, target.values)
 
         self._improve = math.jit_compile(improve)
