@@ -14,6 +14,7 @@ import os
 import shutil
 import sys
 import sysconfig
+import zipfile
 from pathlib import Path
 
 import nox
@@ -83,6 +84,11 @@ def pytest(session: nox.Session, python: Path, *arguments: str | Path, backends:
     nothing_selected = [5] if session.posargs else []  # `-k` may match in one package only
     command = ("-m", "pytest", *arguments, *session.posargs)
     run(session, python, *command, env=env, success_codes=[0, *nothing_selected])
+
+
+def license_texts(wheel: Path) -> list[bytes]:
+    with zipfile.ZipFile(wheel) as archive:
+        return [archive.read(name) for name in archive.namelist() if ".dist-info/licenses/" in name]
 
 
 def tool(python: Path, name: str) -> Path:
@@ -156,6 +162,9 @@ def isolated(session: nox.Session) -> None:
     shutil.rmtree(wheels, ignore_errors=True)
     uv(session, "build", "--quiet", "--wheel", "--all-packages", "--out-dir", wheels)
     built = {name: next(wheels.glob(f"{name.replace('-', '_')}-*.whl")) for name in PACKAGES}
+    for wheel in built.values():
+        if license_texts(wheel) != [ROOT.joinpath("LICENSE").read_bytes()]:
+            session.error(f"{wheel.name} does not hold the text of LICENSE; is the package's a link to it?")
     siblings = wheels / "siblings.txt"  # where a sibling is declared, it is the one built here
     siblings.write_text("".join(f"{name} @ {wheel.as_uri()}\n" for name, wheel in built.items()), "utf-8")
     for package, wheel in built.items():
