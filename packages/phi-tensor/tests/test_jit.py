@@ -137,6 +137,14 @@ def test_auxiliary_arguments_are_constants(compiler):  # SEM 154
     assert runs == [1, 2]
 
 
+@pytest.mark.parametrize("auxiliary", ["", "shape"])
+def test_static_shapes_of_another_order_trace_again(compiler, auxiliary):
+    f = math.jit_compile(lambda x, shape: (x + 1, shape.names), auxiliary_args=auxiliary)
+    for shape in 2 * [spatial(x=2, y=3), spatial(y=3, x=2)]:
+        assert f(1.0, shape)[1] == shape.names
+    assert len(f.traces) == 2
+
+
 def test_keyword_arguments_and_trees(compiler):
     @math.jit_compile
     def f(state, *, factor=1.0, mode="plain"):

@@ -81,6 +81,11 @@ def test_structures_compare_what_is_static(backend):
         same != flatten(replace(p, mass=gas.mass))[1]
     )  # not followed, hence constant: another tensor is another constant
     assert flatten(p, "all")[1] == flatten(replace(p, mass=gas.mass), "all")[1]
+    a, b = spatial(x=2, y=3), spatial(y=3, x=2)
+    for one, other in (([a], [b]), ({a: p}, {b: p}), (replace(p, box=a), replace(p, box=b))):
+        (_, one), (_, other) = flatten(one), flatten(other)
+        assert one == other
+        assert one.orders() == (a.dims,) != other.orders() == (b.dims,)
     with pytest.raises(IncompatibleShapes, match="one structure"):
         math.stack([particles(), particles("gas")], batch("b"))
     assert math.stack([particles(), particles()], batch("b")).position.shape == batch(b=2) & spatial(x=3)

@@ -15,11 +15,12 @@ from __future__ import annotations
 
 import copy as _copy
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Literal, cast
 
+from phi_tensor._dim import Dim
 from phi_tensor._errors import IncompatibleShapes
 from phi_tensor._shape import EMPTY_SHAPE, Shape, merge_shapes
 from phi_tensor._tensor import Tensor
@@ -65,6 +66,18 @@ class Structure:
             and self.children == other.children
         )
 
+    def orders(self) -> tuple[tuple[Dim, ...], ...]:
+        """Dims of the static shapes, each in its order, which equality ignores and functions may not."""
+        if self.kind == "static":
+            return _orders((self.data,))
+        found = (
+            self.data.orders if self.kind == "object" else _orders(self.data) if self.kind == "dict" else ()
+        )
+        for child in self.children:
+            if child is not _LEAF:
+                found += child.orders()
+        return found
+
     def build(self, leaves: Sequence[Any]) -> Any:
         """The tree with these leaves in order."""
         if self.kind == "leaf":
@@ -105,10 +118,14 @@ def _same(a: Any, b: Any) -> bool:
 _LEAF = Structure("leaf", None, ())
 
 
+def _orders(values: Iterable[Any]) -> tuple[tuple[Dim, ...], ...]:
+    return tuple(value.dims for value in values if isinstance(value, Shape))
+
+
 class _Object:
     """An object without its tensors: class, names of its tensor attributes, all other attributes."""
 
-    __slots__ = ("copy_with", "names", "static", "template")
+    __slots__ = ("copy_with", "names", "orders", "static", "template")
 
     def __init__(self, template: Any, names: tuple[str, ...]) -> None:
         if dataclasses.is_dataclass(template):  # keeps no tensor alive
@@ -116,6 +133,7 @@ class _Object:
         self.template = template
         self.names = names
         self.static = _static_part(template, names)
+        self.orders = _orders(self.static.values())
         self.copy_with = getattr(template, "__with_attrs__", None)
 
     def build(self, values: Sequence[Any]) -> Any:

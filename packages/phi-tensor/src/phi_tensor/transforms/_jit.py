@@ -90,7 +90,13 @@ class JitFunction(functools.partial[Any]):
         if self.static_names:
             args, kwargs, static = self._split_static(args, kwargs)
         leaves, structure = flat_arguments((args, kwargs) if kwargs else args)
-        key = (structure, *[leaf.layout for leaf in leaves], _key_of(static), local_settings())
+        key = (
+            structure,
+            structure.orders(),
+            *[leaf.layout for leaf in leaves],
+            _key_of(static),
+            local_settings(),
+        )
         try:
             entry = self.entries[key]
         except KeyError:
@@ -137,7 +143,7 @@ class JitFunction(functools.partial[Any]):
             return None
         layouts = tuple(canonical_layout(leaf.layout, backend) for leaf in leaves)
         devices = tuple(leaf.device.name for leaf in leaves) if len(backend.list_devices()) > 1 else ()
-        trace_key = (structure, layouts, devices, _key_of(static), settings())
+        trace_key = (structure, structure.orders(), layouts, devices, _key_of(static), settings())
         steps = tuple(
             storing_steps(leaf.layout, layout) for leaf, layout in zip(leaves, layouts, strict=True)
         )
@@ -214,8 +220,10 @@ def _key_of(static: Any) -> Any:
     if not static:
         return None
     leaves, structure = flat_arguments(static)
-    return structure, *(
-        (leaf.layout, *(leaf.backend.to_numpy(n).tobytes() for n in leaf.natives)) for leaf in leaves
+    return (
+        structure,
+        structure.orders(),
+        *((leaf.layout, *(leaf.backend.to_numpy(n).tobytes() for n in leaf.natives)) for leaf in leaves),
     )
 
 
