@@ -220,8 +220,9 @@ from phi_tensor.ops._structure import (
     slice_ as _slice,
 )
 from phi_tensor.transforms._custom import custom_gradient
-from phi_tensor.transforms._gradient import gradient, hessian, jacobian, jvp, vjp
+from phi_tensor.transforms._gradient import gradient, jvp, vjp
 from phi_tensor.transforms._iterate import iterate, while_loop
+from phi_tensor.transforms._jacobian import hessian, jacobian
 from phi_tensor.transforms._jit import jit_compile
 
 shape = _shape_of

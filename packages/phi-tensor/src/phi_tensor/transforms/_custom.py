@@ -6,7 +6,6 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from phi_tensor._context import changed_settings, settings
 from phi_tensor._create import zeros_like
 from phi_tensor._errors import IncompatibleShapes
 from phi_tensor._tensor import Tensor
@@ -16,6 +15,7 @@ from phi_tensor.transforms._flat import (
     Outcomes,
     Output,
     backend_for,
+    differentiating,
     flat_arguments,
     flat_output,
     natives_as,
@@ -65,7 +65,7 @@ def custom_gradient(
             }
 
         def flat(*natives: Any) -> Natives:
-            with _inside(backend), outcomes.collected():
+            with differentiating(backend), outcomes.collected():
                 natives, description = flat_output(
                     _called(f, inputs(natives), args, names), backend, canonical=False
                 )
@@ -73,7 +73,7 @@ def custom_gradient(
             return natives + outcomes.natives()
 
         def pullback(primals: Natives, outputs: Natives, cotangents: Natives) -> Natives:
-            with _inside(backend):
+            with differentiating(backend):
                 given = inputs(primals)
                 y, dy = described[-1].build(outputs), described[-1].build(cotangents)
                 found = gradient(given, y, dy)
@@ -83,10 +83,6 @@ def custom_gradient(
         return described[-1].build(outcomes.pass_on(results))
 
     return with_rule
-
-
-def _inside(backend: Backend) -> Any:
-    return changed_settings(traced=settings().traced or "derivative", backend=backend.name)
 
 
 def _bound(

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from phi_tensor._context import context_dtype
+from phi_tensor._context import changed_settings, context_dtype, settings
 from phi_tensor._create import wrap
 from phi_tensor._dtype import FLOAT32, DType
 from phi_tensor._errors import Unsupported
@@ -44,6 +44,11 @@ def backend_for(leaves: Sequence[Tensor]) -> Backend:
     """Backend that transforms functions of these arguments: theirs, or the default one for NumPy data."""
     backend = common_backend(tuple(leaf.layout.backend for leaf in leaves))
     return default_backend() if backend.mixes else backend
+
+
+def differentiating(backend: Backend) -> AbstractContextManager[object]:
+    """Context of a function that `backend` differentiates."""
+    return changed_settings(traced=settings().traced or "derivative", backend=backend.name)
 
 
 def stored_layout(layout: Layout, backend: Backend, dtype: DType | None = None) -> Layout:
