@@ -13,8 +13,8 @@ from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
 from phi_tensor.layouts._dense_steps import Step, cast_step, chain
 from phi_tensor.layouts._elementwise import elementwise
+from phi_tensor.layouts._join import each_part, on_block
 from phi_tensor.layouts._layout import Dense, Layout, Parts, number_layout
-from phi_tensor.layouts._structure import each_part, on_block
 from phi_tensor.ops._dtype_rules import result_types
 from phi_tensor.ops._table import DIVIDE, SUM
 

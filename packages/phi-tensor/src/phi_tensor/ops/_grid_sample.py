@@ -24,8 +24,8 @@ from phi_tensor._trees import tree_map
 from phi_tensor.backends._backend import Native
 from phi_tensor.layouts._dense_steps import cast_step, chain, convert_step
 from phi_tensor.layouts._elementwise import entries_of
+from phi_tensor.layouts._join import join
 from phi_tensor.layouts._layout import Dense, Layout, Parts, Ragged, Scalar, entry_layout
-from phi_tensor.layouts._structure import join
 from phi_tensor.ops import _table as table
 from phi_tensor.ops._call import as_tensor, is_container
 from phi_tensor.ops._dtype_rules import result_types

@@ -10,8 +10,8 @@ from phi_tensor._tensor import Tensor
 from phi_tensor.backends._backend import Backend, Native
 from phi_tensor.backends._registry import common_backend
 from phi_tensor.layouts._elementwise import entries_of
+from phi_tensor.layouts._join import join
 from phi_tensor.layouts._layout import Dense, Layout, Parts, Ragged, Scalar, entry_layout
-from phi_tensor.layouts._structure import join
 from phi_tensor.ops import _table as table
 
 

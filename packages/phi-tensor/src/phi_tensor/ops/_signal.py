@@ -20,8 +20,8 @@ from phi_tensor._trees import tree_map
 from phi_tensor.backends._backend import Native
 from phi_tensor.backends._registry import default_backend
 from phi_tensor.layouts._dense_steps import cast_step, chain, store_step
+from phi_tensor.layouts._join import each_part, on_block
 from phi_tensor.layouts._layout import Dense, Layout, Parts
-from phi_tensor.layouts._structure import each_part, on_block
 from phi_tensor.ops import _table as table
 from phi_tensor.ops._call import as_tensor, is_container
 from phi_tensor.ops._dtype_rules import result_types

@@ -9,8 +9,8 @@ from phi_tensor._errors import IncompatibleShapes
 from phi_tensor._plan import PlanCall, Row, TensorCall, layout_of, planned, rule
 from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
+from phi_tensor.layouts._join import on_block
 from phi_tensor.layouts._layout import Dense, Layout, Parts
-from phi_tensor.layouts._structure import on_block
 
 Picked = int | slice | tuple[int, ...]
 

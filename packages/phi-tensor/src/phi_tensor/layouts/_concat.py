@@ -1,0 +1,160 @@
+"""Rules that put operands side by side along a new dim, or one after the other along a present one."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from phi_tensor._dim import Dim
+from phi_tensor._dtype import DType
+from phi_tensor._errors import IncompatibleShapes
+from phi_tensor._plan import PlanCall, Row, layout_of, planned, rule
+from phi_tensor._shape import Shape, merge_shapes, merged_dim
+from phi_tensor._tensor import Tensor
+from phi_tensor.backends._backend import Backend
+from phi_tensor.layouts._cast import cast_rule, common_form
+from phi_tensor.layouts._dense_steps import Step, cast_step, chain, convert_step, merged_order, store_step
+from phi_tensor.layouts._elementwise import entries_of
+from phi_tensor.layouts._join import block_layout
+from phi_tensor.layouts._layout import Dense, Layout, Parts, Ragged, Scalar, entry_layout
+from phi_tensor.ops._table import CAST as _NO_ROW
+
+
+@rule("stack")
+def stack_rule(row: Row, *layouts: Layout, dim: Dim) -> PlanCall:
+    """Plan that keeps the operands as parts along a new dim; numbers are only cast or converted."""
+    merged = [layout for layout in layouts if not isinstance(layout, Scalar)]
+    dtype, backend = common_form(tuple(merged))
+    plans = [cast_rule(row, layout, dtype=dtype, backend=backend) for layout in merged]
+    result = Parts.of(dim.with_size(len(layouts), dim.labels), tuple(layout_of(plan) for plan in plans))
+    if all(
+        layout_of(plan) is layout and layout.count == 1 for plan, layout in zip(plans, merged, strict=True)
+    ):
+
+        def firsts(*operands: Tensor) -> Tensor:
+            return Tensor(result, tuple([x.natives[0] for x in operands]))
+
+        return planned(result, firsts)
+
+    def call(*operands: Tensor) -> Tensor:
+        natives: tuple[Any, ...] = ()
+        for plan, x in zip(plans, operands, strict=True):
+            natives += plan(x).natives
+        return Tensor(result, natives)
+
+    return planned(result, call)
+
+
+@rule("concat")
+def concat_rule(row: Row, *layouts: Layout, dim: str) -> PlanCall:
+    """Plan that joins operands along a present dim."""
+    if all(isinstance(layout, Parts) and layout.dim.name == dim for layout in layouts):
+        return _concat_parts(layouts, dim)
+    split = next((layout.dim.name for layout in layouts if isinstance(layout, Ragged)), None)
+    if split is not None and split != dim:
+        return _concat_each(row, layouts, dim, split)
+    if split is not None:
+        raise row.unsupported(
+            *layouts,
+            hint="Only ragged tensors join along the dim whose entries differ; stack the others first.",
+        )
+    blocks = [block_layout(layout) for layout in layouts]
+    dtype, backend = common_form(tuple(blocks))
+    rest = merged_order([tuple(d for d in block.stored if d.name != dim) for block in blocks])
+    new = _concat_dim([block.shape.get_dim(dim) for block in blocks])
+    leader = max(blocks, key=lambda block: len(block.stored))
+    axis = leader.axes.get(dim, len(rest)) if len(leader.stored) == len(rest) + 1 else len(rest)
+    shape = merge_shapes(*(block.shape.without(dim) for block in blocks))
+    order = [name if name != dim else new.name for name in blocks[0].shape.names]
+    dims = {**{d.name: d for d in shape.dims}, dim: new}
+    shape = Shape.of((*(dims[name] for name in order), *(d for d in shape.dims if d.name not in order)))
+    stored = (*rest[:axis], new, *rest[axis:])
+    result = Dense.of(stored, shape, dtype, backend)
+    steps = [
+        _concat_step(block, (*rest[:axis], block.shape.get_dim(dim), *rest[axis:]), dtype, backend)
+        for block in blocks
+    ]
+    concat = backend.ops["concat"]
+    if not any(steps) and all(isinstance(layout, Dense) for layout in layouts):
+
+        def joined(*operands: Tensor) -> Tensor:
+            return Tensor(result, (concat([x.natives[0] for x in operands], axis),))
+
+        return planned(result, joined)
+
+    def call(*operands: Tensor) -> Tensor:
+        natives = [x.block().natives[0] for x in operands]
+        return Tensor(
+            result, (concat([n if s is None else s(n) for n, s in zip(natives, steps, strict=True)], axis),)
+        )
+
+    return planned(result, call)
+
+
+def _concat_step(block: Dense, target: tuple[Dim, ...], dtype: DType, backend: Backend) -> Step | None:
+    moved = Dense.of(block.stored, block.shape, dtype, backend)
+    return chain(
+        [
+            convert_step(block, backend),
+            cast_step(block.dtype, dtype, backend),
+            store_step(moved, target, backend),
+        ]
+    )
+
+
+def _concat_dim(dims: list[Dim]) -> Dim:
+    labels: tuple[str, ...] | None = ()
+    for dim in dims:
+        labels = None if labels is None or dim.labels is None else (*labels, *dim.labels)
+    if labels is not None and len(set(labels)) != len(labels):
+        raise IncompatibleShapes(
+            f"Concatenating along `{dims[0].name}` would repeat labels: {labels}. Rename or drop them first."
+        )
+    if len({dim.type for dim in dims}) > 1:
+        raise IncompatibleShapes(f"Dims to concatenate must have one type, but found {dims}.")
+    return dims[0].with_size(sum(cast("int", dim.size) for dim in dims), labels)
+
+
+def _concat_parts(layouts: tuple[Layout, ...], dim: str) -> PlanCall:
+    parts = tuple(part for layout in cast("tuple[Parts, ...]", layouts) for part in layout.parts)
+    dtype, backend = common_form(parts)
+    casts = [
+        [cast_rule(_NO_ROW, part, dtype=dtype, backend=backend) for part in layout.parts]
+        for layout in cast("tuple[Parts, ...]", layouts)
+    ]
+    new = _concat_dim([layout.shape.get_dim(dim) for layout in layouts])
+    result = Parts.of(new, tuple(layout_of(plan) for plans in casts for plan in plans))
+
+    def call(*operands: Tensor) -> Tensor:
+        natives: tuple[Any, ...] = ()
+        for x, plans in zip(operands, casts, strict=True):
+            for part, plan in zip(x.parts(), plans, strict=True):
+                natives += plan(part).natives
+        return Tensor(result, natives)
+
+    return planned(result, call)
+
+
+def _concat_each(row: Row, layouts: tuple[Layout, ...], dim: str, split: str) -> PlanCall:
+    along = _merged_dim([layout.shape.get_dim(split) for layout in layouts])
+    count = cast("int", along.size)
+    plans = [
+        concat_rule(row, *(entry_layout(layout, split, i) for layout in layouts), dim=dim)
+        for i in range(count)
+    ]
+    result = Parts.of(along, tuple(layout_of(plan) for plan in plans))
+
+    def call(*operands: Tensor) -> Tensor:
+        columns = [entries_of(x, split, count) for x in operands]
+        natives: tuple[Any, ...] = ()
+        for plan, *xs in zip(plans, *columns, strict=True):
+            natives += plan(*xs).natives
+        return Tensor(result, natives)
+
+    return planned(result, call)
+
+
+def _merged_dim(dims: list[Dim]) -> Dim:
+    result = dims[0]
+    for dim in dims[1:]:
+        result = merged_dim(result, dim)
+    return result
