@@ -17,6 +17,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from phi_tensor._dim import Dim, Size, entry_of, suggestion, volume_of
+from phi_tensor._dim_changes import adopted, int_size, merged_dims, retyped
 from phi_tensor._dim_types import (
     TYPES,
     DimFilter,
@@ -403,7 +404,7 @@ class Shape:
             )
         table = dict(zip(names, new.dims, strict=True))
         return Shape.of(
-            tuple(_adopt(table[dim.name], dim) if dim.name in table else dim for dim in self.dims)
+            tuple(adopted(table[dim.name], dim) if dim.name in table else dim for dim in self.dims)
         )
 
     def with_size(self, size: Any) -> Shape:
@@ -458,7 +459,7 @@ class Shape:
 
     def meshgrid(self, names: bool = False) -> Iterator[dict[str, Any]]:
         """All positions as dicts from name to index, row-major; labels instead of indices with `names`."""
-        ranges = [dim.labels if names and dim.labels else range(_int_size(dim)) for dim in self.dims]
+        ranges = [dim.labels if names and dim.labels else range(int_size(dim)) for dim in self.dims]
         for position in itertools.product(*ranges):
             yield dict(zip(self.names, position, strict=True))
 
@@ -470,7 +471,7 @@ class Shape:
         """Shapes of the slices along one dim."""
         name = dim if isinstance(dim, str) else dim.name
         rest = self.without(name).dims
-        count = _int_size(self.get_dim(name))
+        count = int_size(self.get_dim(name))
         return tuple(Shape.of(tuple(entry_of(d, name, i) for d in rest)) for i in range(count))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -494,29 +495,6 @@ def _new_shape(dims: tuple[Dim, ...]) -> Shape:
     return shape
 
 
-def _int_size(dim: Dim) -> int:
-    if not isinstance(dim.size, int):
-        raise IncompatibleShapes(
-            f"Dim `{dim.name}` needs one known size here, but has {dim.size}. Give it a size or slice it."
-        )
-    return dim.size
-
-
-def retyped(dim: Dim, new_type: DimType) -> Dim:
-    """`dim` with another type."""
-    return Dim.of(new_type.dim_name(dim.name), new_type, dim.size, dim.labels, dim.over)
-
-
-def _adopt(new: Dim, old: Dim) -> Dim:
-    if new.size is None:
-        return new.with_size(old.size, old.labels, old.over)
-    if new.size != old.size:
-        raise IncompatibleShapes(
-            f"Dim `{old.name}` of size {old.size} cannot become `{new}`: the sizes differ."
-        )
-    return new
-
-
 @lru_cache(4096)
 def _names_of_type(
     dims: tuple[Dim, ...], selector: DimType | DimFilter
@@ -532,37 +510,7 @@ def _volume(dims: tuple[Dim, ...]) -> int | None:
 
 @lru_cache(8192)
 def _merge(a: tuple[Dim, ...], b: tuple[Dim, ...]) -> Shape:
-    merged = {dim.name: dim for dim in a}
-    for dim in b:
-        merged[dim.name] = merged_dim(merged[dim.name], dim) if dim.name in merged else dim
-    return Shape.of(tuple(merged.values()))
-
-
-def merged_dim(a: Dim, b: Dim) -> Dim:
-    """The dim that two dims of one name have in common, adopting known sizes and labels."""
-    if a is b:
-        return a
-    if a.type is not b.type:
-        raise IncompatibleShapes(
-            f"Dim `{a.name}` is {a.type} on one side and {b.type} on the other: ({a}) and ({b}). "
-            f"Retype one of them, e.g. `rename_dims(value, '{b.name}', {a.type}('{a.name}'))`."
-        )
-    if a.size is None or b.size is None:
-        known = b if a.size is None else a
-        return known
-    if a.size != b.size or a.over != b.over:
-        raise IncompatibleShapes(
-            f"Dim `{a.name}` has size {a.size} on one side and {b.size} on the other. Sizes must match "
-            f"exactly "
-            f"(1 is not broadcast); slice, pad or rename one of them."
-        )
-    if a.labels and b.labels:
-        raise IncompatibleShapes(
-            f"Labels of dim `{a.name}` differ: {a.labels} and {b.labels}. Reorder with "
-            f"`value.{a.name}['{','.join(a.labels)}']` "
-            f"or rename them."
-        )
-    return a if a.labels else b
+    return Shape.of(merged_dims(a, b))
 
 
 def shape_of(obj: Any) -> Shape:

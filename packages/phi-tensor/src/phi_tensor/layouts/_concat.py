@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any, cast
 
 from phi_tensor._dim import Dim
+from phi_tensor._dim_changes import merged_dim
 from phi_tensor._dtype import DType
 from phi_tensor._errors import IncompatibleShapes
 from phi_tensor._plan import PlanCall, Row, layout_of, planned, rule
-from phi_tensor._shape import Shape, merge_shapes, merged_dim
+from phi_tensor._shape import Shape, merge_shapes
 from phi_tensor._tensor import Tensor
 from phi_tensor.backends._backend import Backend
 from phi_tensor.layouts._cast import cast_rule, common_form

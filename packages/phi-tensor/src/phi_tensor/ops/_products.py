@@ -6,10 +6,11 @@ import math
 from typing import Any, cast
 
 from phi_tensor._dim import Dim
+from phi_tensor._dim_changes import merged_dim
 from phi_tensor._dim_types import channel, non_batch
 from phi_tensor._errors import IncompatibleShapes
 from phi_tensor._plan import PlanCall, Row, layout_of, planned, rule
-from phi_tensor._shape import Shape, merge_shapes, merged_dim
+from phi_tensor._shape import Shape, merge_shapes
 from phi_tensor._tensor import Tensor
 from phi_tensor._trees import flatten
 from phi_tensor.backends._backend import Backend

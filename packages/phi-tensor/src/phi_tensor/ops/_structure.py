@@ -9,9 +9,10 @@ from typing import Any, cast
 
 from phi_tensor._context import local_settings
 from phi_tensor._dim import Dim
+from phi_tensor._dim_changes import retyped
 from phi_tensor._dim_types import DimFilter, DimType, dim_type, instance, non_batch
 from phi_tensor._errors import IncompatibleShapes
-from phi_tensor._shape import Shape, merge_shapes, retyped, shape_of
+from phi_tensor._shape import Shape, merge_shapes, shape_of
 from phi_tensor._spec import parse_shape_spec
 from phi_tensor._tensor import Tensor
 from phi_tensor.ops import _table as table

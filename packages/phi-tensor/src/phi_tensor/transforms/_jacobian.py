@@ -8,10 +8,11 @@ from typing import Any, cast
 
 from phi_tensor._context import changed_settings
 from phi_tensor._dim import Dim
+from phi_tensor._dim_changes import retyped
 from phi_tensor._dim_types import dual
 from phi_tensor._dtype import INT64
 from phi_tensor._errors import IncompatibleShapes
-from phi_tensor._shape import Shape, retyped
+from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
 from phi_tensor._trees import Structure
 from phi_tensor.backends._backend import Backend, Natives
