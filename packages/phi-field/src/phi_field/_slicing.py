@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from phi_field._field import Field
-from phi_field.sampling._grid import Grid, grid_on, part
+from phi_field.sampling._components import part
+from phi_field.sampling._grid import Grid, grid_on
 from phi_field.sampling._site import Site
 from phi_geom import UniformGrid
 from phi_tensor import IncompatibleShapes

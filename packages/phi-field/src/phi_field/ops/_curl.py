@@ -8,7 +8,8 @@ from typing import Any
 import phi_tensor as math
 from phi_field._boundary import as_boundary
 from phi_field._field import Field
-from phi_field.sampling._grid import Grid, part
+from phi_field.sampling._components import part
+from phi_field.sampling._grid import Grid
 from phi_field.sampling._site import Site
 from phi_tensor import IncompatibleShapes, Tensor, channel
 from phi_tensor.extrapolation import NONE, PERIODIC, ZERO, Extrapolation, Undefined, get_normal

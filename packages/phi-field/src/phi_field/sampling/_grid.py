@@ -9,29 +9,42 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, reduce
-from itertools import product
-from operator import add, mul
+from functools import reduce
+from operator import add
 from typing import Any, cast
 from weakref import WeakValueDictionary
 
 import numpy as np
 
 import phi_tensor as math
+from phi_field.sampling._between_sites import interpolated, matching, surrounding
+from phi_field.sampling._components import (
+    Component,
+    axes_dim,
+    component_of,
+    face_dim,
+    one_component,
+    part,
+    stacked,
+    unstacked,
+)
+from phi_field.sampling._deposit import deposited
+from phi_field.sampling._neighbors import (
+    FIRST,
+    REST,
+    mean_of_neighbors,
+    missing_faces,
+    outer_faces,
+    padded,
+    to_cells,
+    to_faces,
+    with_faces_of,
+)
 from phi_field.sampling._sampling import Sampling
 from phi_field.sampling._site import Site
 from phi_geom import Box, UniformGrid
-from phi_tensor import IncompatibleShapes, Shape, Tensor, channel, dual, instance, spatial, wrap
-from phi_tensor.extrapolation import PERIODIC, CopyExtrapolation, Extrapolation, remove_constant_offset
-
-Pairing = Callable[[Tensor, str], Tensor]
-"""Combines each two neighbours along an axis; the result has one entry less."""
-
-Component = tuple[Tensor, Extrapolation, tuple[str, ...]]
-"""Values and boundary of one component, and the axes along which it is staggered."""
-
-_FIRST = (slice, None, -1, None)
-_REST = (slice, 1, None, None)
+from phi_tensor import IncompatibleShapes, Shape, Tensor, dual, wrap
+from phi_tensor.extrapolation import Extrapolation
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +115,7 @@ class Grid(Sampling):
         """Number of stored values along each axis for a component that is staggered along some axes."""
         sizes = {axis: cast("int", size) for axis, size in zip(self.axes, self.shape.sizes, strict=True)}
         for axis in staggered:
-            sizes[axis] += sum(_outer(boundary, axis)) - 1
+            sizes[axis] += sum(outer_faces(boundary, axis)) - 1
         return self.shape.with_sizes(tuple(sizes.values()))
 
     def component_shape(self, site: Site, boundary: Extrapolation) -> Shape:
@@ -111,12 +124,12 @@ class Grid(Sampling):
             math.expand(wrap(0.0), self.resolution(s, part(boundary, c)))
             for c, s in site.staggered(self.axes).items()
         ]
-        return self.stack(parts, site, "vector").shape
+        return stacked(parts, site, "vector", self.axes).shape
 
     def points(self, site: Site, boundary: Extrapolation) -> Tensor:
         """Positions of the stored values."""
         staggered = site.staggered(self.axes)
-        outer = tuple(_outer(part(boundary, c), axis) for c, axes in staggered.items() for axis in axes)
+        outer = tuple(outer_faces(part(boundary, c), axis) for c, axes in staggered.items() for axis in axes)
         return self._kept(
             ("points", site, outer, math.get_precision()), lambda: self._points(staggered, boundary)
         )
@@ -125,7 +138,9 @@ class Grid(Sampling):
         parts: list[Tensor] = []
         for component, axes in staggered.items():
             rule = part(boundary, component)
-            offsets = {axis: (1.0 - _outer(rule, axis)[0] if axis in axes else 0.5) for axis in self.axes}
+            offsets = {
+                axis: (1.0 - outer_faces(rule, axis)[0] if axis in axes else 0.5) for axis in self.axes
+            }
             with math.precision(64):
                 exact = self.cells.points(offsets, self.resolution(axes, rule))
             parts.append(math.to_float(exact))
@@ -139,10 +154,12 @@ class Grid(Sampling):
         """Cells around the stored values of one component."""
         with math.precision(64):
             dx = self.cells.dx
-            shift = [(0.5 - _outer(boundary, axis)[0] if axis in staggered else 0.0) for axis in self.axes]
+            shift = [
+                (0.5 - outer_faces(boundary, axis)[0] if axis in staggered else 0.0) for axis in self.axes
+            ]
             sizes = self.resolution(staggered, boundary)
-            lower = self.bounds.lower + dx * wrap(np.asarray(shift), _axes_dim(self.axes, False))
-            upper = lower + dx * wrap(np.asarray(sizes.sizes, np.float64), _axes_dim(self.axes, False))
+            lower = self.bounds.lower + dx * wrap(np.asarray(shift), axes_dim(self.axes, False))
+            upper = lower + dx * wrap(np.asarray(sizes.sizes, np.float64), axes_dim(self.axes, False))
             return UniformGrid(sizes, Box(lower, upper))
 
     def measure(self, site: Site) -> Tensor:
@@ -153,57 +170,13 @@ class Grid(Sampling):
                 lambda a, b: a * b, [self.spacing(axis) for axis in self.axes if axis not in axes], wrap(1.0)
             )
 
-        return self.stack([extent(axes) for axes in site.staggered(self.axes).values()], site, "vector")
-
-    # --- components
-
-    def unstack(self, values: Tensor, site: Site, boundary: Extrapolation) -> list[Component]:
-        """`(values, boundary, staggered axes)` of each component of a site."""
-        if site is Site.CENTER:
-            return [(values, boundary, ())]
-        staggered = site.staggered(self.axes)
-        if None in staggered:
-            return [(values, boundary, staggered[None])]
-        dim = face_dim(values)
-        if dim == "vector":
-            return [
-                (values.sliced((("vector", c),)), part(boundary, c), axes) for c, axes in staggered.items()
-            ]
-        return [(values.sliced((("~vector", c),)), boundary, axes) for c, axes in staggered.items()]
-
-    def one(self, values: Tensor, site: Site, boundary: Extrapolation, component: str | None) -> Component:
-        """One component; of vectors where a site holds whole ones."""
-        components = self.unstack(values, site, boundary)
-        if component is None or len(components) > 1:
-            return components[0 if component is None else self.axes.index(component)]
-        return component_of(values, component, self.axes), part(boundary, component), components[0][2]
-
-    def stack(self, parts: list[Tensor], site: Site, dim: str) -> Tensor:
-        """Components of a site as one tensor."""
-        if site is Site.CENTER or site is Site.VERTEX:
-            return parts[0]
-        apart = dim == "~vector" or any("vector" in p.shape.names for p in parts)
-        return math.stack(parts, _axes_dim(self.axes, apart), expand_values=True)
-
-    # --- steps along one axis
-
-    def to_faces(
-        self, values: Tensor, axis: str, pair: Pairing, boundary: Extrapolation, target: Extrapolation | None
-    ) -> Tensor:
-        """Cell → face: neighbours combined at the faces that `target` stores (all of them for None)."""
-        return pair(_padded(values, axis, _outer(target, axis), boundary), axis)
-
-    def to_cells(self, values: Tensor, axis: str, pair: Pairing, boundary: Extrapolation) -> Tensor:
-        """Face → cell: the two faces of each cell combined.
-
-        Those that are not stored come from the boundary.
-        """
-        lower, upper = _outer(boundary, axis)
-        return pair(_padded(values, axis, (not lower, not upper), boundary), axis)
+        return stacked(
+            [extent(axes) for axes in site.staggered(self.axes).values()], site, "vector", self.axes
+        )
 
     def slope(self, values: Tensor, axis: str) -> Tensor:
         """Difference of neighbours over their distance."""
-        return (values.sliced(((axis, _REST),)) - values.sliced(((axis, _FIRST),))) / self.spacing(axis)
+        return (values.sliced(((axis, REST),)) - values.sliced(((axis, FIRST),))) / self.spacing(axis)
 
     # --- primitives
 
@@ -217,19 +190,23 @@ class Grid(Sampling):
     ) -> Tensor:
         """Derivative along each axis between neighbours."""
         parts = [
-            self.stack(
-                [self._dual_slope(v, axis, b, target) for v, b, _ in self.unstack(values, site, boundary)],
+            stacked(
+                [
+                    self._dual_slope(v, axis, b, target)
+                    for v, b, _ in unstacked(values, site, boundary, self.axes)
+                ],
                 site,
                 "vector",
+                self.axes,
             )
             for axis in axes
         ]
-        return math.stack(parts, _axes_dim(axes, True), expand_values=True)
+        return math.stack(parts, axes_dim(axes, True), expand_values=True)
 
     def _dual_slope(
         self, values: Tensor, axis: str, boundary: Extrapolation, target: Extrapolation | None
     ) -> Tensor:
-        return self.to_faces(values, axis, self.slope, boundary, target)
+        return to_faces(values, axis, self.slope, boundary, target)
 
     def collect(self, flux: Tensor, axes: tuple[str, ...]) -> Tensor:
         """Net outflow per volume."""
@@ -266,15 +243,15 @@ class Grid(Sampling):
 
         At centers the mean of both sides.
         """
-        v, b, have = self.one(values, site, boundary, component)
+        v, b, have = one_component(values, site, boundary, component, self.axes)
         for other in have:
             if other != axis:
-                v = _padded(v, other, _missing(_outer(b, other), _outer(target_boundary, other)), b)
+                v = with_faces_of(v, other, b, target_boundary)
         if axis in have:
-            return self.to_cells(v, axis, self.slope, b)
+            return to_cells(v, axis, self.slope, b)
         if target is site:
-            return _mean(self.to_faces(v, axis, self.slope, b, None), axis)
-        return self.to_faces(v, axis, self.slope, b, target_boundary)
+            return mean_of_neighbors(to_faces(v, axis, self.slope, b, None), axis)
+        return to_faces(v, axis, self.slope, b, target_boundary)
 
     def interpolate(
         self,
@@ -285,17 +262,7 @@ class Grid(Sampling):
         target_boundary: Extrapolation | None,
     ) -> Tensor:
         """Values at other sites, the mean of neighbours along each axis in turn; vectors by component."""
-        sources = self.unstack(values, site, boundary)
-        parts = [
-            self._gathered(
-                site if c is None else Site.CENTER,
-                self._matching(sources, site, c),
-                wanted,
-                part(target_boundary, c),
-            )
-            for c, wanted in target.staggered(self.axes).items()
-        ]
-        return self.stack(parts, target, "vector")
+        return interpolated(values, site, boundary, target, target_boundary, self.axes)
 
     def surround(
         self,
@@ -306,60 +273,7 @@ class Grid(Sampling):
         target_boundary: Extrapolation | None,
     ) -> Tensor:
         """Whole values at each site, along `~vector` where sites have several components."""
-        sources = self.unstack(values, site, boundary)
-        parts = [
-            self._gathered(site, sources, wanted, part(target_boundary, c))
-            for c, wanted in target.staggered(self.axes).items()
-        ]
-        return self.stack(parts, target, "~vector")
-
-    def _gathered(
-        self, site: Site, sources: list[Component], wanted: tuple[str, ...], target: Extrapolation | None
-    ) -> Tensor:
-        """All components of a site moved to the same place.
-
-        As a vector where the site holds one component each.
-        """
-        return self.stack([self._moved(*source, wanted, target) for source in sources], site, "vector")
-
-    def _matching(self, sources: list[Component], site: Site, component: str | None) -> list[Component]:
-        """What makes one component of the target: that component of a vector.
-
-        All of them where a site holds whole vectors.
-        """
-        if component is None:
-            return sources
-        if None not in site.staggered(self.axes):
-            return [sources[self.axes.index(component)]]
-        values, boundary, staggered = sources[0]
-        return [(component_of(values, component, self.axes), part(boundary, component), staggered)]
-
-    def _moved(
-        self,
-        values: Tensor,
-        boundary: Extrapolation,
-        have: tuple[str, ...],
-        want: tuple[str, ...],
-        target: Extrapolation | None,
-    ) -> Tensor:
-        between: list[str] = []  # axes along which neighbours remain to be averaged
-
-        def padded(values: Tensor, axis: str, widths: tuple[int, int]) -> Tensor:
-            if any(widths):
-                values = _mean(values, *between)
-                between.clear()
-            return _padded(values, axis, widths, boundary)
-
-        for axis in have:
-            stored = _outer(target if axis in want else None, axis)
-            values = padded(values, axis, _missing(_outer(boundary, axis), stored))
-            if axis not in want:
-                between.append(axis)
-        for axis in want:
-            if axis not in have:
-                values = padded(values, axis, _outer(target, axis))
-                between.append(axis)
-        return _mean(values, *between)
+        return surrounding(values, site, boundary, target, target_boundary, self.axes)
 
     def with_faces(
         self, values: Tensor, site: Site, boundary: Extrapolation, target: Extrapolation
@@ -370,19 +284,19 @@ class Grid(Sampling):
         """
         staggered = site.staggered(self.axes)
         if all(
-            _outer(part(boundary, c), axis) == _outer(part(target, c), axis)
+            outer_faces(part(boundary, c), axis) == outer_faces(part(target, c), axis)
             for c, axes in staggered.items()
             for axis in axes
         ):
             return values
         parts: list[Tensor] = []
         for (v, b, axes), component in zip(
-            self.unstack(values, site, boundary), site.staggered(self.axes), strict=True
+            unstacked(values, site, boundary, self.axes), site.staggered(self.axes), strict=True
         ):
             for axis in axes:
-                v = _padded(v, axis, _missing(_outer(b, axis), _outer(part(target, component), axis)), b)
+                v = with_faces_of(v, axis, b, part(target, component))
             parts.append(v)
-        return self.stack(parts, site, "vector")
+        return stacked(parts, site, "vector", self.axes)
 
     def uniform(self, values: Tensor, site: Site, boundary: Extrapolation) -> Tensor:
         """All components with n + 1 values along every axis, those outside from the boundary.
@@ -390,12 +304,12 @@ class Grid(Sampling):
         Along `vector`.
         """
         parts: list[Tensor] = []
-        for v, b, axes in self.unstack(values, site, boundary):
+        for v, b, axes in unstacked(values, site, boundary, self.axes):
             for axis in self.axes:
-                lower, upper = _outer(b, axis) if axis in axes else (True, False)
-                v = _padded(v, axis, (not lower, not upper), b)
+                lower, upper = outer_faces(b, axis) if axis in axes else (True, False)
+                v = padded(v, axis, (not lower, not upper), b)
             parts.append(v)
-        return self.stack(parts, site, "vector")
+        return stacked(parts, site, "vector", self.axes)
 
     def trimmed(self, values: Tensor, site: Site, boundary: Extrapolation) -> Tensor:
         """Stored values of a tensor with n + 1 values along each axis, the inverse of `uniform`."""
@@ -404,7 +318,7 @@ class Grid(Sampling):
             b = part(boundary, c)
             v = values if c is None else component_of(values, c, self.axes)
             parts.append(self._trimmed(v, axes, b))
-        return self.stack(parts, site, "vector")
+        return stacked(parts, site, "vector", self.axes)
 
     def _trimmed(self, values: Tensor, staggered: tuple[str, ...], boundary: Extrapolation) -> Tensor:
         wanted = self.resolution(staggered, boundary)
@@ -417,17 +331,19 @@ class Grid(Sampling):
                     f"A component staggered along {staggered} stores {wanted} values, or {cells + 1} "
                     f"along `{axis}` before cutting, but found {values.shape}."
                 )
-            lower, upper = _outer(boundary, axis) if axis in staggered else (True, False)
-            values = _padded(values, axis, _missing((True, True), (lower, upper)), boundary)
+            lower, upper = outer_faces(boundary, axis) if axis in staggered else (True, False)
+            values = padded(values, axis, missing_faces((True, True), (lower, upper)), boundary)
         return math.expand(values, wanted)
 
     # --- values at points
 
     def evaluate(self, values: Tensor, site: Site, boundary: Extrapolation, points: Tensor) -> Tensor:
         """Values at any points, each component between its own sites."""
-        parts = [self._lookup(v, b, axes, points) for v, b, axes in self.unstack(values, site, boundary)]
+        parts = [
+            self._lookup(v, b, axes, points) for v, b, axes in unstacked(values, site, boundary, self.axes)
+        ]
         return (
-            parts[0] if None in site.staggered(self.axes) else math.stack(parts, _axes_dim(self.axes, False))
+            parts[0] if None in site.staggered(self.axes) else math.stack(parts, axes_dim(self.axes, False))
         )
 
     def pull_back(self, values: Tensor, site: Site, boundary: Extrapolation, points: Tensor) -> Tensor:
@@ -439,7 +355,7 @@ class Grid(Sampling):
             return self.evaluate(values, site, boundary, points)
         located = self._with_points(values, site, boundary, points)
         parts = [self._lookup(v, b, axes, own) for (v, b, axes), own in located]
-        return math.stack(parts, _axes_dim(self.axes, False))
+        return math.stack(parts, axes_dim(self.axes, False))
 
     def pull_back_with_bounds(
         self, values: Tensor, site: Site, boundary: Extrapolation, points: Tensor
@@ -455,7 +371,7 @@ class Grid(Sampling):
         if len(found) == 1 and None in site.staggered(self.axes):
             return found[0]
         value, lowest, highest = (
-            math.stack(list(parts), _axes_dim(self.axes, False)) for parts in zip(*found, strict=True)
+            math.stack(list(parts), axes_dim(self.axes, False)) for parts in zip(*found, strict=True)
         )
         return value, lowest, highest
 
@@ -463,13 +379,13 @@ class Grid(Sampling):
         self, values: Tensor, site: Site, boundary: Extrapolation, points: Tensor
     ) -> list[tuple[Component, Tensor]]:
         """Components `(values, boundary, staggered axes)` with the points at which each is wanted."""
-        sources = self.unstack(values, site, boundary)
+        sources = unstacked(values, site, boundary, self.axes)
         if "~vector" not in points.shape:
             return [(source, points) for source in sources]
         return [
             (source, points.sliced((("~vector", component),)))
             for component in self.axes
-            for source in self._matching(sources, site, component)
+            for source in matching(sources, site, component, self.axes)
         ]
 
     def _lookup(
@@ -483,7 +399,7 @@ class Grid(Sampling):
         """Values with at least one sample per axis, and the points as indices into them."""
         empty = [axis for axis in staggered if values.shape.get_size(axis) == 0]
         for axis in empty:  # one cell between two walls: both faces come from the boundary
-            values = _padded(values, axis, (1, 1), boundary)
+            values = padded(values, axis, (1, 1), boundary)
         return values, self.indices(points, staggered, None if empty else boundary)
 
     def indices(self, points: Tensor, staggered: tuple[str, ...], boundary: Extrapolation | None) -> Tensor:
@@ -491,7 +407,9 @@ class Grid(Sampling):
 
         0 at the first stored value of a component that is staggered along some axes [-].
         """
-        offsets = tuple(1.0 - _outer(boundary, axis)[0] if axis in staggered else 0.5 for axis in self.axes)
+        offsets = tuple(
+            1.0 - outer_faces(boundary, axis)[0] if axis in staggered else 0.5 for axis in self.axes
+        )
         origin, scale = self._kept(
             ("indices", offsets, math.get_precision()), lambda: self._index_map(offsets)
         )
@@ -500,45 +418,25 @@ class Grid(Sampling):
     def _index_map(self, offsets: tuple[float, ...]) -> tuple[Tensor, Tensor]:
         with math.precision(64):
             scale = 1 / self.cells.dx
-            origin = -self.bounds.lower * scale - wrap(np.asarray(offsets), _axes_dim(self.axes, False))
+            origin = -self.bounds.lower * scale - wrap(np.asarray(offsets), axes_dim(self.axes, False))
         return math.to_float(origin), math.to_float(scale)
 
     def deposit(self, values: Tensor, points: Tensor, site: Site, boundary: Extrapolation) -> Tensor:
         """Values at points summed into the sites around them."""
         parts = [
-            self._scattered(self._component(values, component), points, axes, part(boundary, component))
+            self._deposited(self._component(values, component), points, axes, part(boundary, component))
             for component, axes in site.staggered(self.axes).items()
         ]
-        return self.stack(parts, site, "vector")
+        return stacked(parts, site, "vector", self.axes)
 
     def _component(self, values: Tensor, component: str | None) -> Tensor:
         return values if component is None else values.sliced((("vector", component),))
 
-    def _scattered(
+    def _deposited(
         self, values: Tensor, points: Tensor, staggered: tuple[str, ...], boundary: Extrapolation
     ) -> Tensor:
-        """Values added to the 2ᵈ neighbours of each point, on a grid with one layer around it.
-
-        Which is then folded back.
-        """
-        sizes = self.resolution(staggered, boundary)
-        at = self.indices(points, staggered, boundary)
-        pairs = [
-            _neighbors(
-                at.vector[axis], cast("int", sizes.get_size(axis)), boundary.side(axis, True) == PERIODIC
-            )
-            for axis in self.axes
-        ]
-        base = math.zeros(sizes + 2, dtype=float)
-        for corner in product((0, 1), repeat=len(self.axes)):
-            chosen = [pair[i] for pair, i in zip(pairs, corner, strict=True)]
-            index = math.stack([where for where, _ in chosen], _axes_dim(self.axes, False))
-            base = math.scatter(
-                base, index, reduce(mul, [share for _, share in chosen], values), "add", "undefined"
-            )
-        for axis in self.axes:
-            base = _folded(base, axis, boundary)
-        return base
+        at, sizes = self.indices(points, staggered, boundary), self.resolution(staggered, boundary)
+        return deposited(values, at, sizes, boundary, self.axes)
 
     # --- derived data
 
@@ -564,21 +462,6 @@ class Grid(Sampling):
         return f"Grid({self.shape}, {self.bounds!r})"
 
 
-def face_dim(values: Tensor) -> str:
-    """Dim that lists the axes of faces.
-
-    The components normal to them, or a dim of its own beside whole vectors.
-    """
-    names = values.shape.names
-    if "~vector" in names:
-        return "~vector"
-    if "vector" not in names:
-        raise IncompatibleShapes(
-            f"Values at faces or edges need one entry per axis along `vector`, but have {values.shape}."
-        )
-    return "vector"
-
-
 def grid_on(cells: UniformGrid) -> Grid:
     """The grid with these cells.
 
@@ -595,102 +478,3 @@ def grid_on(cells: UniformGrid) -> Grid:
 
 
 _GRIDS: WeakValueDictionary[Any, Grid] = WeakValueDictionary()
-
-
-def part(boundary: Any, component: str | None) -> Any:
-    """Boundary of one component."""
-    if component is None or type(boundary) is CopyExtrapolation or boundary is None:
-        return boundary
-    return boundary[{"vector": component}]
-
-
-@lru_cache(64)
-def _axes_dim(axes: tuple[str, ...], apart: bool) -> Shape:
-    """Dim that lists the axes: `vector`, or apart from it `~vector`."""
-    return (dual if apart else channel)(vector=axes)
-
-
-def component_of(values: Tensor, component: str, axes: tuple[str, ...]) -> Tensor:
-    """One component of vectors; scalars are the same for every component."""
-    is_vector = "vector" in values.shape and values.shape.get_dim("vector").labels == axes
-    return values.sliced((("vector", component),)) if is_vector else values
-
-
-def _outer(boundary: Extrapolation | None, axis: str) -> tuple[bool, bool]:
-    """Whether the lowest and the highest face along an axis are stored."""
-    if boundary is None:
-        return True, True
-    kept: dict[Any, tuple[bool, bool]] = vars(boundary).setdefault(
-        "_outer", {}
-    )  # with the boundary, whose lifetime it shares
-    found = kept.get(axis)
-    if found is None:
-        found = kept[axis] = boundary.valid_outer_faces(axis)
-    return found
-
-
-def _neighbors(at: Tensor, size: int, periodic: bool) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """`(index, weight)` of the lower and the upper neighbour of positions along one axis.
-
-    Counted from the layer below the grid.
-    """
-    at = at - size * math.floor(at / size) if periodic else math.clip(at, -1, size)
-    lower = math.clip(math.floor(math.stop_gradient(at)), -1, size - 1)
-    share = at - lower
-    index = math.to_int32(lower) + 1
-    return (index, 1 - share), (index + 1, share)
-
-
-def _folded(values: Tensor, axis: str, boundary: Extrapolation) -> Tensor:
-    """Transpose of padding by one layer along an axis.
-
-    What lies outside goes where the boundary would have taken it from.
-    """
-    size = cast("int", values.shape.get_size(axis)) - 2
-    inner = values.sliced(((axis, (slice, 1, -1, None)),))
-    for outer, weights in _sources(boundary, axis, size):
-        inner = inner + weights * values.sliced(((axis, outer),))
-    return inner
-
-
-def _sources(boundary: Extrapolation, axis: str, size: int) -> list[tuple[int, Tensor]]:
-    """`(position, weights)` of each layer outside.
-
-    The linear combination of inner values that the boundary puts there.
-    """
-    kept: dict[Any, list[tuple[int, Tensor]]] = vars(boundary).setdefault("_sources", {})
-    if (axis, size) not in kept:
-        unit = wrap(np.eye(size), spatial(axis), instance("_inner"))
-        padded = math.pad(unit, {axis: (1, 1)}, remove_constant_offset(boundary))
-        layers = [
-            (outer, math.rename_dims(padded.sliced(((axis, outer),)), "_inner", spatial(axis)))
-            for outer in (0, size + 1)
-        ]
-        kept[axis, size] = layers if padded.shape.get_size(axis) == size + 2 else []
-    return kept[axis, size]
-
-
-def _missing(have: tuple[bool, bool], want: tuple[bool, bool]) -> tuple[int, int]:
-    """How many outer sites are to be added (or, negative, dropped) at each side."""
-    return int(want[0]) - have[0], int(want[1]) - have[1]
-
-
-def _padded(values: Tensor, axis: str, widths: tuple[int, int], boundary: Extrapolation) -> Tensor:
-    if widths == (0, 0):
-        return values
-    lower, upper = widths
-    if lower < 0 or upper < 0:
-        values = values.sliced(((axis, (slice, max(0, -lower), -max(0, -upper) or None, None)),))
-    padded = max(0, lower), max(0, upper)
-    return math.pad(values, {axis: padded}, boundary) if any(padded) else values
-
-
-def _mean(values: Tensor, *axes: str) -> Tensor:
-    """Mean of neighbours along each axis."""
-    return _sum(values, *axes) * 0.5 ** len(axes) if axes else values
-
-
-def _sum(values: Tensor, axis: str, *others: str) -> Tensor:
-    """Sum of neighbours. Slices before it adds: XLA is 2.4 times slower the other way round."""
-    upper, lower = values.sliced(((axis, _REST),)), values.sliced(((axis, _FIRST),))
-    return _sum(upper, *others) + _sum(lower, *others) if others else upper + lower
