@@ -124,6 +124,17 @@ def test_flow_runs_unchanged_in_3d_and_for_batches(axes, backend, rng):
         assert float(math.max(abs(alone.values - stirring.smoke_of(density, axes).values))) > 0.1
 
 
+@pytest.mark.compiled
+@pytest.mark.needs("jit", "reverse")
+def test_descent_that_has_arrived_stays(backend, rng):
+    smoke = stirring.smoke_of(rng.uniform(0, 1, (6, 6)), "x,y")
+    descent = stirring.Descent(smoke, smoke, 2)
+    still = math.zeros_like(descent.state[0])
+    descent.state = still, descent.state[1]
+    assert descent.iterate(0.0) == pytest.approx((0, 1), abs=1e-6)
+    assert_close(descent.state[0], still)
+
+
 # --- the demo
 
 
