@@ -164,7 +164,7 @@ def isolated(session: nox.Session) -> None:
     built = {name: next(wheels.glob(f"{name.replace('-', '_')}-*.whl")) for name in PACKAGES}
     for wheel in built.values():
         if license_texts(wheel) != [ROOT.joinpath("LICENSE").read_bytes()]:
-            session.error(f"{wheel.name} does not hold the text of LICENSE; is the package's a link to it?")
+            session.error(f"{wheel.name} does not hold the text of the LICENSE at the top: copy it.")
     siblings = wheels / "siblings.txt"  # where a sibling is declared, it is the one built here
     siblings.write_text("".join(f"{name} @ {wheel.as_uri()}\n" for name, wheel in built.items()), "utf-8")
     for package, wheel in built.items():

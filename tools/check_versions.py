@@ -47,6 +47,12 @@ def main() -> int:
     files = sorted(ROOT.glob("packages/phi-*/pyproject.toml"))
     projects = {file.parent.name: tomllib.loads(file.read_text("utf-8"))["project"] for file in files}
     found = disagreements(projects)
+    text = ROOT.joinpath("LICENSE").read_bytes()
+    found += [
+        f"{file.parent.name}: LICENSE differs from the one at the top; copy it"
+        for file in files
+        if file.with_name("LICENSE").read_bytes() != text
+    ]
     print("\n".join(found) or f"{len(projects)} packages in lock step at {projects['phi-tensor']['version']}")
     return 1 if found else 0
 
