@@ -20,7 +20,7 @@ import scipy.special
 import torch
 
 from phi_tensor._errors import Unsupported
-from phi_tensor.backends import _torch_compile as adapter
+from phi_tensor.backends import _torch_inductor as inductor
 from phi_tensor.backends._torch import BACKEND as B
 
 RNG = np.random.default_rng(0)
@@ -327,7 +327,7 @@ def all_derivatives(functions, nestings):
 
 @pytest.mark.parametrize("f", FUNCTIONS, ids=lambda f: f.__name__)
 def test_traced_derivatives_equal_eager(f, monkeypatch):
-    monkeypatch.setattr(adapter, "_inductor", adapter.interpreted)  # saves minutes
+    monkeypatch.setattr(inductor, "inductor", inductor.interpreted)  # saves minutes
     everything = all_derivatives([f], [(), *NESTINGS])
     torch.testing.assert_close(
         B.compile(everything, POINT)(*POINT), everything(*POINT), rtol=1e-12, atol=1e-13
@@ -415,8 +415,8 @@ def test_compiled_complex_numbers():
 
 @pytest.mark.compiled
 def test_number_of_graphs_and_traces_of_a_loop_does_not_depend_on_its_length(monkeypatch):
-    graphs, build, results = [], adapter.build, {}
-    monkeypatch.setattr(adapter, "build", lambda traced: [graphs.append(traced), build(traced)][1])
+    graphs, build, results = [], inductor.build, {}
+    monkeypatch.setattr(inductor, "build", lambda traced: [graphs.append(traced), build(traced)][1])
     for count in (8, 64):
         calls = []
 
@@ -468,7 +468,7 @@ def test_graph_runs_without_compiler(monkeypatch):
         raise torch._inductor.exc.InvalidCxxCompiler
 
     monkeypatch.setattr(torch._inductor.cpp_builder, "get_cpp_compiler", missing)
-    monkeypatch.setattr(adapter, "_WARNED", [])
+    monkeypatch.setattr(inductor, "_WARNED", [])
     monkeypatch.setenv("TORCHINDUCTOR_FORCE_DISABLE_CACHES", "1")
     with pytest.warns(RuntimeWarning, match="compiler"):
         compiled = B.compile(lambda x: (torch.sin(x) * 1.2345 + x,), POINT[:1])

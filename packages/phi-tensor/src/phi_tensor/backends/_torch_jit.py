@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from phi_tensor.backends import _torch_compile as adapter
+from phi_tensor.backends import _torch_inductor as inductor
 from phi_tensor.backends._backend import Flat, Native, Natives
 from phi_tensor.backends._torch_closure import Watcher
 from phi_tensor.backends._torch_compile import Traced
@@ -39,7 +40,7 @@ def compile_flat(f: Flat, examples: Natives) -> Flat:
         try:
             traced = adapter.trace(f if adapter.innermost() is None else _without_derivatives(f), examples)
             bodies = prepare_loops(traced.graph)
-            run = adapter.build(traced)
+            run = inductor.build(traced)
         finally:
             _SESSIONS.pop()
     with adapter.suspended():
@@ -79,7 +80,7 @@ class LoopBody:
     @functools.cached_property
     def run(self) -> Callable[[list[Native]], Sequence[Native]]:
         """Compiled step: constants, state, inputs, hidden constants → next state, outputs."""
-        return adapter.build(self.traced)
+        return inductor.build(self.traced)
 
     @functools.cached_property
     def bodies(self) -> list[LoopBody]:
@@ -127,7 +128,7 @@ def _loop_op() -> Any:
     library.impl("loop", _run_loop, "CompositeExplicitAutograd")
     torch.library.register_fake("phi_tensor::loop", _fake_loop, lib=library)
     node = torch.ops.phi_tensor.loop.default
-    adapter.OPAQUE.add(node)
+    inductor.OPAQUE.add(node)
     return node
 
 
