@@ -110,6 +110,18 @@ def test_evaluation_at_its_points_gives_the_field(grid, boundary, site, draw):
     assert_close(field.pull_back(field.points).values, field.values, atol=1e-11)
 
 
+@pytest.mark.compiled
+@pytest.mark.parametrize("site", ["center", "face"])
+def test_compiled_points_are_those_of_the_grid(backend, site):
+    """Compiled functions compute positions themselves, the kept ones are read."""
+    domain = UniformGrid(spatial(x=5, y=4), Box(x=(-1.3, 0.4), y=(100, 100.7)))
+    make = CenteredGrid if site == "center" else StaggeredGrid
+    field = make(lambda x, y: (x + 2 * y, y - x), {"x": "periodic", "y": 0}, domain.bounds, domain.resolution)
+    points, values = math.jit_compile(lambda f: (f.points, f.pull_back(f.points).values))(field)
+    assert_close(points, field.points, rtol=1e-14)
+    assert_close(values, field.values, atol=1e-11)
+
+
 @pytest.mark.parametrize("site", ["center", "face"])
 def test_deposition_is_the_transpose_of_evaluation(grid, boundary, site, draw, rng):
     """⟨deposit(w), φ⟩ = ⟨w, φ(points)⟩ for fields that are zero or copies outside."""

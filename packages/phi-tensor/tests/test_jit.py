@@ -72,6 +72,18 @@ def test_vectors_of_few_components_return_as_separate_arrays(order, compiler):
     assert len(runs) == 2
 
 
+def test_counted_entries_are_computed_by_the_compiled_function(compiler):
+    @math.jit_compile
+    def positions(x):
+        assert math.is_compiling()
+        entries = math.counted(x.shape, 0.25, 0.5)
+        assert not entries.available
+        return x * entries
+
+    assert not math.is_compiling()
+    assert_close(positions(math.ones(spatial(x=5))), wrap([0.25, 0.75, 1.25, 1.75, 2.25], spatial("x")))
+
+
 def test_other_values_never_retrace(compiler):
     f, runs = counted(lambda x, factor: factor * x)
     x = math.ones(spatial(x=3))

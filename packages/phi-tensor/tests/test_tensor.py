@@ -244,6 +244,10 @@ def test_creation(backend):
     assert_close(math.arange(spatial(x=3)), wrap([0, 1, 2], spatial("x")))
     assert_close(math.arange(spatial("x"), 1, 7, 2), wrap([1, 3, 5], spatial("x")))
     assert_close(math.linspace(0, 1, spatial(x=3)), wrap([0, 0.5, 1], spatial("x")))
+    assert_close(math.counted(spatial(x=3), 0.5, -2), wrap([0.5, -1.5, -3.5], spatial("x")))
+    assert math.counted(spatial(x="a,b")).x["b"].shape == math.EMPTY_SHAPE
+    with pytest.raises(math.IncompatibleShapes, match="one dim with a size"):
+        math.counted(spatial("x"))
     corners = math.linspace(0.0, vec(x=1.0, y=2.0), spatial(x=2, y=3))
     assert_close(corners.x[-1].y[-1], vec(x=1.0, y=2.0))
     assert math.meshgrid(x=2, y=3).shape == channel(vector="x,y") & spatial(x=2, y=3)

@@ -77,21 +77,26 @@ class UniformGrid(Geometry):
     def points(self, offset: dict[str, float], resolution: Shape) -> Tensor:
         """Positions lower + (i + offset)·dx for i in `resolution` `(…, spatial…, vector)`.
 
-        One component varies along one dim.
+        One component varies along one dim. In compiled functions they are part of the program.
 
         Args:
             offset: Per axis, position within a cell [-]: 0 at the lower face, 0.5 at the center.
             resolution: Number of points per axis.
         """
-        positions = [
-            self.bounds.lower.vector[axis] + self.dx.vector[axis] * _indices(resolution[axis], offset[axis])
-            for axis in self.axes
-        ]
+        positions = [self._positions(axis, offset[axis], resolution[axis]) for axis in self.axes]
         return math.stack(
             [math.expand(p, resolution) for p in positions],
             math.channel(vector=self.axes),
             expand_values=True,
         )
+
+    def _positions(self, axis: str, offset: float, dim: Shape) -> Tensor:
+        lower, dx = self.bounds.lower.vector[axis], self.dx.vector[axis]
+        if not math.is_compiling():
+            return lower + dx * _indices(dim, offset)
+        if lower.rank or dx.rank or not lower.available or not dx.available:
+            return lower + dx * math.counted(dim, offset)
+        return math.counted(dim, float(lower) + offset * float(dx), float(dx))
 
     @property
     def volume(self) -> Tensor:

@@ -23,7 +23,7 @@ from phi_tensor._aliases import (
     vec_squared,
 )
 from phi_tensor._bound_dim import BoundDim, slicing_dict
-from phi_tensor._context import get_precision, precision, set_global_precision
+from phi_tensor._context import get_precision, is_compiling, precision, set_global_precision
 from phi_tensor._convert import convert, to_device
 from phi_tensor._create import (
     INF,
@@ -31,6 +31,7 @@ from phi_tensor._create import (
     PI,
     arange,
     copy,
+    counted,
     full,
     linspace,
     meshgrid,
@@ -268,6 +269,7 @@ __all__ = [
     "arange",
     "copy",
     "full",
+    "counted",
     "linspace",
     "meshgrid",
     "ones",
@@ -285,6 +287,7 @@ __all__ = [
     "tree_map",
     # settings, backends, devices
     "get_precision",
+    "is_compiling",
     "precision",
     "set_global_precision",
     "Backend",

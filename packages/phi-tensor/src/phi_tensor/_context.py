@@ -123,6 +123,11 @@ def set_global_precision(floating_point_bits: Precision) -> None:
     change_global(precision=_checked_precision(floating_point_bits))
 
 
+def is_compiling() -> bool:
+    """True inside a function that `jit_compile` traces."""
+    return settings().traced == "jit"
+
+
 def get_precision() -> int:
     """Bits of floating-point results here [bit]."""
     return settings().precision

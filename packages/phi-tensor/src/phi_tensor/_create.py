@@ -281,6 +281,30 @@ def arange(
     return _of_native(native, dim if dim.labels[0] else dim.with_size(None), backend, dim)
 
 
+def counted(dim: Shape, start: float = 0.0, step: float = 1.0) -> Tensor:
+    """`start + i · step` for the entries i of a dim, on the default backend.
+
+    Compiled functions compute these numbers where they use them instead of reading them from memory, which
+    is faster, but means that their values cannot be asked for there.
+
+    Args:
+        dim: One dim and its size.
+        start: First value.
+        step: Difference of neighbours.
+
+    >>> from phi_tensor import spatial
+    >>> counted(spatial(x=3), 0.5, 2)
+    (0.5, 2.5, 4.5) along (x:s=3) float32
+    """
+    if dim.rank != 1 or not isinstance(dim.size, int):
+        raise IncompatibleShapes(f"`counted` needs one dim with a size, but found {dim}. Try `spatial(x=8)`.")
+    backend, dtype = default_backend(), context_dtype(FLOAT32)
+    entries = _of_native(
+        backend.ops["iota"](dim.size, dtype), dim if dim.labels[0] else dim.with_size(None), backend, dim
+    )
+    return entries * step + start
+
+
 def linspace(start: Any, stop: Any, dim: Shape | str) -> Tensor:
     """Evenly spaced values from `start` to `stop` (both included) along `dim`.
 

@@ -14,6 +14,7 @@ if "jax" not in requested_backends():
     pytest.skip("jax is not requested", allow_module_level=True)
 
 import jax
+import jax.numpy as jnp
 from scipy.special import erf, expit
 
 from phi_tensor._dtype import COMPLEX64, FLOAT32, FLOAT64, INT32, INT64
@@ -206,6 +207,23 @@ def test_fft_rows_agree_with_numpy() -> None:
     agrees(OPS["rfft"](native(REAL), (0,)), np.fft.rfft(REAL, axis=0))
     agrees(OPS["irfft"](native(COMPLEX), 5, (0,)), np.fft.irfft(COMPLEX, 5, 0))
     assert OPS["fft"](native(COMPLEX.astype(np.complex64)), (1,)).dtype == np.complex64
+
+
+def test_what_is_computed_apart_is_the_same() -> None:
+    """Whatever its first entry is, and in derivatives."""
+    for first in (0.0, -1.0, np.nan, np.inf, 2 + 1j):
+        x = np.arange(2048.0) + (0j if isinstance(first, complex) else 0)
+        x[0] = first
+        found = jax.jit(lambda v: BACKEND.apart(v))(native(x))
+        np.testing.assert_array_equal(np.asarray(found), x)
+    x = native(np.linspace(0.1, 1, 2048))
+    slope = jax.jit(jax.grad(lambda v: jnp.sum(BACKEND.apart(v * v) * v)))(x)
+    agrees(slope, 3 * np.asarray(x) ** 2)
+    curvature = jax.jit(
+        lambda v: jax.jvp(jax.grad(lambda w: jnp.sum(BACKEND.apart(w * w) * w)), (v,), (v,))[1]
+    )
+    agrees(curvature(x), 6 * np.asarray(x) ** 2)
+    agrees(jax.jit(jax.vmap(lambda v: BACKEND.apart(v * 2)))(x.reshape(1, 2048)), 2 * np.asarray(x)[None])
 
 
 def test_casts() -> None:

@@ -130,9 +130,15 @@ class Grid(Sampling):
         """Positions of the stored values."""
         staggered = site.staggered(self.axes)
         outer = tuple(outer_faces(part(boundary, c), axis) for c, axes in staggered.items() for axis in axes)
-        return self._kept(
-            ("points", site, outer, math.get_precision()), lambda: self._points(staggered, boundary)
-        )
+        if math.is_compiling():
+            return self._points(staggered, boundary)
+        key = ("points", site, outer, math.get_precision())
+        return self._kept(key, lambda: self._exact_points(staggered, boundary))
+
+    def _exact_points(self, staggered: dict[str | None, tuple[str, ...]], boundary: Extrapolation) -> Tensor:
+        with math.precision(64):
+            exact = self._points(staggered, boundary)
+        return math.to_float(exact)
 
     def _points(self, staggered: dict[str | None, tuple[str, ...]], boundary: Extrapolation) -> Tensor:
         parts: list[Tensor] = []
@@ -141,9 +147,7 @@ class Grid(Sampling):
             offsets = {
                 axis: (1.0 - outer_faces(rule, axis)[0] if axis in axes else 0.5) for axis in self.axes
             }
-            with math.precision(64):
-                exact = self.cells.points(offsets, self.resolution(axes, rule))
-            parts.append(math.to_float(exact))
+            parts.append(self.cells.points(offsets, self.resolution(axes, rule)))
         return (
             parts[0]
             if len(parts) == 1 and None in staggered
@@ -413,6 +417,12 @@ class Grid(Sampling):
         origin, scale = self._kept(
             ("indices", offsets, math.get_precision()), lambda: self._index_map(offsets)
         )
+        if math.is_compiling() and scale.rank == origin.rank == 1 and scale.available and origin.available:
+            parts = [  # compilers fold numbers into the code
+                points.vector[axis] * float(scale.vector[axis]) + float(origin.vector[axis])
+                for axis in self.axes
+            ]
+            return math.stack(parts, axes_dim(self.axes, False))
         return points * scale + origin
 
     def _index_map(self, offsets: tuple[float, ...]) -> tuple[Tensor, Tensor]:

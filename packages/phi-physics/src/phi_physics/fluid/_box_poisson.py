@@ -77,22 +77,26 @@ def _inverse_eigenvalues(
     right: Tensor, ends: Mapping[str, Ends], dx: Tensor, fourier: tuple[str, ...]
 ) -> Tensor:
     """1/λ of each mode `(axes…)`, 0 for the constant one."""
-    values = {
-        axis: _fourier_eigenvalues(n, axis == fourier[-1]) if axis in fourier else eigenvalues(pair, n)
-        for axis, pair in ends.items()
-        for n in [_size(right, axis)]
-    }
+    sizes = {axis: _size(right, axis) for axis in ends}
+
+    def of_modes() -> dict[str, Floats]:
+        return {
+            axis: _fourier_eigenvalues(n, axis == fourier[-1])
+            if axis in fourier
+            else eigenvalues(ends[axis], n)
+            for axis, n in sizes.items()
+        }
+
     if not dx.available or dx.rank != 1:
-        return _inverse(values, dx)
-    spacing = tuple(float(dx.vector[axis]) for axis in ends)
-    sizes = tuple((axis, pair, _size(right, axis)) for axis, pair in ends.items())
-    key = ("inverse", sizes, spacing, right.backend, math.get_precision())
-    return _kept(key, lambda: _constant(_exact_inverse(values, spacing), right.backend))
+        return _inverse(of_modes(), dx)
+    spacing = {axis: float(dx.vector[axis]) for axis in ends}
+    key = ("inverse", *ends.items(), *sizes.values(), *spacing.values(), right.backend, math.get_precision())
+    return _kept(key, lambda: _constant(_exact_inverse(of_modes(), spacing), right.backend))
 
 
-def _exact_inverse(values: Mapping[str, Floats], spacing: tuple[float, ...]) -> Tensor:
+def _exact_inverse(values: Mapping[str, Floats], spacing: dict[str, float]) -> Tensor:
     with math.precision(64):
-        return _inverse(values, math.stack(dict(zip(values, spacing, strict=True)), channel("vector")))
+        return _inverse(values, math.stack(spacing, channel("vector")))
 
 
 def _inverse(values: Mapping[str, Floats], dx: Tensor) -> Tensor:

@@ -227,6 +227,10 @@ class Backend(ABC):
         """All entries along one axis, for many look-ups by `take`; may have more entries behind the last."""
         return self.ops["reshape"](native, (math.prod(self.shape(native)),))
 
+    def apart(self, native: Native) -> Native:
+        """`native`, which compiled code computes in loops of its own rather than within those that use it."""
+        return native
+
     def _spare_table(self, native: Native) -> Native:
         """Look-up table with spare entries, never read.
 

@@ -25,7 +25,7 @@ from phi_tensor.backends import _jax_loops as loops
 from phi_tensor.backends import _jax_rules as rules
 from phi_tensor.backends import _jax_transforms as transforms
 from phi_tensor.backends._backend import Backend, ComputeDevice, Flat, Native, Natives
-from phi_tensor.backends._jax_ops import OPS
+from phi_tensor.backends._jax_ops import OPS, apart
 
 
 @final
@@ -40,6 +40,9 @@ class JaxBackend(Backend):
 
     def look_up_table(self, native: Native) -> Native:
         return self._spare_table(native)
+
+    def apart(self, native: Native) -> Native:
+        return apart(native)
 
     def is_native(self, obj: object) -> bool:
         return isinstance(obj, jax.Array)

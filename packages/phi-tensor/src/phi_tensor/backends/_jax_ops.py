@@ -270,6 +270,32 @@ def _irfft(x: Native, n: int, axes: tuple[int, ...]) -> Native:
     return jnp.fft.irfftn(_ifft(x, axes[:-3]), sizes, axes[-3:])
 
 
+@jax.custom_jvp
+def apart(x: Native) -> Native:
+    """`x`, on CPUs behind a branch that is never taken.
+
+    XLA merges look-ups into the loops that use them. With one more array to read these lose their vector
+    instructions: adding to the result of 256² look-ups took 2.6 times as long as both apart. Optimisation
+    barriers are dropped before loops are merged.
+    """
+    if x.size < _WORTH_A_BRANCH or not isinstance(x, Tracer):
+        return x
+    return lax.platform_dependent(x, cpu=_behind_branch, default=lambda x: x)
+
+
+@apart.defjvp
+def _apart_jvp(primals: tuple[Native], tangents: tuple[Native]) -> tuple[Native, Native]:
+    return apart(primals[0]), tangents[0]
+
+
+def _behind_branch(x: Native) -> Native:
+    first = jnp.real(lax.slice(x, (0,) * x.ndim, (1,) * x.ndim)).reshape(())
+    return lax.cond((first < 0) & (first > 0), jnp.negative, lambda x: x, x)
+
+
+_WORTH_A_BRANCH = 1024
+
+
 def _arange(start: int, stop: int, step: int, dtype: DType, device: ComputeDevice | None = None) -> Native:
     with jax.ensure_compile_time_eval():
         return jnp.arange(start, stop, step, dtype.numpy, device=device.ref if device else None)
@@ -309,4 +335,5 @@ OPS: dict[str, Callable[..., Any]] = {
     "rfft": _rfft,
     "irfft": _irfft,
     "arange": _arange,
+    "iota": lambda n, dtype: lax.iota(dtype.numpy, n),
 }

@@ -207,6 +207,7 @@ _OPS: dict[str, Callable[..., Any]] = {
     "dct": _real_transform("dct"),
     "dst": _real_transform("dst"),
     "arange": _arange,
+    "iota": lambda n, dtype: np.arange(n, dtype=dtype.numpy),
     "sort": partial(np.sort, kind="stable"),
     "argsort": partial(np.argsort, kind="stable"),
 }

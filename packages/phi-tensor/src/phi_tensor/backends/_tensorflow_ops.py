@@ -254,6 +254,7 @@ OPS: dict[str, Op] = {
     "rfft": _rfft,
     "irfft": _irfft,
     "arange": _arange,
+    "iota": lambda n, dtype: _arange(0, n, 1, dtype),
     "sort": _sort,
     "argsort": _argsort,
 }

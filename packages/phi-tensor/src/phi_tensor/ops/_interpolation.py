@@ -390,7 +390,7 @@ class Corners:
                 add(low, multiply(w, subtract(high, low)))
                 for low, high in zip(values[::2], values[1::2], strict=True)
             ]
-        return values[0]
+        return self.backend.apart(values[0])
 
     def bounds(self, values: list[Native]) -> tuple[Native, Native]:
         """Smallest and largest of the values."""
