@@ -1,7 +1,10 @@
 """Import time in a fresh process: of NumPy, and of a library after NumPy, which must not load a backend."""
 
+import os
 import subprocess
 import sys
+import tempfile
+from functools import lru_cache
 
 from ._harness import NotAvailable, Reported
 
@@ -29,6 +32,7 @@ def _seconds(statement: str, before: str, may_load_backends: bool) -> float:
         [sys.executable, "-c", CODE.format(before=before, statement=statement)],
         capture_output=True,
         text=True,
+        env=_environment(),
     )
     if ran.returncode:
         raise NotAvailable(ran.stderr.strip().splitlines()[-1])
@@ -36,6 +40,13 @@ def _seconds(statement: str, before: str, may_load_backends: bool) -> float:
     if loaded and not may_load_backends:
         raise NotAvailable(f"`{statement}` imports {', '.join(loaded)}")
     return float(seconds)
+
+
+@lru_cache(1)
+def _environment() -> dict[str, str]:
+    """Byte code is kept from the first import on, as where the packages are installed."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "PYTHONPYCACHEPREFIX": tempfile.mkdtemp(prefix="benchmarks-")}
 
 
 NATIVE = importing("import numpy")

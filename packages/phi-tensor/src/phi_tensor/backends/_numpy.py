@@ -118,15 +118,19 @@ def _scatter_add(base: Array, indices: Array, values: Array) -> Array:
     return result
 
 
-def _real_transform(name: str) -> Callable[[Array, int, int], Array]:
-    """DCT or DST of SciPy, unnormalised, along one axis."""
+def _transform(name: str) -> Callable[..., Array]:
+    """Transform of SciPy, unnormalised: up to three times as fast as NumPy's."""
 
-    def transform(x: Array, kind: int, axis: int) -> Array:
+    def transform(*arguments: Any, **settings: Any) -> Array:
         from scipy import fft  # noqa: PLC0415 costs 150 ms
 
-        return getattr(fft, name)(x, kind, axis=axis)
+        return getattr(fft, name)(*arguments, **settings)
 
     return transform
+
+
+def _irfft(x: Array, n: int, axes: tuple[int, ...]) -> Array:
+    return _transform("irfftn")(x, (*(x.shape[axis] for axis in axes[:-1]), n), axes)
 
 
 def _arange(start: float, stop: float, step: float, dtype: DType, device: Any = None) -> Array:
@@ -199,13 +203,13 @@ _OPS: dict[str, Callable[..., Any]] = {
     "pad_constant": _pad_constant,
     "scatter_add": _scatter_add,
     "matmul": np.matmul,
-    "fft": lambda x, axes: np.fft.fftn(x, axes=axes),
-    "ifft": lambda x, axes: np.fft.ifftn(x, axes=axes),
+    "fft": lambda x, axes: _transform("fftn")(x, axes=axes),
+    "ifft": lambda x, axes: _transform("ifftn")(x, axes=axes),
     "complex": _complex,
-    "rfft": lambda x, axes: np.fft.rfftn(x, axes=axes),
-    "irfft": lambda x, n, axes: np.fft.irfftn(x, (*(x.shape[a] for a in axes[:-1]), n), axes),
-    "dct": _real_transform("dct"),
-    "dst": _real_transform("dst"),
+    "rfft": lambda x, axes: _transform("rfftn")(x, axes=axes),
+    "irfft": _irfft,
+    "dct": lambda x, kind, axis: _transform("dct")(x, kind, axis=axis),
+    "dst": lambda x, kind, axis: _transform("dst")(x, kind, axis=axis),
     "arange": _arange,
     "iota": lambda n, dtype: np.arange(n, dtype=dtype.numpy),
     "sort": partial(np.sort, kind="stable"),
