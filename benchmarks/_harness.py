@@ -168,9 +168,9 @@ def stored(result: object) -> list:
     if isinstance(result, (tuple, list)):
         return [native for entry in result for native in stored(entry)]
     natives = getattr(result, "natives", None)  # asked first: tensors refuse unknown names slowly
-    if natives is None:
-        natives = getattr(getattr(result, "values", None), "natives", ())
-    return list(natives)
+    if not isinstance(natives, tuple):
+        natives = getattr(getattr(result, "values", None), "natives", None)
+    return list(natives) if isinstance(natives, tuple) else []
 
 
 def verdict(case: Case, results: dict) -> dict:
