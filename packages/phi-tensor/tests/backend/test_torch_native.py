@@ -20,6 +20,7 @@ import scipy.special
 import torch
 
 from phi_tensor._errors import Unsupported
+from phi_tensor.backends import _torch_compile as adapter
 from phi_tensor.backends import _torch_inductor as inductor
 from phi_tensor.backends._torch import BACKEND as B
 
@@ -429,6 +430,14 @@ def test_number_of_graphs_and_traces_of_a_loop_does_not_depend_on_its_length(mon
         torch.testing.assert_close(compiled(*POINT), reverse(f)(*POINT), rtol=1e-12, atol=1e-13)
     assert results[8][1] == results[64][1]
     assert results[8][0] >= results[64][0] == 1  # the second function finds the steps of the first
+
+
+def test_entries_are_counted_where_the_arguments_are():
+    traced = adapter.trace(
+        lambda x, y: [B.ops["iota"](3, FLOAT32) + y], [torch.zeros(()), torch.empty(3, device="meta")]
+    )
+    assert [native.device.type for native in traced.outputs] == ["meta"]
+    assert B.ops["iota"](3, FLOAT32).device.type == "cpu"
 
 
 @pytest.mark.compiled

@@ -295,7 +295,7 @@ _OPS: dict[str, Callable[..., Any]] = {
     "rfft": _rfft,
     "irfft": _irfft,
     "arange": _arange,
-    "iota": lambda n, dtype: torch.arange(n, dtype=_TORCH[dtype.name]),
+    "iota": lambda n, dtype: torch.arange(n, dtype=_TORCH[dtype.name], device=adapter.device_of_trace()),
     "sort": _sort,
     "argsort": _argsort,
 }

@@ -208,6 +208,25 @@ def fake_mode() -> Any:
     return FakeTensorMode(allow_non_fake_inputs=True)
 
 
+_DEVICES: list[Any] = []
+
+
+@contextlib.contextmanager
+def _on_device_of(natives: Sequence[Native]) -> Generator[None]:
+    """Context of a trace for arrays on one device (numbers may stay in main memory)."""
+    devices = [native.device for native in natives]
+    _DEVICES.append(next((device for device in devices if device.type != "cpu"), None))
+    try:
+        yield
+    finally:
+        _DEVICES.pop()
+
+
+def device_of_trace() -> Any:
+    """Where the trace under way computes; None: where arrays are created by default."""
+    return _DEVICES[-1] if _DEVICES else None
+
+
 def is_foreign(native: Native) -> bool:
     """True for an array of an enclosing trace or derivative, which the innermost trace cannot use."""
     inner = bottom(native)
@@ -253,7 +272,7 @@ def trace(f: Flat, like: Sequence[Native]) -> Traced:
     """Graph of `f` for contiguous arrays like `like`. Calls `f` once; what fails leaves nothing behind."""
     mode = fake_mode()
     inputs = [fake_like(native, mode) for native in like]
-    with faking(mode), known_warnings():
+    with faking(mode), _on_device_of(like), known_warnings():
         try:
             graph: Any = make_fx(f)(*inputs)
         except RuntimeError as error:  # the class of all refusals to tell the numbers of a fake array
