@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import phi_tensor as math
-from phi_tensor import batch, channel, spatial, tensor, vec
+from phi_tensor import batch, channel, dual, spatial, tensor, vec
 from phi_tensor.testing import assert_close
 
 EXECUTIONS = ["eager", pytest.param("jit", marks=pytest.mark.compiled)]
@@ -231,3 +231,17 @@ def test_safe_functions_have_finite_derivatives_at_zero(differentiable):
 def test_gradient_of_vectors_from_labels(differentiable):
     slope = math.gradient(lambda v: v["x"] * v["y"], get_output=False)(vec(x=2.0, y=3.0))
     assert_close(slope, vec(x=3.0, y=2.0))
+
+
+@pytest.mark.parametrize("execution", EXECUTIONS)
+@pytest.mark.parametrize("stored", ["together", "apart"])
+def test_jacobians_of_vectors(differentiable, execution, stored):
+    """Compiled functions hold the components of vectors apart, eager ones as users stored them."""
+    x = tensor([1.0, 2.0], channel(vector="x,y"))
+    if stored == "apart":
+        x = math.stack({name: x.vector[name] for name in "xy"}, channel("vector"))
+    matrix = dual(vector="x,y"), channel(vector="x,y")
+    slopes = executed(math.jacobian(lambda v: v * v, get_output=False), execution)(x)
+    assert_close(slopes, tensor([[2.0, 0.0], [0.0, 4.0]], *matrix))
+    total = math.hessian(lambda v: math.sum(v**3), get_output=False, get_gradient=False)
+    assert_close(executed(total, execution)(x), tensor([[6.0, 0.0], [0.0, 12.0]], *matrix))

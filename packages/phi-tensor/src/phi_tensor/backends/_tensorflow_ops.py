@@ -213,8 +213,16 @@ def _rfft(x: Native, axes: tuple[int, ...]) -> Native:
     return _fft(half, axes[:-1])
 
 
+def _of_size(x: Native, size: int, axis: int) -> Native:
+    """`x` without what exceeds `size`, or with zeros behind."""
+    missing = size - x.shape[axis]
+    if missing > 0:
+        return _pad_constant(x, tuple((0, missing if a == axis else 0) for a in range(len(x.shape))), 0)
+    return _getitem(x, (*[slice(None)] * axis, slice(size))) if missing else x
+
+
 def _irfft(x: Native, n: int, axes: tuple[int, ...]) -> Native:
-    half = _ifft(x, axes[:-1])
+    half = _of_size(_ifft(x, axes[:-1]), n // 2 + 1, axes[-1])  # else TensorFlow's gradient fails
     return _with_last(half, axes[-1:], lambda y: spectral.irfft(y, ints((n,)), Treal=REAL_OF[y.dtype]))
 
 

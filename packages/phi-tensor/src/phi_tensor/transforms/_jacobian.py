@@ -14,9 +14,9 @@ from phi_tensor._dtype import INT64
 from phi_tensor._errors import IncompatibleShapes
 from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
-from phi_tensor._trees import Structure
+from phi_tensor._trees import Structure, tree_map
 from phi_tensor.backends._backend import Backend, Natives
-from phi_tensor.layouts._layout import Dense, Layout
+from phi_tensor.layouts._layout import Dense, Layout, Stacked
 from phi_tensor.ops._structure import expand, rename_dims, unpack_dim
 from phi_tensor.transforms._arguments import Arguments, Wrt, as_wrt
 from phi_tensor.transforms._flat import (
@@ -149,7 +149,7 @@ def _block(arguments: Arguments, f: Callable[[Sequence[Any]], Any], layout: Dens
 
         def flat(*natives: Any) -> Natives:
             with differentiating(backend), changed_settings(check="never"):  # the plain call has reported
-                natives, description = flat_output(f(natives), backend, canonical=True)
+                natives, description = flat_output(tree_map(_joined, f(natives)), backend, canonical=False)
             described.append(description)
             return natives
 
@@ -162,6 +162,10 @@ def _block(arguments: Arguments, f: Callable[[Sequence[Any]], Any], layout: Dens
     dims = Shape.of(tuple(retyped(dim, dual) for dim in inner))
     tensors = tensors_of(layouts, columns)
     return described[-1].structure.build([_unpacked(x, dims) for x in tensors])
+
+
+def _joined(x: Tensor) -> Tensor:
+    return x.block() if isinstance(x.layout, Stacked) else x
 
 
 def _unpacked(x: Tensor, dims: Shape) -> Tensor:
