@@ -69,7 +69,7 @@ def load(folder: Path, settings: Mapping[str, Any], like: Any) -> tuple[Any, dic
 def arrays_of(trees: Any) -> list[np.ndarray]:
     """Tensors of a tree as NumPy arrays."""
     found: list[np.ndarray] = []
-    math.tree_map(lambda leaf: found.append(leaf.numpy(leaf.shape)) or leaf, trees)
+    math.tree_map(lambda leaf: found.append(leaf.numpy(sorted(leaf.shape.names))) or leaf, trees)
     return found
 
 
@@ -78,7 +78,7 @@ def with_arrays(trees: Any, arrays: list[np.ndarray]) -> Any:
     rest = iter(arrays)
 
     def other(leaf: Tensor) -> Tensor:
-        return math.tensor(next(rest), leaf.shape)
+        return math.tensor(next(rest), leaf.shape.only(sorted(leaf.shape.names), reorder=True))
 
     return math.tree_map(other, trees)
 

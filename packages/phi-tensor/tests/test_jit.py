@@ -66,6 +66,7 @@ def test_vectors_of_few_components_return_as_separate_arrays(order, compiler):
     after = double(dense)
     assert_close(after, 2 * dense)
     assert isinstance(after.layout, Stacked)
+    assert after.shape.names == ("p", "vector")
     assert_close(double(after), 4 * dense)
     long = math.zeros(instance(p=4), channel(vector="a,b,c,d,e"))
     assert not isinstance(double(long).layout, Stacked)

@@ -204,7 +204,7 @@ def full_layout(shape: Shape, dtype: DType, backend: Backend) -> Layout:
         return Dense.of(stored, Shape.of(stored), dtype, backend)
     component = tuple(dim for dim in stored if dim is not vector)
     part = Dense.of(component, Shape.of(component), dtype, backend)
-    return Parts.of(vector, (part,) * len(vector.labels or ()))
+    return Parts.of(vector, (part,) * len(vector.labels or ()), Shape.of(stored))
 
 
 MOST_COMPONENTS = 4

@@ -297,15 +297,11 @@ def _trajectory(layouts: Sequence[Layout], natives: Sequence[Any], along: Shape)
 
 
 def _with_leading(layout: Layout, along: Shape) -> Layout:
+    shape = Shape.of((along.dim, *layout.shape.dims))
     if isinstance(layout, Dense):
-        return Dense.of(
-            (along.dim, *layout.stored),
-            Shape.of((along.dim, *layout.shape.dims)),
-            layout.dtype,
-            layout.backend,
-        )
+        return Dense.of((along.dim, *layout.stored), shape, layout.dtype, layout.backend)
     assert isinstance(layout, Parts)
-    return Parts.of(layout.dim, tuple(_with_leading(part, along) for part in layout.parts))
+    return Parts.of(layout.dim, tuple(_with_leading(part, along) for part in layout.parts), shape)
 
 
 def while_loop(
