@@ -1,13 +1,15 @@
 """Laws of every operation in the table, on every backend, in every layout.
 
 A new row of a known kind is tested without a change here; a row with parameters of its own needs a line in
-`PARAMETERS`.
+`PARAMETERS` or in a file of `cases/`, which lists `CASES` by topic and the topic's `GAPS`. Public functions
+that are composed of rows obey the same laws: their cases have the function's name in place of a row's.
 `PHI_SUPPORT_TABLE=path` writes what was found as a table.
 """
 
 from __future__ import annotations
 
 import os
+import runpy
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -441,34 +443,34 @@ PARAMETERS: list[Case] = [
 """Cases of rows with parameters of their own."""
 
 
+TOPICS = [runpy.run_path(str(file)) for file in sorted(Path(__file__).with_name("cases").glob("*.py"))]
+GAPS.update(gap for topic in TOPICS for gap in topic.get("GAPS", ()))
+
+
 def all_cases() -> list[Case]:
     cases = [case for row in ROWS.values() if row.kind in KINDS for case in KINDS[row.kind](row)]
-    return cases + [case for case in PARAMETERS if case.row in ROWS]
+    return cases + PARAMETERS + [case for topic in TOPICS for case in topic["CASES"]]
 
 
 CASES = all_cases()
 PLACES = [(case, layout) for case in CASES for layout in case.possible_layouts()]
 
 
-def kind_of(row: Row) -> tuple[object, ...]:
-    """What rows share that are planned alike."""
-    return row.kind, row.options.get("arity")
+def kind_of(name: str) -> tuple[object, ...]:
+    """What rows share that are planned alike; functions composed of rows are one kind."""
+    return (ROWS[name].kind, ROWS[name].options.get("arity")) if name in ROWS else ("composed",)
 
 
 def represented(case: Case, layout: str) -> list[str]:
     """Rows that a compiled or differentiated case stands for: all of its kind in other layouts than dense."""
-    return [
-        row.name for row in ROWS.values() if layout != "dense" and kind_of(row) == kind_of(ROWS[case.row])
-    ] or [case.row]
+    return [row for row in ROWS if layout != "dense" and kind_of(row) == kind_of(case.row)] or [case.row]
 
 
 def chosen(places: list[tuple[Case, str]]) -> list[tuple[Case, str]]:
     """All cases as one array; other layouts once per kind: only that decides how they are taken apart."""
-    first = {kind_of(ROWS[case.row]): case for case, _ in reversed(places)}
+    first = {kind_of(case.row): case for case, _ in reversed(places)}
     return [
-        (case, layout)
-        for case, layout in places
-        if layout == "dense" or case is first[kind_of(ROWS[case.row])]
+        (case, layout) for case, layout in places if layout == "dense" or case is first[kind_of(case.row)]
     ]
 
 
@@ -499,6 +501,10 @@ def support():
 def test_every_row_has_a_case(row):
     assert row.kind in RULES, f"`{row.name}` is in the table, but nothing plans it"
     assert any(case.row == row.name for case in CASES), f"`{row.name}` has no case: add one to `PARAMETERS`"
+
+
+def test_every_case_is_of_a_row_or_a_public_function():
+    assert [case.row for case in CASES if case.row not in ROWS and not hasattr(math, case.row)] == []
 
 
 @each_case
