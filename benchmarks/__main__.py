@@ -1,4 +1,4 @@
-"""Command line: `python -m benchmarks core [--backend jax] [--case smoke] [--quick] [--strict]`."""
+"""Command line: `python -m benchmarks core|rows [--backend jax] [--case smoke] [--quick] [--strict]`."""
 
 import argparse
 import importlib.util
@@ -9,26 +9,29 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import _harness, core
+from . import _harness, core, rows
 
+SUITES = {"core": core, "rows": rows}
 FAILURES = {"missing", "over", "differs", "no native"}
 
 
 def main() -> int:
     options = parsed()
-    backends = options.backend or list(core.BACKENDS)
-    rows = run_here(backends[0], options) if len(backends) == 1 else run_apart(backends, options)
+    backends = options.backend or list(SUITES[options.suite].BACKENDS)
+    found = run_here(backends[0], options) if len(backends) == 1 else run_apart(backends, options)
     if options.json:
-        Path(options.json).write_text(json.dumps(rows, indent=1))
+        Path(options.json).write_text(json.dumps(found, indent=1))
     if len(backends) > 1 or not options.inner:
-        print(_harness.table(rows))
-        print(_harness.reasons(rows))
-    return int(options.strict and any(row["status"] in FAILURES for row in rows))
+        print(_harness.table(found))
+        print(_harness.reasons(found))
+        if options.suite == "rows":
+            print(rows.summary(found))
+    return int(options.strict and any(row["status"] in FAILURES for row in found))
 
 
 def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("suite", choices=["core"])
+    parser.add_argument("suite", choices=list(SUITES))
     parser.add_argument(
         "--backend", action="append", choices=core.BACKENDS, help="default: all, one process each"
     )
@@ -50,19 +53,19 @@ def run_here(backend: str, options: argparse.Namespace) -> list[dict]:
         print(f"{backend} is not installed: its cases are left out")
         return []
     effort = _harness.QUICK if options.quick else _harness.Effort()
-    rows = []
-    for case in core.cases(backend):
+    found = []
+    for case in SUITES[options.suite].cases(backend):
         if options.case in case.name:
             _harness.report_progress(f"{backend} {case.name}")
             case = _harness.without_peer(case) if options.no_peer else case
-            rows.append({"backend": backend, **_harness.measure(case, effort)})
+            found.append({"backend": backend, **_harness.measure(case, effort)})
     _harness.report_progress("")
-    return rows
+    return found
 
 
 def run_apart(backends: list[str], options: argparse.Namespace) -> list[dict]:
     """Rows of several backends, each in its own process: their thread pools and settings do not mix."""
-    rows = []
+    found = []
     flags = [f"--{name}" for name in ("quick", "no-peer") if getattr(options, name.replace("-", "_"))]
     flags += [f"--cores={options.cores}"] if options.cores else []
     with tempfile.TemporaryDirectory() as folder:
@@ -77,8 +80,8 @@ def run_apart(backends: list[str], options: argparse.Namespace) -> list[dict]:
                 f"--json={file}",
             ]
             subprocess.run([*command, f"--case={options.case}", "--inner", *flags], check=True)
-            rows += json.loads(file.read_text())
-    return rows
+            found += json.loads(file.read_text())
+    return found
 
 
 if __name__ == "__main__":

@@ -58,7 +58,13 @@ def _reflected(row: Row) -> Callable[[Tensor, Any], Tensor]:
 
 
 def _unary(row: Row) -> Callable[[Tensor], Tensor]:
-    return lambda self: row(self)
+    plans = row.plans
+
+    def method(self: Tensor) -> Tensor:
+        plan = plans.get((self.layout, local_settings()))
+        return row(self) if plan is None else plan(self)
+
+    return method
 
 
 def _binary_slow(row: Row, a: Any, b: Any) -> Any:

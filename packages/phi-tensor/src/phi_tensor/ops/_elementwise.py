@@ -13,39 +13,40 @@ from phi_tensor._dtype import COMPLEX64, FLOAT32, INT32, INT64, DType, DTypeLike
 from phi_tensor._tensor import Tensor
 from phi_tensor._trees import tree_map
 from phi_tensor.ops import _table as table
-from phi_tensor.ops._call import as_tensor, binary, is_container, mapped, operand, unary
+from phi_tensor.ops._call import as_tensor, binary, is_container, is_row, mapped, operand, unary
 
 
+@is_row(table.ABS)
 def abs_(x: Any) -> Any:
     """Magnitude |x|; of complex numbers a real one."""
-    return unary(table.ABS, x)
 
 
+@is_row(table.SIGN)
 def sign(x: Any) -> Any:
     """Sign of x: -1, 0 or 1."""
-    return unary(table.SIGN, x)
 
 
+@is_row(table.ROUND)
 def round_(x: Any) -> Any:
     """Nearest integer, halves to even."""
-    return unary(table.ROUND, x)
 
 
+@is_row(table.CEIL)
 def ceil(x: Any) -> Any:
     """Smallest integer not below x."""
-    return unary(table.CEIL, x)
 
 
+@is_row(table.FLOOR)
 def floor(x: Any) -> Any:
     """Largest integer not above x."""
-    return unary(table.FLOOR, x)
 
 
+@is_row(table.TRUNC)
 def trunc(x: Any) -> Any:
     """Integer part of x."""
-    return unary(table.TRUNC, x)
 
 
+@is_row(table.SQRT)
 def sqrt(x: Any) -> Any:
     """Square root √x.
 
@@ -53,159 +54,159 @@ def sqrt(x: Any) -> Any:
     >>> sqrt(math.vec(x=4.0, y=9.0))
     (x=2.0, y=3.0)
     """
-    return unary(table.SQRT, x)
 
 
+@is_row(table.SQUARE)
 def square(x: Any) -> Any:
     """x²."""
-    return unary(table.SQUARE, x)
 
 
+@is_row(table.RECIPROCAL)
 def reciprocal(x: Any) -> Any:
     """1/x."""
-    return unary(table.RECIPROCAL, x)
 
 
+@is_row(table.EXP)
 def exp(x: Any) -> Any:
     """Exponential eˣ."""
-    return unary(table.EXP, x)
 
 
+@is_row(table.EXPM1)
 def expm1(x: Any) -> Any:
     """eˣ − 1, exact for small x."""
-    return unary(table.EXPM1, x)
 
 
+@is_row(table.LOG)
 def log(x: Any) -> Any:
     """Natural logarithm."""
-    return unary(table.LOG, x)
 
 
+@is_row(table.LOG1P)
 def log1p(x: Any) -> Any:
     """log(1 + x), exact for small x."""
-    return unary(table.LOG1P, x)
 
 
+@is_row(table.LOG2)
 def log2(x: Any) -> Any:
     """Logarithm to base 2."""
-    return unary(table.LOG2, x)
 
 
+@is_row(table.LOG10)
 def log10(x: Any) -> Any:
     """Logarithm to base 10."""
-    return unary(table.LOG10, x)
 
 
+@is_row(table.SIN)
 def sin(x: Any) -> Any:
     """Sine of x [rad]."""
-    return unary(table.SIN, x)
 
 
+@is_row(table.COS)
 def cos(x: Any) -> Any:
     """Cosine of x [rad]."""
-    return unary(table.COS, x)
 
 
+@is_row(table.TAN)
 def tan(x: Any) -> Any:
     """Tangent of x [rad]."""
-    return unary(table.TAN, x)
 
 
+@is_row(table.SINH)
 def sinh(x: Any) -> Any:
     """Hyperbolic sine."""
-    return unary(table.SINH, x)
 
 
+@is_row(table.COSH)
 def cosh(x: Any) -> Any:
     """Hyperbolic cosine."""
-    return unary(table.COSH, x)
 
 
+@is_row(table.TANH)
 def tanh(x: Any) -> Any:
     """Hyperbolic tangent."""
-    return unary(table.TANH, x)
 
 
+@is_row(table.ASIN)
 def arcsin(x: Any) -> Any:
     """Inverse sine [rad]."""
-    return unary(table.ASIN, x)
 
 
+@is_row(table.ACOS)
 def arccos(x: Any) -> Any:
     """Inverse cosine [rad]."""
-    return unary(table.ACOS, x)
 
 
+@is_row(table.ASINH)
 def arcsinh(x: Any) -> Any:
     """Inverse hyperbolic sine."""
-    return unary(table.ASINH, x)
 
 
+@is_row(table.ACOSH)
 def arccosh(x: Any) -> Any:
     """Inverse hyperbolic cosine."""
-    return unary(table.ACOSH, x)
 
 
+@is_row(table.ATANH)
 def arctanh(x: Any) -> Any:
     """Inverse hyperbolic tangent."""
-    return unary(table.ATANH, x)
 
 
+@is_row(table.ERF)
 def erf(x: Any) -> Any:
     """Error function."""
-    return unary(table.ERF, x)
 
 
+@is_row(table.SIGMOID)
 def sigmoid(x: Any) -> Any:
     """Logistic function 1/(1 + e⁻ˣ)."""
-    return unary(table.SIGMOID, x)
 
 
+@is_row(table.SOFTPLUS)
 def soft_plus(x: Any) -> Any:
     """log(1 + eˣ), a smooth max(0, x)."""
-    return unary(table.SOFTPLUS, x)
 
 
+@is_row(table.REAL)
 def real(x: Any) -> Any:
     """Real part."""
-    return unary(table.REAL, x)
 
 
+@is_row(table.IMAG)
 def imag(x: Any) -> Any:
     """Imaginary part."""
-    return unary(table.IMAG, x)
 
 
+@is_row(table.CONJ)
 def conjugate(x: Any) -> Any:
     """Complex conjugate."""
-    return unary(table.CONJ, x)
 
 
+@is_row(table.ANGLE)
 def angle(x: Any) -> Any:
     """Argument of complex numbers [rad]."""
-    return unary(table.ANGLE, x)
 
 
+@is_row(table.ISFINITE)
 def is_finite(x: Any) -> Any:
     """True where x is neither infinite nor NaN."""
-    return unary(table.ISFINITE, x)
 
 
+@is_row(table.ISNAN)
 def is_nan(x: Any) -> Any:
     """True where x is not a number."""
-    return unary(table.ISNAN, x)
 
 
+@is_row(table.ISINF)
 def is_inf(x: Any) -> Any:
     """True where x is infinite."""
-    return unary(table.ISINF, x)
 
 
+@is_row(table.LOGICAL_NOT)
 def logical_not(x: Any) -> Any:
     """True where x is zero or False."""
-    return unary(table.LOGICAL_NOT, x)
 
 
+@is_row(table.MAXIMUM)
 def maximum(x: Any, y: Any) -> Any:
     """Larger of x and y, element by element; NaN where either is.
 
@@ -213,14 +214,14 @@ def maximum(x: Any, y: Any) -> Any:
     >>> maximum(math.vec(x=1.0, y=3.0), 2)
     (x=2.0, y=3.0)
     """
-    return binary(table.MAXIMUM, x, y)
 
 
+@is_row(table.MINIMUM)
 def minimum(x: Any, y: Any) -> Any:
     """Smaller of x and y, element by element; NaN where either is."""
-    return binary(table.MINIMUM, x, y)
 
 
+@is_row(table.SAFE_DIVIDE)
 def safe_div(x: Any, y: Any) -> Any:
     """x/y, and 0 where y is 0; derivatives are finite there, too (0).
 
@@ -228,22 +229,21 @@ def safe_div(x: Any, y: Any) -> Any:
     >>> safe_div(math.vec(x=1.0, y=2.0), math.vec(x=0.0, y=4.0))
     (x=0.0, y=0.5)
     """
-    return binary(table.SAFE_DIVIDE, x, y)
 
 
+@is_row(table.LOGICAL_AND)
 def logical_and(x: Any, y: Any) -> Any:
     """True where x and y are non-zero."""
-    return binary(table.LOGICAL_AND, x, y)
 
 
+@is_row(table.LOGICAL_OR)
 def logical_or(x: Any, y: Any) -> Any:
     """True where x or y is non-zero."""
-    return binary(table.LOGICAL_OR, x, y)
 
 
+@is_row(table.LOGICAL_XOR)
 def logical_xor(x: Any, y: Any) -> Any:
     """True where exactly one of x and y is non-zero."""
-    return binary(table.LOGICAL_XOR, x, y)
 
 
 def arctan(x: Any, divide_by: Any = None) -> Any:

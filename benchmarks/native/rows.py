@@ -1,0 +1,248 @@
+"""One native call per row of the operation table, in array-API spelling; imports nothing of ours.
+
+Arrays are 8x8. `TABLE` says what a row is called with: `a`, `b` floats in (0.2, 0.9), `u` above 1,
+`i`, `j` ints from 0 to 6, `m`, `n` bools, `z`, `w` complex numbers, `r` a row of floats.
+"""
+
+import importlib
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+SIZE = 8
+Build = Callable[[], Callable[[], object]]
+Native = Callable[..., object]
+
+MODULES = {"numpy": "numpy", "torch": "torch", "jax": "jax.numpy"}
+SPELLING = {
+    "torch": {
+        "bitwise_invert": "bitwise_not",
+        "conj": "conj_physical",
+        "invert": "bitwise_not",
+        "max": "amax",
+        "min": "amin",
+        "negative": "neg",
+    },
+}
+"""Where a library spells a function differently than the array API does."""
+
+
+def operands() -> dict[str, np.ndarray]:
+    """Test arrays by letter, the same in every run."""
+    rng = np.random.default_rng(8)
+    shape = (SIZE, SIZE)
+    floats = {name: rng.uniform(0.2, 0.9, shape).astype(np.float32) for name in "ab"}
+    ints = {name: rng.integers(0, 7, shape) for name in "ij"}
+    bools = {name: rng.random(shape) > 0.4 for name in "mn"}
+    complexes = {
+        name: (rng.uniform(0.2, 0.9, shape) + 1j * rng.uniform(0.2, 0.9, shape)).astype(np.complex64)
+        for name in "zw"
+    }
+    return {
+        **floats,
+        **ints,
+        **bools,
+        **complexes,
+        "u": rng.uniform(1.2, 3, shape).astype(np.float32),
+        "r": rng.uniform(0.2, 0.9, SIZE).astype(np.float32),
+    }
+
+
+def named(name: str) -> Callable[[ModuleType], Native]:
+    """The function of a library that has the name of the row."""
+    return lambda xp: getattr(xp, SPELLING.get(xp.__name__, {}).get(name, name))
+
+
+def along(name: str) -> Callable[[ModuleType], Native]:
+    """The function of a library of this name along the first axis."""
+
+    def function(xp: ModuleType) -> Native:
+        native = named(name)(xp)
+        return lambda x: native(x, 0)
+
+    return function
+
+
+def by_library(**natives: Native) -> Callable[[ModuleType], Native]:
+    """A call written for each library; `other` stands for those that have the array API's names."""
+
+    def function(xp: ModuleType) -> Native:
+        name = xp.__name__.split(".")[0]
+        native = natives[name] if name in natives else natives["other"]
+        return lambda *xs: native(xp, *xs)
+
+    return function
+
+
+def special(name: str) -> Callable[[ModuleType], Native]:
+    """A special function: SciPy's names on NumPy and JAX, `torch.special`."""
+    places = {"numpy": "scipy.special", "torch": "torch.special", "jax.numpy": "jax.scipy.special"}
+    return lambda xp: getattr(importlib.import_module(places[xp.__name__]), name)
+
+
+UNARY = [
+    "negative",
+    "abs",
+    "sign",
+    "round",
+    "ceil",
+    "floor",
+    "trunc",
+    "sqrt",
+    "square",
+    "reciprocal",
+    "exp",
+    "expm1",
+    "log",
+    "log1p",
+    "log2",
+    "log10",
+    "sin",
+    "cos",
+    "tan",
+    "sinh",
+    "cosh",
+    "tanh",
+    "asin",
+    "acos",
+    "atan",
+    "asinh",
+    "atanh",
+    "isfinite",
+    "isnan",
+    "isinf",
+]
+COMPLEX = ["real", "imag", "conj", "angle"]
+BINARY = [
+    "add",
+    "subtract",
+    "multiply",
+    "divide",
+    "floor_divide",
+    "remainder",
+    "pow",
+    "atan2",
+    "maximum",
+    "minimum",
+    "equal",
+    "not_equal",
+    "less",
+    "less_equal",
+    "greater",
+    "greater_equal",
+]
+INTEGER = ["bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_left_shift", "bitwise_right_shift"]
+LOGICAL = ["logical_and", "logical_or", "logical_xor"]
+
+TABLE: dict[str, tuple[str, Callable[[ModuleType], Native]]] = {
+    **{name: ("a", named(name)) for name in UNARY},
+    **{name: ("z", named(name)) for name in COMPLEX},
+    **{name: ("a b", named(name)) for name in BINARY},
+    **{name: ("i j", named(name)) for name in INTEGER},
+    **{name: ("m n", named(name)) for name in LOGICAL},
+    "acosh": ("u", named("acosh")),
+    "bitwise_invert": ("i", named("bitwise_invert")),
+    "logical_not": ("m", named("logical_not")),
+    "erf": ("a", special("erf")),
+    "sigmoid": ("a", special("expit")),
+    "softplus": (
+        "a",
+        by_library(
+            numpy=lambda np, x: np.logaddexp(x, np.float32(0)),
+            torch=lambda torch, x: torch.nn.functional.softplus(x),
+            jax=lambda jnp, x: jnp.logaddexp(x, 0),
+        ),
+    ),
+    "rsqrt": (
+        "a",
+        by_library(torch=lambda torch, x: torch.rsqrt(x), other=lambda xp, x: 1 / xp.sqrt(x)),
+    ),
+    "safe_divide": (
+        "a b",
+        by_library(other=lambda xp, x, y: xp.where(y == 0, 0, x / xp.where(y == 0, 1, y))),
+    ),
+    "where": ("m a b", named("where")),
+    "clip": ("a", by_library(other=lambda xp, x: xp.clip(x, 0.3, 0.6))),
+    "cast": (
+        "a",
+        by_library(
+            torch=lambda torch, x: x.to(torch.int64),
+            numpy=lambda np, x: x.astype(np.int64),
+            jax=lambda jnp, x: x.astype(np.int64),
+        ),
+    ),
+    **{
+        name: ("a", along(name))
+        for name in ("sum", "prod", "mean", "max", "min", "argmax", "argmin", "cumsum")
+    },
+    **{name: ("m", along(name)) for name in ("any", "all")},
+    "sort": (
+        "a",
+        by_library(torch=lambda torch, x: torch.sort(x, 0)[0], other=lambda xp, x: xp.sort(x, axis=0)),
+    ),
+    "slice": ("a", by_library(other=lambda xp, x: x[1:-1])),
+    "expand": ("r", by_library(other=lambda xp, x: xp.broadcast_to(x, (SIZE, SIZE)))),
+    "rename": ("a", by_library(other=lambda xp, x: x)),
+    "stack": ("a b", by_library(other=lambda xp, *xs: xp.stack(xs))),
+    "concat": (
+        "a b",
+        by_library(other=lambda xp, *xs: xp.concat(xs), jax=lambda jnp, *xs: jnp.concatenate(xs)),
+    ),
+    "pack": ("a", by_library(other=lambda xp, x: x.reshape(-1))),
+    "unpack": ("a", by_library(other=lambda xp, x: x.reshape(2, SIZE // 2, SIZE))),
+    "flip": (
+        "a",
+        by_library(torch=lambda torch, x: torch.flip(x, (0,)), other=lambda xp, x: xp.flip(x, 0)),
+    ),
+    "roll": ("a", by_library(other=lambda xp, x: xp.roll(x, 1, 0))),
+    "pad": (
+        "a",
+        by_library(
+            torch=lambda torch, x: torch.nn.functional.pad(x, (0, 0, 1, 1)),
+            other=lambda xp, x: xp.pad(x, ((1, 1), (0, 0))),
+        ),
+    ),
+    "laplace": (
+        "a",
+        by_library(
+            other=lambda xp, x: (
+                xp.roll(x, 1, 0) + xp.roll(x, -1, 0) + xp.roll(x, 1, 1) + xp.roll(x, -1, 1) - 4 * x
+            )
+        ),
+    ),
+    "difference": (
+        "a",
+        by_library(
+            other=lambda xp, x: xp.stack(
+                [(xp.roll(x, -1, 0) - xp.roll(x, 1, 0)) * 0.5, (xp.roll(x, -1, 1) - xp.roll(x, 1, 1)) * 0.5]
+            )
+        ),
+    ),
+    "matmul": ("a b", by_library(other=lambda xp, x, y: x @ y)),
+    "fft": ("z", by_library(other=lambda xp, x: xp.fft.fftn(x))),
+    "ifft": ("z", by_library(other=lambda xp, x: xp.fft.ifftn(x))),
+    "rfft": ("a", by_library(other=lambda xp, x: xp.fft.rfftn(x))),
+    "irfft": ("z", by_library(other=lambda xp, x: xp.fft.irfftn(x))),
+}
+"""Row → operands and native call."""
+
+
+def tasks(backend: str) -> dict[str, Build]:
+    """Row → build of its native call; rows without one have no native counterpart of one call."""
+    xp = importlib.import_module(MODULES[backend])
+    arrays = operands()
+
+    def build(letters: str, native: Callable[[ModuleType], Native]) -> Build:
+        def prepared() -> Callable[[], object]:
+            values: list[Any] = [
+                {"torch": lambda x: xp.from_numpy(x.copy())}.get(backend, xp.asarray)(arrays[letter])
+                for letter in letters.split()
+            ]
+            call = native(xp)
+            return lambda: call(*values)
+
+        return prepared
+
+    return {row: build(*entry) for row, entry in TABLE.items()}

@@ -1,0 +1,180 @@
+"""Eager overhead of every row of the operation table: one native call, PhiML and ours, on 8x8 arrays.
+
+Calls are written once, for PhiML's names. A row without a native counterpart of one call informs only. The
+budgets: no row slower than PhiML's, and the median over the table ≤ 3 x native NumPy, ≤ 2 x native torch.
+"""
+
+import importlib
+from collections.abc import Callable
+from statistics import median
+from types import ModuleType
+
+from ._harness import Build, Case, NotAvailable, Task
+from .native import rows as native
+
+BACKENDS = ("numpy", "torch", "jax")
+MEDIAN = {"numpy": 3.0, "torch": 2.0}
+Call = Callable[..., object]
+
+
+def named(name: str) -> Call:
+    return lambda math, *xs: getattr(math, name)(*xs)
+
+
+def along(name: str) -> Call:
+    return lambda math, x: getattr(math, name)(x, "x")
+
+
+CALLS: dict[str, Call] = {
+    **{
+        name: named(name)
+        for name in [
+            "abs",
+            "sign",
+            "round",
+            "ceil",
+            "floor",
+            "sqrt",
+            "exp",
+            "log",
+            "log2",
+            "log10",
+            "sin",
+            "cos",
+            "tan",
+            "sinh",
+            "cosh",
+            "tanh",
+            "erf",
+            "sigmoid",
+            "real",
+            "imag",
+            "angle",
+            "maximum",
+            "minimum",
+            "trunc",
+            "square",
+            "reciprocal",
+            "expm1",
+            "log1p",
+            "logical_and",
+            "logical_or",
+            "logical_xor",
+            "logical_not",
+            "where",
+        ]
+    },
+    **{f"a{name}": named(f"arc{name}") for name in ["sin", "cos", "tan", "sinh", "cosh", "tanh"]},
+    **{
+        name: along(name)
+        for name in ["sum", "prod", "mean", "max", "min", "any", "all", "argmax", "argmin", "sort"]
+    },
+    "negative": lambda math, x: -x,
+    "add": lambda math, x, y: x + y,
+    "subtract": lambda math, x, y: x - y,
+    "multiply": lambda math, x, y: x * y,
+    "divide": lambda math, x, y: x / y,
+    "floor_divide": lambda math, x, y: x // y,
+    "remainder": lambda math, x, y: x % y,
+    "pow": lambda math, x, y: x**y,
+    "atan2": lambda math, x, y: math.arctan(x, divide_by=y),
+    "equal": lambda math, x, y: x == y,
+    "not_equal": lambda math, x, y: x != y,
+    "less": lambda math, x, y: x < y,
+    "less_equal": lambda math, x, y: x <= y,
+    "greater": lambda math, x, y: x > y,
+    "greater_equal": lambda math, x, y: x >= y,
+    "bitwise_and": lambda math, x, y: x & y,
+    "bitwise_or": lambda math, x, y: x | y,
+    "bitwise_xor": lambda math, x, y: x ^ y,
+    "bitwise_left_shift": lambda math, x, y: x << y,
+    "bitwise_right_shift": lambda math, x, y: x >> y,
+    "bitwise_invert": lambda math, x: ~x,
+    "conj": named("conjugate"),
+    "isfinite": named("is_finite"),
+    "isnan": named("is_nan"),
+    "isinf": named("is_inf"),
+    "softplus": named("soft_plus"),
+    "rsqrt": lambda math, x: 1 / math.sqrt(x),
+    "safe_divide": named("safe_div"),
+    "clip": lambda math, x: math.clip(x, 0.3, 0.6),
+    "cast": lambda math, x: math.to_int64(x),
+    "cumsum": lambda math, x: math.cumulative_sum(x, "x"),
+    "slice": lambda math, x: x.x[1:-1],
+    "expand": lambda math, x: math.expand(x, math.spatial(x=native.SIZE)),
+    "rename": lambda math, x: math.rename_dims(x, "x", math.spatial("z")),
+    "stack": lambda math, *xs: math.stack(xs, math.batch("part")),
+    "concat": lambda math, *xs: math.concat(xs, "x"),
+    "pack": lambda math, x: math.pack_dims(x, "x,y", math.instance("p")),
+    "unpack": lambda math, x: math.unpack_dim(x, "x", math.spatial(u=2, v=native.SIZE // 2)),
+    "flip": lambda math, x: x.x[::-1],
+    "roll": lambda math, x: math.roll(x, 1, "x"),
+    "pad": lambda math, x: math.pad(x, {"x": (1, 1)}, 0),
+    "laplace": lambda math, x: math.laplace(x, padding=math.extrapolation.PERIODIC),
+    "difference": lambda math, x: math.spatial_gradient(x, padding=math.extrapolation.PERIODIC),
+    "matmul": lambda math, x, y: math.dot(x, "y", y, "x"),
+    **{name: named(name) for name in ["fft", "ifft", "rfft", "irfft"]},
+}
+"""Row → call; tensors have the dims `(x, y)`."""
+
+DIMS = {"r": "y"}
+
+
+def cases(backend: str) -> list[Case]:
+    """One case per row of our table."""
+    ours = importlib.import_module("phi_tensor")
+    natives = native.tasks(backend)
+    return [
+        Case(
+            name,
+            None,
+            {"native": natives[name]} if name in natives else {},
+            build("phiml.math", name, backend) if name in CALLS else None,
+            build("phi_tensor", name, backend) if name in CALLS else None,
+            tolerance=float("inf"),  # numbers are the business of the law suite; names and orders differ here
+        )
+        for name in importlib.import_module(f"{ours.__name__}._plan").ROWS
+    ]
+
+
+def build(library: str, row: str, backend: str) -> Build:
+    """Build of the call of a row with PhiML's names in a library."""
+
+    def prepared() -> Task:
+        try:
+            math: ModuleType = importlib.import_module(library)
+        except ImportError as error:
+            raise NotAvailable("peer not installed") from error
+        math.use(backend)
+        arrays, letters = native.operands(), native.TABLE[row][0].split() if row in native.TABLE else ["a"]
+        tensors = [math.tensor(arrays[name], math.spatial(DIMS.get(name, "x,y"))) for name in letters]
+        call = CALLS[row]
+        return Task(lambda: call(math, *tensors), lambda result: ())
+
+    return prepared
+
+
+def summary(rows: list[dict]) -> str:
+    """Medians, rows slower than the peer's, and rows that nothing calls, by backend."""
+    lines = []
+    for backend in dict.fromkeys(row["backend"] for row in rows):
+        own = [row for row in rows if row["backend"] == backend]
+        ratios = {
+            who: [row[f"{who} ratio"] for row in own if row.get(f"{who} ratio")] for who in ("ours", "peer")
+        }
+        limit = MEDIAN.get(backend)
+        for who, found in ratios.items():
+            bound = f", budget {limit:g} x" if limit and who == "ours" else ""
+            if found:
+                lines.append(
+                    f"{backend}: median of {len(found)} rows, {who} / native: {median(found):.2f} x{bound}"
+                )
+        slower = [
+            f"{row['case']} ({row['ours'] / row['peer']:.2f} x)"
+            for row in own
+            if row["ours"] and row["peer"] and row["ours"] > row["peer"]
+        ]
+        lines.append(f"{backend}: rows slower than PhiML's: {', '.join(slower) or 'none'}")
+        missing = [row["case"] for row in own if row["ours"] is None]
+        lines.append(f"{backend}: rows without a call here: {', '.join(missing) or 'none'}")
+    return "\n".join(lines)
