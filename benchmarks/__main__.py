@@ -80,7 +80,9 @@ def run_apart(backends: list[str], options: argparse.Namespace) -> list[dict]:
                 f"--json={file}",
             ]
             subprocess.run([*command, f"--case={options.case}", "--inner", *flags], check=True)
-            found += json.loads(file.read_text())
+            done = json.loads(file.read_text())
+            print(_harness.table(done), flush=True)  # a later backend may take long
+            found += done
     return found
 
 

@@ -5,10 +5,12 @@ that all meet the same load of the machine. The time of a contender is its minim
 compared as well: a fast wrong answer of ours is reported as `differs`, one of a peer is marked `wrong`.
 """
 
+import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -96,6 +98,29 @@ class Effort:
 
 
 QUICK = Effort(seconds=0.15)
+PEER_LIMIT = 120
+"""Seconds in which a peer must have compiled and answered once (where the system has timers)."""
+
+
+@contextmanager
+def at_most(seconds: float) -> Generator[None]:
+    """Context whose Python code is interrupted after `seconds`."""
+
+    def stop(*_: object) -> None:
+        raise NotAvailable(f"no answer after {seconds:g} s")
+
+    if not hasattr(signal, "setitimer"):
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
 MINIMUM_TURNS = 3
 
 
@@ -107,12 +132,13 @@ def measure(case: Case, effort: Effort) -> dict:
     for key, build in builds.items():
         start = time.perf_counter()
         try:
-            built = build()
-            if isinstance(built, Reported):
-                results[key].seconds = built.seconds
-            else:
-                calls[key] = built if isinstance(built, Task) else Task(built)
-                results[key].arrays = as_arrays(calls[key])
+            with at_most(PEER_LIMIT) if key[0] == "peer" else nullcontext():
+                built = build()
+                if isinstance(built, Reported):
+                    results[key].seconds = built.seconds
+                else:
+                    calls[key] = built if isinstance(built, Task) else Task(built)
+                    results[key].arrays = as_arrays(calls[key])
         except NotAvailable as reason:
             results[key].reason = str(reason)
             calls.pop(key, None)
