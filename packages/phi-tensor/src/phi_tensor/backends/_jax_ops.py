@@ -240,6 +240,16 @@ def _scatter_add(base: Native, indices: Native, values: Native) -> Native:
 
 
 @_fast
+def _scatter_maximum(base: Native, indices: Native, values: Native) -> Native:
+    return base.at[indices].max(values, mode="promise_in_bounds")
+
+
+@_fast
+def _scatter_minimum(base: Native, indices: Native, values: Native) -> Native:
+    return base.at[indices].min(values, mode="promise_in_bounds")
+
+
+@_fast
 def _matmul(a: Native, b: Native) -> Native:
     return jnp.matmul(
         a, b, precision=lax.Precision.HIGHEST
@@ -328,6 +338,8 @@ OPS: dict[str, Callable[..., Any]] = {
     "take": lambda x, indices, axis: _take(x, axis, None, indices),
     "pad_constant": lambda x, widths, value: _pad(x, tuple(widths), value),
     "scatter_add": _scatter_add,
+    "scatter_maximum": _scatter_maximum,
+    "scatter_minimum": _scatter_minimum,
     "matmul": _matmul,
     "fft": _fft,
     "ifft": _ifft,

@@ -112,9 +112,18 @@ def _pad_constant(x: Array, widths: Sequence[tuple[int, int]], value: Any) -> Ar
     return padded
 
 
-def _scatter_add(base: Array, indices: Array, values: Array) -> Array:
+def _scatter(function: np.ufunc) -> Callable[[Array, Array, Array], Array]:
+    def scatter(base: Array, indices: Array, values: Array) -> Array:
+        result = base.copy()
+        function.at(result, indices, values)
+        return result
+
+    return scatter
+
+
+def _scatter_update(base: Array, indices: Array, values: Array) -> Array:
     result = base.copy()
-    np.add.at(result, indices, values)
+    result[indices] = values  # NumPy assigns in order: the last of equal indices stays
     return result
 
 
@@ -201,7 +210,18 @@ _OPS: dict[str, Callable[..., Any]] = {
     "roll": np.roll,
     "take": lambda x, indices, axis: x.take(indices, axis),
     "pad_constant": _pad_constant,
-    "scatter_add": _scatter_add,
+    "scatter_update": _scatter_update,
+    **{
+        f"scatter_{name}": _scatter(function)
+        for name, function in {
+            "add": np.add,
+            "min": np.minimum,
+            "max": np.maximum,
+            "prod": np.multiply,
+            "any": np.logical_or,
+            "all": np.logical_and,
+        }.items()
+    },
     "matmul": np.matmul,
     "fft": lambda x, axes: _transform("fftn")(x, axes=axes),
     "ifft": lambda x, axes: _transform("ifftn")(x, axes=axes),

@@ -159,6 +159,16 @@ def _scatter_add(base: Native, indices: Native, values: Native) -> Native:
     return torch.index_add(base, 0, indices, values)
 
 
+def _scatter_extreme(reduce: str) -> Callable[[Native, Native, Native], Native]:
+    def scatter(base: Native, indices: Native, values: Native) -> Native:
+        if base.dtype is torch.bool:
+            return scatter(base.byte(), indices, values.byte()).bool()
+        at = indices.long().unsqueeze(1).expand(values.shape)
+        return torch.scatter_reduce(base, 0, at, values, reduce)
+
+    return scatter
+
+
 def _fft(x: Native, axes: tuple[int, ...]) -> Native:
     return torch.fft.fftn(x, dim=axes) if axes else x
 
@@ -288,6 +298,8 @@ _OPS: dict[str, Callable[..., Any]] = {
     "take": _take,
     "pad_constant": _pad_constant,
     "scatter_add": _scatter_add,
+    "scatter_maximum": _scatter_extreme("amax"),
+    "scatter_minimum": _scatter_extreme("amin"),
     "fft": _fft,
     "ifft": _ifft,
     "complex": _complex,
