@@ -11,6 +11,7 @@ from phi_tensor import (
     Dict,
     IncompatibleShapes,
     Objects,
+    Unsupported,
     batch,
     channel,
     instance,
@@ -139,6 +140,8 @@ def test_structure_that_does_not_fit():
         math.pack_dims(x, "b,x", instance(p=5))
     with pytest.raises(IncompatibleShapes, match="multiply"):
         math.unpack_dim(x, "x", spatial(u=2, v=2))
+    with pytest.raises(Unsupported, match=r"flip.*x\[::-1\]"):
+        math.flip(x, "x")
     ragged = layout([["a", "b"], ["c"]], batch("b"), spatial("x"))
     with pytest.raises(IncompatibleShapes, match="would leave"):
         math.pack_dims(math.expand(ragged, channel(c=2)), "x,c", instance("p"))

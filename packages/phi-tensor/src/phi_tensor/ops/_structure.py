@@ -11,7 +11,7 @@ from phi_tensor._context import local_settings
 from phi_tensor._dim import Dim
 from phi_tensor._dim_changes import retyped
 from phi_tensor._dim_types import DimFilter, DimType, dim_type, instance, non_batch
-from phi_tensor._errors import IncompatibleShapes
+from phi_tensor._errors import IncompatibleShapes, Unsupported
 from phi_tensor._shape import Shape, merge_shapes, shape_of
 from phi_tensor._spec import parse_shape_spec
 from phi_tensor._tensor import Tensor
@@ -26,6 +26,11 @@ def _leaf_by_leaf(function: Any, value: Any, *args: Any, **kwargs: Any) -> Any:
     leaves, structure = flatten(
         value, "structure", lambda x: wrap(x) if isinstance(x, (bool, int, float, complex)) else None
     )
+    if structure.kind == "leaf":
+        raise Unsupported(
+            f"`{function.__name__}` moves numbers of tensors, but found {type(value).__name__} {value!r}. Slice "
+            f"and `stack` objects instead, e.g. `value.x[::-1]`."
+        )
     if structure.kind == "static":
         return function(wrap(value), *args, **kwargs)
     return structure.build([function(leaf, *args, **kwargs) for leaf in leaves])
