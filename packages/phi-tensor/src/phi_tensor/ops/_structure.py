@@ -28,8 +28,8 @@ def _leaf_by_leaf(function: Any, value: Any, *args: Any, **kwargs: Any) -> Any:
     )
     if structure.kind == "leaf":
         raise Unsupported(
-            f"`{function.__name__}` moves numbers of tensors, but found {type(value).__name__} {value!r}. Slice "
-            f"and `stack` objects instead, e.g. `value.x[::-1]`."
+            f"`{function.__name__}` moves numbers of tensors, but found {type(value).__name__} {value!r}. "
+            f"Slice and `stack` objects instead, e.g. `value.x[::-1]`."
         )
     if structure.kind == "static":
         return function(wrap(value), *args, **kwargs)
