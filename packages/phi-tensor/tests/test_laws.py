@@ -42,7 +42,6 @@ from phi_tensor.testing._reference import Named
 
 GAPS: set[tuple[str, ...]] = {
     ("join", "ragged"),  # there is no single array
-    ("scatter_add", "ragged"),  # written into one array
 }
 """Documented gaps, which raise `Unsupported`: `(row, layout)`, possibly with feature and backend."""
 

@@ -13,6 +13,7 @@ from phi_tensor import extrapolation as extrapolation
 from phi_tensor._aliases import (
     divide_no_nan,
     functional_gradient,
+    grid_scatter,
     isfinite,
     length,
     rand,
@@ -43,6 +44,7 @@ from phi_tensor._create import (
     zeros,
     zeros_like,
 )
+from phi_tensor._dict import Dict
 from phi_tensor._dim_types import (
     batch,
     channel,
@@ -68,9 +70,19 @@ from phi_tensor._errors import (
 )
 from phi_tensor._extrapolation import Extrapolation
 from phi_tensor._hidden import checked, report
+from phi_tensor._objects import Objects, layout
 from phi_tensor._plan import explain
 from phi_tensor._progress import ConsoleProgress, Progress, progress_range, watched
-from phi_tensor._random import RandomKey, random_key, random_normal, random_uniform, seed
+from phi_tensor._random import (
+    RandomKey,
+    random_integers,
+    random_key,
+    random_normal,
+    random_uniform,
+    seed,
+)
+from phi_tensor._random_choice import pick_random, random_permutation
+from phi_tensor._random_samplers import random_bernoulli, random_exponential, random_gamma, random_poisson
 from phi_tensor._shape import (
     EMPTY_SHAPE,
     Shape,
@@ -279,9 +291,19 @@ __all__ = [
     "wrap",
     "zeros",
     "zeros_like",
+    "Dict",
+    "Objects",
+    "layout",
     "RandomKey",
+    "pick_random",
+    "random_bernoulli",
+    "random_exponential",
+    "random_gamma",
+    "random_integers",
     "random_key",
     "random_normal",
+    "random_permutation",
+    "random_poisson",
     "random_uniform",
     "seed",
     "tree_map",
@@ -441,6 +463,7 @@ __all__ = [
     # older names
     "divide_no_nan",
     "functional_gradient",
+    "grid_scatter",
     "isfinite",
     "length",
     "rand",

@@ -3,6 +3,7 @@
 from phi_tensor._random import random_normal, random_uniform
 from phi_tensor.ops._elementwise import is_finite, safe_div
 from phi_tensor.ops._products import norm, normalize, squared_norm
+from phi_tensor.ops._scatter import scatter
 from phi_tensor.ops._structure import rename_dims
 from phi_tensor.transforms._gradient import gradient
 
@@ -12,6 +13,7 @@ length = norm
 vec_normalize = normalize
 divide_no_nan = safe_div
 functional_gradient = gradient
+grid_scatter = scatter
 replace_dims = rename_dims
 rand = random_uniform
 randn = random_normal

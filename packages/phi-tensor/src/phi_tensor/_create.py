@@ -89,7 +89,7 @@ def _array_of(data: Any) -> npt.NDArray[Any]:
     if array.dtype.kind not in "biufc":
         raise IncompatibleShapes(
             f"Nested lists must hold numbers and have equal lengths, but found {data!r}. Stack ragged "
-            f"parts with `stack`."
+            f"parts with `stack`; for strings and objects use `layout`."
         )
     dtype = context_dtype(DType.of(array.dtype))
     return array.astype(dtype.numpy, copy=False)

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import random as _python_random
 import secrets
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from phi_tensor._errors import IncompatibleShapes
 from phi_tensor._shape import Shape, merge_shapes
 from phi_tensor._tensor import Tensor
 from phi_tensor.backends._registry import default_backend
+from phi_tensor.layouts._layout import Parts
 from phi_tensor.ops import _elementwise as ops
 from phi_tensor.ops._structure import concat, rename_dims, unpack_dim
 
@@ -165,13 +166,38 @@ def _shaped(flat: Tensor, shape: Shape) -> Tensor:
     return unpack_dim(flat, "entries", shape)
 
 
-def _count(shape: Shape, function: str) -> int:
-    if shape.volume is None or not shape.is_uniform:
+def drawn(
+    function: str, shape: Shape, key: RandomKey | None, draw: Callable[[RandomKey, Shape], Tensor]
+) -> Tensor:
+    """Random numbers of any shape; ragged parts have keys of their own.
+
+    Args:
+        function: For messages.
+        shape: Dims of the result.
+        key: Where the numbers come from, or None for a new key.
+        draw: Function of a key and a uniform shape.
+    """
+    if shape.volume is None:
         raise IncompatibleShapes(
-            f"`{function}` needs known, uniform sizes, but found {shape}. Draw ragged parts one by one and "
-            f"`stack` them."
+            f"`{function}` needs known sizes, but found {shape}. Write e.g. `spatial(x=4)`."
         )
-    return shape.volume
+    return _drawn(shape, key or fresh_key(), draw)
+
+
+def _drawn(shape: Shape, key: RandomKey, draw: Callable[[RandomKey, Shape], Tensor]) -> Tensor:
+    if shape.is_uniform:
+        return draw(key, shape)
+    along = shape.get_dim(shape.non_uniform.dims[0].over[0])
+    parts = [_drawn(part, key.fold_in(i), draw) for i, part in enumerate(shape.unstack(along.name))]
+    whole = shape if parts[0].rank == shape.rank - 1 else None  # index vectors have one more dim
+    layout = Parts.of(along, tuple(part.layout for part in parts), whole)
+    return Tensor(layout, tuple(native for part in parts for native in part.natives))
+
+
+def uniform_words(key: RandomKey, shape: Shape) -> Tensor:
+    """Random 32-bit words in int64."""
+    (words,) = _words(key, cast("int", shape.volume), 1)
+    return _shaped(words, shape)
 
 
 def random_uniform(
@@ -192,18 +218,53 @@ def random_uniform(
     >>> random_uniform(math.spatial(x=3), low=1, high=2).shape
     (x:s=3)
     """
-    dims = merge_shapes(*shape)
-    count = _count(dims, "random_uniform")
     kind = context_dtype(DType.of(dtype))
-    key = key or fresh_key()
     if kind.kind is int:
-        (words,) = _words(key, count, 1)
-        whole = _shaped(words, dims)
-        return ops.cast(low + (whole * (high - low) >> 32), kind if dtype is not int else INT32)
-    unit = _shaped(_unit_floats(key, count, kind), dims)
+        return random_integers(*shape, low=low, high=high, dtype=dtype, key=key)
+    dims = merge_shapes(*shape)
+    unit = drawn("random_uniform", dims, key, lambda k, s: _shaped(_unit_floats(k, _volume(s), kind), s))
     if type(low) in (int, float) and type(high) in (int, float) and (low, high) == (0, 1):
         return unit
     return low + unit * (high - low)
+
+
+def random_integers(
+    *shape: Shape | str, high: Any, low: Any = 0, dtype: DTypeLike = int, key: RandomKey | None = None
+) -> Tensor:
+    """Uniform random integers low ≤ i < high on the default backend.
+
+    The same on every backend for the same key. Probabilities are equal to within 2⁻³³.
+
+    Args:
+        *shape: Dims of the result, filled row-major.
+        high: Upper limit, exclusive; number or int tensor, at most 2³¹ above `low`.
+        low: Lower limit, number or int tensor.
+        dtype: Int type; `int` is int32.
+        key: Where the numbers come from; default: a new key for every call.
+
+    Raises:
+        ValueError: There are no integers between the limits, or more than 2³¹.
+
+    >>> import phi_tensor as math
+    >>> random_integers(math.spatial(x=3), low=5, high=6)
+    (5, 5, 5) along (x:s=3) int32
+    """
+    span = high - low
+    if not isinstance(span, Tensor) and not 1 <= span <= 2**31:
+        raise ValueError(
+            f"`random_integers(low={low}, high={high})` needs 1 to 2³¹ integers from `low` up to, but not "
+            f"including `high`."
+        )
+    dims = merge_shapes(*shape)
+    first, second = (key or fresh_key()).split(2)
+    upper, lower = (drawn("random_integers", dims, k, uniform_words) for k in (first, second))
+    span = ops.to_int64(span) if isinstance(span, Tensor) else int(span)
+    whole = (upper * span + (lower * span >> 32)) >> 32  # ⌊64 random bits · span / 2⁶⁴⌋
+    return ops.cast(low + whole, INT32 if dtype is int else DType.of(dtype))
+
+
+def _volume(shape: Shape) -> int:
+    return cast("int", shape.volume)
 
 
 def _unit_floats(key: RandomKey, count: int, dtype: DType) -> Tensor:
@@ -224,10 +285,12 @@ def random_normal(*shape: Shape | str, dtype: DTypeLike = float, key: RandomKey 
         dtype: Float type.
         key: Where the numbers come from; default: a new key for every call.
     """
-    dims = merge_shapes(*shape)
-    count = _count(dims, "random_normal")
     kind = context_dtype(DType.of(dtype))
-    first, second = (key or fresh_key()).split(2)
-    radius = ops.sqrt(-2 * ops.log1p(-_unit_floats(first, count, kind)))
-    angle = 2 * np.pi * _unit_floats(second, count, kind)
-    return _shaped(radius * ops.cos(angle), dims)
+
+    def draw(key: RandomKey, dims: Shape) -> Tensor:
+        first, second = key.split(2)
+        radius = ops.sqrt(-2 * ops.log1p(-_unit_floats(first, _volume(dims), kind)))
+        angle = 2 * np.pi * _unit_floats(second, _volume(dims), kind)
+        return _shaped(radius * ops.cos(angle), dims)
+
+    return drawn("random_normal", merge_shapes(*shape), key, draw)

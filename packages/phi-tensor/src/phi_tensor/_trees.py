@@ -20,19 +20,21 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Literal, cast
 
+from phi_tensor._dict import Dict
 from phi_tensor._dim import Dim
 from phi_tensor._errors import IncompatibleShapes
 from phi_tensor._shape import EMPTY_SHAPE, Shape, merge_shapes
 from phi_tensor._tensor import Tensor
 
-Attributes = Literal["variable", "value", "all"]
+Attributes = Literal["variable", "value", "all", "structure"]
+"""What a function follows in trees; `structure` are all tensors and what else has dims (`layout`)."""
 
 
 class Structure:
     """What remains of a tree without its tensors; hashable, rebuilds the tree from a list of tensors.
 
     Attributes:
-        kind: `leaf`, `static`, `tuple`, `list`, `dict` or `object`.
+        kind: `leaf`, `static`, `tuple`, `list`, `dict`, `Dict` or `object`.
         data: Static value, keys, or class with static fields.
         children: Structures below.
         count: Number of tensors in the tree [-].
@@ -71,7 +73,11 @@ class Structure:
         if self.kind == "static":
             return _orders((self.data,))
         found = (
-            self.data.orders if self.kind == "object" else _orders(self.data) if self.kind == "dict" else ()
+            self.data.orders
+            if self.kind == "object"
+            else _orders(self.data)
+            if self.kind in ("dict", "Dict")
+            else ()
         )
         for child in self.children:
             if child is not _LEAF:
@@ -97,6 +103,8 @@ class Structure:
             return values
         if self.kind == "dict":
             return dict(zip(self.data, values, strict=True))
+        if self.kind == "Dict":
+            return Dict(zip(self.data, values, strict=True))
         return self.data.build(values)
 
     def __repr__(self) -> str:
@@ -213,6 +221,7 @@ def attributes_of(obj: Any, attributes: Attributes) -> tuple[str, ...] | None:
 
     None if it is no tree.
     """
+    attributes = "all" if attributes == "structure" else attributes
     hook = {"variable": "__variable_attrs__", "value": "__value_attrs__", "all": "__all_attrs__"}[attributes]
     if hasattr(obj, hook):
         return tuple(getattr(obj, hook)())
@@ -254,8 +263,8 @@ def flatten(
 def _flatten(
     obj: Any, attributes: Attributes, leaf: Callable[[Any], Tensor | None] | None, leaves: list[Tensor]
 ) -> Structure:
-    if isinstance(obj, Tensor):
-        leaves.append(obj)
+    if isinstance(obj, Tensor) or (attributes == "structure" and hasattr(type(obj), "__structural_leaf__")):
+        leaves.append(cast("Tensor", obj))
         return _LEAF
     if leaf is not None and not _follows_protocol(type(obj)):
         made = leaf(obj)
@@ -270,7 +279,7 @@ def _flatten(
     if isinstance(obj, dict):
         items = cast("dict[Any, Any]", obj)
         children = tuple(_flatten(value, attributes, leaf, leaves) for value in items.values())
-        return Structure("dict", tuple(items), children)
+        return Structure("Dict" if isinstance(obj, Dict) else "dict", tuple(items), children)
     names = (
         None
         if obj is None or isinstance(obj, (str, int, float, complex, Shape, type))
@@ -340,7 +349,7 @@ def is_tree(obj: Any) -> bool:
 
 def tree_shape(obj: Any) -> Shape:
     """Dims of all tensors of a tree, merged."""
-    leaves, structure = flatten(obj, "all")
+    leaves, structure = flatten(obj, "structure")
     if not leaves and structure.kind in ("static",):
         raise TypeError(f"{type(obj).__name__} has no dims: it is neither a tensor nor made of tensors.")
     return merge_shapes(EMPTY_SHAPE, *(leaf.shape for leaf in leaves))

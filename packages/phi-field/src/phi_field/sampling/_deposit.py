@@ -30,9 +30,7 @@ def deposited(
     for corner in product((0, 1), repeat=len(axes)):
         chosen = [pair[i] for pair, i in zip(pairs, corner, strict=True)]
         index = math.stack([where for where, _ in chosen], axes_dim(axes, False))
-        base = math.scatter(
-            base, index, reduce(mul, [share for _, share in chosen], values), "add", "undefined"
-        )
+        base = math.scatter(base, index, reduce(mul, [share for _, share in chosen], values), "add", "clamp")
     for axis in axes:
         base = _folded(base, axis, boundary)
     return base

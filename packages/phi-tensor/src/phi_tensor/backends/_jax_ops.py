@@ -21,6 +21,7 @@ from jax.core import Tracer
 
 from phi_tensor._dtype import DType
 from phi_tensor.backends._backend import ComputeDevice, Native
+from phi_tensor.backends._jax_scatter import SCATTER
 
 jax.config.update("jax_enable_x64", True)
 
@@ -235,11 +236,6 @@ def _pad(x: Native, widths: tuple[tuple[int, int], ...], value: Native) -> Nativ
 
 
 @_fast
-def _scatter_add(base: Native, indices: Native, values: Native) -> Native:
-    return base.at[indices].add(values, mode="promise_in_bounds")
-
-
-@_fast
 def _matmul(a: Native, b: Native) -> Native:
     return jnp.matmul(
         a, b, precision=lax.Precision.HIGHEST
@@ -327,7 +323,7 @@ OPS: dict[str, Callable[..., Any]] = {
     "roll": _roll,
     "take": lambda x, indices, axis: _take(x, axis, None, indices),
     "pad_constant": lambda x, widths, value: _pad(x, tuple(widths), value),
-    "scatter_add": _scatter_add,
+    **SCATTER,
     "matmul": _matmul,
     "fft": _fft,
     "ifft": _ifft,

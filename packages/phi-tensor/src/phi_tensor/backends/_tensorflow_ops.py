@@ -27,6 +27,7 @@ from phi_tensor.backends._tensorflow_elementwise import (
     number,
 )
 from phi_tensor.backends._tensorflow_private import arrays, is_eager, manip, maths, spectral
+from phi_tensor.backends._tensorflow_scatter import SCATTER
 
 _COMPLEX_OF = {tf.float32: tf.complex64, tf.float64: tf.complex128}
 
@@ -144,10 +145,6 @@ def _pad_constant(x: Native, widths: Any, value: Any) -> Native:
     return arrays.pad_v2(x, widths, value)
 
 
-def _scatter_add(base: Native, indices: Native, values: Native) -> Native:
-    return arrays.tensor_scatter_add(base, arrays.expand_dims(indices, ints(1)), values)
-
-
 def _arange(start: Any, stop: Any, step: Any, dtype: DType, device: ComputeDevice | None = None) -> Native:
     size = max(0, math.ceil((stop - start) / step))
     wide = tf.float64 if dtype.kind is float else tf.int64
@@ -254,7 +251,7 @@ OPS: dict[str, Op] = {
     "roll": _roll,
     "take": _take,
     "pad_constant": _pad_constant,
-    "scatter_add": _scatter_add,
+    **SCATTER,
     "matmul": _matmul,
     "fft": _fft,
     "ifft": _ifft,

@@ -29,6 +29,7 @@ from phi_tensor.backends import _torch_loops as loops
 from phi_tensor.backends import _torch_rules as rules
 from phi_tensor.backends import _torch_transforms as transforms
 from phi_tensor.backends._backend import Backend, ComputeDevice, Flat, Native, Natives
+from phi_tensor.backends._torch_scatter import SCATTER
 
 _TORCH: dict[str, Any] = {
     dtype: getattr(torch, dtype)
@@ -153,10 +154,6 @@ def _pad_constant(x: Native, widths: Sequence[tuple[int, int]], value: Native) -
         if any(pair):
             x = torch.cat((blocks[0], x, blocks[1]), axis)
     return x
-
-
-def _scatter_add(base: Native, indices: Native, values: Native) -> Native:
-    return torch.index_add(base, 0, indices, values)
 
 
 def _fft(x: Native, axes: tuple[int, ...]) -> Native:
@@ -287,7 +284,7 @@ _OPS: dict[str, Callable[..., Any]] = {
     "getitem": _getitem,
     "take": _take,
     "pad_constant": _pad_constant,
-    "scatter_add": _scatter_add,
+    **SCATTER,
     "fft": _fft,
     "ifft": _ifft,
     "complex": _complex,

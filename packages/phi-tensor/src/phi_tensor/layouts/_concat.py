@@ -54,14 +54,11 @@ def concat_rule(row: Row, *layouts: Layout, dim: str) -> PlanCall:
     if split is not None and split != dim:
         return _concat_each(row, layouts, dim, split)
     if split is not None:
-        raise row.unsupported(
-            *layouts,
-            hint="Only ragged tensors join along the dim whose entries differ; stack the others first.",
-        )
+        return _concat_parts(layouts, dim)
     blocks = [block_layout(layout) for layout in layouts]
     dtype, backend = common_form(tuple(blocks))
     rest = merged_order([tuple(d for d in block.stored if d.name != dim) for block in blocks])
-    new = _concat_dim([block.shape.get_dim(dim) for block in blocks])
+    new = concat_dim([block.shape.get_dim(dim) for block in blocks])
     leader = max(blocks, key=lambda block: len(block.stored))
     axis = leader.axes.get(dim, len(rest)) if len(leader.stored) == len(rest) + 1 else len(rest)
     shape = merge_shapes(*(block.shape.without(dim) for block in blocks))
@@ -102,7 +99,8 @@ def _concat_step(block: Dense, target: tuple[Dim, ...], dtype: DType, backend: B
     )
 
 
-def _concat_dim(dims: list[Dim]) -> Dim:
+def concat_dim(dims: list[Dim]) -> Dim:
+    """The dim that dims of one name make one after the other."""
     labels: tuple[str, ...] | None = ()
     for dim in dims:
         labels = None if labels is None or dim.labels is None else (*labels, *dim.labels)
@@ -116,19 +114,20 @@ def _concat_dim(dims: list[Dim]) -> Dim:
 
 
 def _concat_parts(layouts: tuple[Layout, ...], dim: str) -> PlanCall:
-    parts = tuple(part for layout in cast("tuple[Parts, ...]", layouts) for part in layout.parts)
-    dtype, backend = common_form(parts)
-    casts = [
-        [cast_rule(_NO_ROW, part, dtype=dtype, backend=backend) for part in layout.parts]
-        for layout in cast("tuple[Parts, ...]", layouts)
+    """Plan that keeps the entries along `dim` apart."""
+    entries = [
+        [entry_layout(layout, dim, i) for i in range(cast("int", layout.shape.get_size(dim)))]
+        for layout in layouts
     ]
-    new = _concat_dim([layout.shape.get_dim(dim) for layout in layouts])
+    dtype, backend = common_form(tuple(part for parts in entries for part in parts))
+    casts = [[cast_rule(_NO_ROW, part, dtype=dtype, backend=backend) for part in parts] for parts in entries]
+    new = concat_dim([layout.shape.get_dim(dim) for layout in layouts])
     result = Parts.of(new, tuple(layout_of(plan) for plans in casts for plan in plans))
 
     def call(*operands: Tensor) -> Tensor:
         natives: tuple[Any, ...] = ()
         for x, plans in zip(operands, casts, strict=True):
-            for part, plan in zip(x.parts(), plans, strict=True):
+            for part, plan in zip(entries_of(x, dim, len(plans)), plans, strict=True):
                 natives += plan(part).natives
         return Tensor(result, natives)
 

@@ -106,7 +106,7 @@ class Parts(Layout):
                 f"Nothing can be stacked along `{dim.name}`: there are no parts. Use `zeros` for size 0."
             )
         uniform = all(part.shape == parts[0].shape for part in parts[1:])
-        merged = _stacked_shape(dim, tuple(part.shape.dims for part in parts))
+        merged = stacked_shape(dim, tuple(part.shape.dims for part in parts))
         if shape is not None:
             assert shape == merged, f"{shape} is not {merged}"
             merged = shape
@@ -235,7 +235,7 @@ def _new_parts(cls: type[Parts], dim: Dim, parts: tuple[Layout, ...], shape: Sha
 
 
 @lru_cache(4096)
-def _stacked_shape(dim: Dim, ordered: tuple[tuple[Dim, ...], ...]) -> Shape:
+def stacked_shape(dim: Dim, ordered: tuple[tuple[Dim, ...], ...]) -> Shape:
     """Shape of parts with these shapes along `dim`: differing sizes become ragged."""
     shapes = [Shape.of(dims) for dims in ordered]  # equal shapes differ in order, so they are no key
     dims: list[Dim] = [dim]

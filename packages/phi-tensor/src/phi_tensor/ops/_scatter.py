@@ -1,38 +1,36 @@
-"""Writing values at index vectors, by sums: adding, and with counts also means and replacements."""
+"""Writing values at index vectors: replacing, adding, and other ways to join what meets."""
 
 from __future__ import annotations
 
-from math import prod
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
-from phi_tensor._create import zeros
-from phi_tensor._dim import Dim
-from phi_tensor._dtype import INT64, DType
+from phi_tensor._create import full
+from phi_tensor._dim_types import instance
 from phi_tensor._errors import IncompatibleShapes, Unsupported
-from phi_tensor._plan import PlanCall, Row, planned, rule
-from phi_tensor._shape import Shape, merge_shapes
+from phi_tensor._plan import Row
+from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
-from phi_tensor.backends._backend import Backend, Native
-from phi_tensor.layouts._dense_steps import Step, cast_step, chain, convert_step, merged_order, store_step
-from phi_tensor.layouts._layout import Dense, Layout, Parts
 from phi_tensor.ops import _table as table
 from phi_tensor.ops._call import as_tensor
-from phi_tensor.ops._dtype_rules import result_types
-from phi_tensor.ops._elementwise import where
-from phi_tensor.ops._interpolation import flattener
-from phi_tensor.ops._lookup import (
-    aligned_ints,
-    check_inside,
-    clamped_indices,
-    flat_index,
-    flat_strides,
-    indexed_dims,
-)
-from phi_tensor.ops._parts import backend_for, components_of, joined_layout
-from phi_tensor.ops._structure import expand
+from phi_tensor.ops._lookup import check_inside, indexed_dims
+from phi_tensor.ops._structure import expand, pack_dims
 
-Mode = Literal["update", "add", "mean"]
+Mode = Literal["update", "add", "mean", "min", "max", "prod", "any", "all"]
 Outside = Literal["check", "discard", "clamp", "undefined"]
+
+_MODES: dict[str, tuple[Row, complex]] = {
+    "update": (table.SCATTER_UPDATE, float("nan")),
+    "add": (table.SCATTER_ADD, 0),
+    "mean": (table.SCATTER_MEAN, float("nan")),
+    "min": (table.SCATTER_MIN, float("inf")),
+    "max": (table.SCATTER_MAX, -float("inf")),
+    "prod": (table.SCATTER_PROD, 1),
+    "any": (table.SCATTER_ANY, False),
+    "all": (table.SCATTER_ALL, True),
+}
+"""Row and start value of each mode."""
+
+_OUTSIDE = ("check", "discard", "clamp", "undefined")
 
 
 def scatter(
@@ -44,64 +42,78 @@ def scatter(
     indices_gradient: bool = False,
     default: complex | None = None,
     treat_as_batch: Any = None,
+    pref_index_dim: str = "index",
 ) -> Tensor:
-    """`base_grid` with `values` written at `indices`. Deterministic and differentiable in base and values.
+    """`base_grid` with `values` written at `indices`. Differentiable in both to any order.
 
     Args:
         base_grid: Tensor; or a shape, which starts from `default`.
         indices: Int vectors `(…, vector)`; labels of the vector dim name dims of the grid. Batch dims, and
             other dims that the grid has as well, are matched; all other dims list the entries to write.
         values: Number or tensor; dims that neither indices nor grid have become dims of the result.
-        mode: `add` to the grid; write the `mean` of all entries that meet; `update`: like `mean`, meant for
-            entries that do not meet.
+        mode: What stays of the values that meet at one place, listed in row-major order of the dims of
+            `indices`. `update`: the last one; `mean`: their mean (both replace the grid's value there, which
+            then has gradient 0). With the grid's value: their sum (`add`), product (`prod`), least (`min`),
+            greatest (`max`), logical or (`any`), logical and (`all`). Of equal least or greatest values the
+            grid's, then the first one, has the gradient.
         outside_handling: Indices outside of the grid: `check` raises (as late as `checked` says), `discard`
             leaves them out, `clamp` writes to the nearest entry, `undefined` promises that there are none.
-        indices_gradient: Must be False.
-        default: Start value for a shape; default: 0 for `add`, else NaN.
+        indices_gradient: Must be False: what is written does not depend smoothly on ints.
+        default: Start value for a shape; default: NaN for `update` and `mean`, else what changes nothing (0,
+            1, ±∞, False, True).
         treat_as_batch: Dims of the indices that are matched with dims of the result, not consumed.
+        pref_index_dim: Name of the vector dim among several channel dims.
+
+    Returns:
+        Tensor with the dims of the grid, matched dims, and further dims of `values`. Means are floats.
+        On GPUs sums of floats may differ in the last digits from run to run; all else is deterministic.
+
+    Raises:
+        IndexError: An index is outside, for `check`.
+        IncompatibleShapes: Indices are no ints, lack components, or have dims that they point at.
+        Unsupported: The sizes of indexed dims vary; `min` or `max` of complex numbers.
 
     >>> import phi_tensor as math
     >>> indices = math.wrap([[0], [0]], math.instance("p"), math.channel(vector="x"))
     >>> scatter(math.spatial(x=3), indices, 2, mode="add")
     (4, 0, 0) along (x:s=3) int64
     """
-    if mode not in ("update", "add", "mean") or indices_gradient:
-        raise Unsupported(
-            f"`scatter` supports the modes `update`, `add`, `mean` without gradients of indices, but found "
-            f"{mode!r}."
-        )
+    row, start = _checked_options(mode, outside_handling, indices_gradient)
     at, new = as_tensor(indices), as_tensor(values)
+    if at.dtype.kind is not int:
+        raise IncompatibleShapes(
+            f"`scatter` needs int indices, but found {at.dtype}. Use `to_int64`, or weights and both "
+            f"neighbours for positions between entries."
+        )
     shape = base_grid if isinstance(base_grid, Shape) else base_grid.shape
-    names, index = indexed_dims(shape, at.shape, None)
+    names, index = indexed_dims(shape, at.shape, None, pref_index_dim)
     listed, batched = _listed(shape, at.shape, new.shape, names, index, treat_as_batch)
-    base = _start(base_grid, mode, default, new)
-    base = expand(
-        base,
-        batched
-        & Shape.of(
-            tuple(d for d in new.shape.without(listed).dims if d.name not in shape and d.name not in batched)
-        ),
-    )
+    base = base_grid if isinstance(base_grid, Tensor) else _filled(base_grid, start, default, new, row)
+    further = [d for d in new.shape.without(listed).dims if d.name not in shape and d.name not in batched]
+    base = expand(base, batched & Shape.of(tuple(further)))
     if outside_handling == "check":
         check_inside(at, names, index, shape, "scatter")
-    at, inside = clamped_indices(at, names, index, shape)
-    new = expand(new, at.shape.only(listed))
-    if outside_handling == "discard":
-        new = where(inside, new, 0)
-    settings: dict[str, Any] = {"names": names, "index": index, "listed": listed}
-    if mode == "add":
-        return table.SCATTER_ADD(base, at, new, **settings)
-    ones = table.CAST(inside, dtype=INT64) if outside_handling == "discard" else 1
-    count = table.SCATTER_ADD(
-        _zeros(base.shape.only(names) & batched, new),
-        at,
-        expand(as_tensor(ones), at.shape.only(listed)),
-        **settings,
-    )
-    total = table.SCATTER_ADD(_zeros(base.shape, new), at, new, **settings)
-    written = where(count > 0, count, 1)
-    mean = total // written if total.dtype.kind is int else total / written
-    return where(count > 0, mean, base)
+    new = expand(new, _with_outer(at.shape, listed))
+    if any(set(at.shape.get_dim(name).over) & set(listed) for name in listed if name in at.shape):
+        at, new, listed = _packed(at, new, listed)
+    outside = "clamp" if outside_handling == "check" else outside_handling  # a report may come later
+    return row(base, at, new, names=names, index=index, listed=listed, outside=outside)
+
+
+def _checked_options(mode: str, outside: str, indices_gradient: bool) -> tuple[Row, complex]:
+    if mode not in _MODES:
+        raise Unsupported(f"`scatter` has no mode {mode!r}. Use one of {', '.join(map(repr, _MODES))}.")
+    if outside not in _OUTSIDE:
+        raise Unsupported(
+            f"`scatter` cannot handle indices outside by {outside!r}. Use one of "
+            f"{', '.join(map(repr, _OUTSIDE))}."
+        )
+    if indices_gradient:
+        raise Unsupported(
+            "`scatter(indices_gradient=True)`: ints have no derivative. Scatter to both neighbours "
+            "with weights that depend on the position, and differentiate these."
+        )
+    return _MODES[mode]
 
 
 def _listed(
@@ -122,87 +134,35 @@ def _listed(
     return tuple(listed), Shape.of(tuple(kept))
 
 
-def _start(base: Tensor | Shape, mode: Mode, default: complex | None, values: Tensor) -> Tensor:
-    if isinstance(base, Tensor):
-        return base
-    start = default if default is not None else 0 if mode == "add" else float("nan")
-    return _zeros(base, values) + start
-
-
-def _zeros(shape: Shape, values: Tensor) -> Tensor:
-    return zeros(shape, dtype=int if values.dtype.kind in (bool, int) else values.dtype.kind)
-
-
-@rule("scatter_add")
-def scatter_add_rule(
-    row: Row,
-    base: Layout,
-    indices: Layout,
-    values: Layout,
-    names: tuple[str, ...],
-    index: str,
-    listed: tuple[str, ...],
-) -> PlanCall:
-    """Plan of adding values at index vectors: everything as `(places, other dims)`."""
-    grid = joined_layout(base) if isinstance(base, Parts) else base
-    new = joined_layout(values) if isinstance(values, Parts) else values
-    assert isinstance(grid, Dense)
-    assert isinstance(new, Dense)
-    backend = backend_for((grid, indices, new))
-    dtype = result_types(row, (grid, new))[1]
-    components, take_components = components_of(indices, index, range(len(names)), backend)
-    for component in components:
-        if any(d.name in grid.shape and d.name in names for d in component.stored):
-            raise IncompatibleShapes(
-                f"Indices {indices.shape} must not have the dims {names} that they point at. Rename them."
-            )
-    matched = tuple(d for d in indices.shape.dims if d.name != index and d.name not in listed)
-    places = (*matched, *(grid.shape.get_dim(name) for name in names))
-    rest = tuple(
-        d
-        for d in merged_order([grid.stored, new.stored])
-        if d.name not in {p.name for p in places} and d.name not in listed
+def _filled(shape: Shape, start: complex, default: complex | None, values: Tensor, row: Row) -> Tensor:
+    """Grid to start from, of the kind of numbers that values and start value need."""
+    value = start if default is None else default
+    kinds = (bool, int, float, complex)
+    kind = (
+        bool
+        if row.dtype == "logical"
+        else max(values.dtype.kind, as_tensor(value).dtype.kind, key=kinds.index)
     )
-    full = merge_shapes(grid.shape, indices.shape, new.shape)
-    entries = (*matched, *(full.get_dim(name) for name in listed))
-    shape = merge_shapes(grid.shape, Shape.of(matched), Shape.of(rest))
-    result = Dense.of(tuple(shape.get_dim(d.name) for d in (*places, *rest)), shape, dtype, backend)
-    k = prod(cast("int", d.size) for d in rest)
-    flat_base, flat_new = (
-        (prod(cast("int", d.size) for d in places), k),
-        (prod(cast("int", d.size) for d in entries), k),
+    return full(value, shape, dtype=kind)
+
+
+def _with_outer(shape: Shape, names: tuple[str, ...]) -> Shape:
+    """Dims by name, with those along which their sizes vary."""
+    chosen = shape.only(names)
+    return shape.only({name for dim in chosen.dims for name in (dim.name, *dim.over)})
+
+
+def _packed(
+    indices: Tensor, values: Tensor, listed: tuple[str, ...]
+) -> tuple[Tensor, Tensor, tuple[str, ...]]:
+    """Entries listed along dims whose sizes vary, listed along one dim."""
+    present = [name for name in listed if name in indices.shape]
+    outer = [name for name in present if not indices.shape.get_dim(name).over]
+    order = (*outer, *(name for name in present if name not in outer))
+    dim = instance("_entries")
+    rest = tuple(name for name in listed if name not in present)
+    return (
+        pack_dims(indices, order, dim),
+        pack_dims(values, order, dim),
+        (dim.name, *rest),
     )
-    store_base = _stored(grid, (*places, *rest), dtype, backend)
-    store_new = _stored(new, (*entries, *rest), dtype, backend)
-    strides = flat_strides([(name, cast("int", grid.shape.get_size(name))) for name in names])
-    parts = [
-        (aligned_ints(components[i], entries, backend), i, strides[name]) for i, name in enumerate(names)
-    ]
-    complete = flattener(
-        matched, entries, prod(cast("int", grid.shape.get_size(name)) for name in names), INT64, backend
-    )
-    add, reshape, sizes = backend.ops["scatter_add"], backend.ops["reshape"], result.sizes
-
-    def call(b: Tensor, i: Tensor, v: Tensor) -> Tensor:
-        natives = take_components(i)
-        at = complete(flat_index(natives, parts, backend), natives[0])
-        start, added = store_base(b.block().natives[0]), store_new(v.block().natives[0])
-        return Tensor(result, (reshape(add(reshape(start, flat_base), at, reshape(added, flat_new)), sizes),))
-
-    return planned(result, call)
-
-
-def _stored(layout: Dense, target: tuple[Dim, ...], dtype: DType, backend: Backend) -> Step:
-    moved = Dense.of(layout.stored, layout.shape, dtype, backend)
-    step = chain(
-        [
-            convert_step(layout, backend),
-            cast_step(layout.dtype, dtype, backend),
-            store_step(moved, target, backend),
-        ]
-    )
-    return step or _unchanged
-
-
-def _unchanged(native: Native) -> Native:
-    return native

@@ -11,7 +11,7 @@ from phi_tensor._context import local_settings
 from phi_tensor._dim import Dim
 from phi_tensor._dim_changes import retyped
 from phi_tensor._dim_types import DimFilter, DimType, dim_type, instance, non_batch
-from phi_tensor._errors import IncompatibleShapes
+from phi_tensor._errors import IncompatibleShapes, Unsupported
 from phi_tensor._shape import Shape, merge_shapes, shape_of
 from phi_tensor._spec import parse_shape_spec
 from phi_tensor._tensor import Tensor
@@ -24,8 +24,13 @@ def _leaf_by_leaf(function: Any, value: Any, *args: Any, **kwargs: Any) -> Any:
     from phi_tensor._trees import flatten  # noqa: PLC0415 trees need tensors
 
     leaves, structure = flatten(
-        value, "all", lambda x: wrap(x) if isinstance(x, (bool, int, float, complex)) else None
+        value, "structure", lambda x: wrap(x) if isinstance(x, (bool, int, float, complex)) else None
     )
+    if structure.kind == "leaf":
+        raise Unsupported(
+            f"`{function.__name__}` moves numbers of tensors, but found {type(value).__name__} {value!r}. "
+            f"Slice and `stack` objects instead, e.g. `value.x[::-1]`."
+        )
     if structure.kind == "static":
         return function(wrap(value), *args, **kwargs)
     return structure.build([function(leaf, *args, **kwargs) for leaf in leaves])
@@ -158,7 +163,7 @@ def _stack_slowly(values: Any, dim: Shape | str, expand_values: bool) -> Any:
         if hasattr(type(entries[0]), "__stack__"):
             return cast("Any", type(entries[0])).__stack__(entries, shape)
         if not all(_is_arraylike(entry) for entry in entries):
-            flat = [flatten(entry, "all", _number_leaf) for entry in entries]
+            flat = [flatten(entry, "structure", _number_leaf) for entry in entries]
             structure = flat[0][1]
             if any(other != structure for _, other in flat):
                 raise IncompatibleShapes(
@@ -283,7 +288,7 @@ def _concat_slowly(values: Any, dim: Any, expand_values: bool) -> Any:
 
         if hasattr(type(entries[0]), "__concat__"):
             return cast("Any", type(entries[0])).__concat__(entries, name)
-        flat = [flatten(entry, "all") for entry in entries]
+        flat = [flatten(entry, "structure") for entry in entries]
         return flat[0][1].build(
             [
                 concat(list(column), name, expand_values)
@@ -344,7 +349,7 @@ def slice_(value: Any, slices: dict[str, Any]) -> Any:
         return value[slices]
     from phi_tensor._trees import flatten  # noqa: PLC0415 trees need tensors
 
-    leaves, structure = flatten(value, "all")
+    leaves, structure = flatten(value, "structure")
     return structure.build([leaf[slices] for leaf in leaves])
 
 

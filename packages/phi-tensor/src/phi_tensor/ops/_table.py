@@ -163,7 +163,14 @@ LAPLACE = Row("laplace", "stencil", "float", "first")
 
 TAKE = Row("take", "take", "same", "first")
 GATHER = Row("gather", "gather", "same", "first")
-SCATTER_ADD = Row("scatter_add", "scatter_add", "number", "jointly")
+SCATTER_UPDATE = Row("scatter_update", "scatter", "promote", "jointly")
+SCATTER_ADD = Row("scatter_add", "scatter", "number", "jointly")
+SCATTER_MEAN = Row("scatter_mean", "scatter", "float", "jointly")
+SCATTER_MIN = Row("scatter_min", "scatter", "promote")
+SCATTER_MAX = Row("scatter_max", "scatter", "promote")
+SCATTER_PROD = Row("scatter_prod", "scatter", "number")
+SCATTER_ANY = Row("scatter_any", "scatter", "logical", smooth=False)
+SCATTER_ALL = Row("scatter_all", "scatter", "logical", smooth=False)
 GRID_SAMPLE = Row("grid_sample", "grid_sample", "float", "first")
 
 # --- products and transforms
