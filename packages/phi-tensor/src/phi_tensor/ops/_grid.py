@@ -113,6 +113,10 @@ def spatial_gradient(
     >>> spatial_gradient(math.wrap([0.0, 1.0, 4.0], math.spatial("x")), stack_dim=None)
     (0.5, 2.0, 1.5) along (x:s=3) float32
     """
+    if difference not in _OFFSETS:
+        raise ValueError(
+            f"`spatial_gradient` knows the differences {', '.join(_OFFSETS)}, but found {difference!r}."
+        )
     return _stencil(table.DIFFERENCE, grid, dx, padding, dims, stack_dim, _OFFSETS[difference], pad)
 
 

@@ -282,8 +282,11 @@ class _Sampled:
             and all(g.signature == self.grids[0].signature for g in self.grids)
         )
         self.shapes = [
-            merge_shapes(coordinates.shape.without(request.index), part.shape.without(request.names))
-            for part in parts
+            merge_shapes(
+                coordinates.shape.without(request.index),
+                *(values.shape.without(request.names) for values in (part, *outside)),
+            )
+            for part, outside in zip(parts, self.blocks, strict=True)
         ]
         if self.alike:
             self.locator = Locator(

@@ -163,7 +163,7 @@ def _dtype(row: Row, layout: Dense, constants: Sequence[Layout]) -> Any:
         and all(isinstance(c, Scalar) and c.dtype.kind in (bool, int) for c in constants)
     ):
         return layout.dtype
-    return result_types(table.MAXIMUM, (layout, *constants))[1]
+    return result_types(table.MULTIPLY, (layout, *constants))[1]
 
 
 def _padded_shape(shape: Shape, constants: Sequence[Layout], widths: Widths) -> Shape:

@@ -5,6 +5,7 @@ Trees are rearranged leaf by leaf.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, cast
 
 from phi_tensor._context import local_settings
@@ -147,6 +148,8 @@ def _stack_slowly(values: Any, dim: Shape | str, expand_values: bool) -> Any:
     if isinstance(values, dict):
         items = cast("dict[str, Any]", values)
         return stack(list(items.values()), shape.with_size(tuple(items)), expand_values)
+    if not isinstance(values, Iterable):
+        raise TypeError(f"`stack` needs a sequence or dict of values, but found {type(values).__name__}.")
     entries: list[Any] = list(values)
     if not entries:
         raise IncompatibleShapes(f"`stack` along {shape} needs at least one value. Use `zeros` for size 0.")
