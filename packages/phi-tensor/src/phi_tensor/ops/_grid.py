@@ -60,6 +60,8 @@ def shift(
         ]
     value = as_tensor(x)
     names = _stencil_dims(value, dims, stack_dim, "shift")
+    if not offsets:
+        return []
     low, up = (extend_bounds, extend_bounds) if isinstance(extend_bounds, int) else extend_bounds
     low, up = max(0, -min(offsets)) + low, max(0, max(offsets)) + up
     grown: dict[str, Tensor] = {}

@@ -101,11 +101,14 @@ def fftfreq(resolution: Shape, dx: Any = 1, dtype: DTypeLike | None = None) -> T
         dx: Distance of samples [length]: number, or tensor with one component per dim.
         dtype: Element type; default: the context's float type.
     """
-    if not isinstance(cast("Any", resolution), Shape) or not all(resolution.sizes):
+    if not isinstance(cast("Any", resolution), Shape) or not all(
+        isinstance(size, int) and size > 0 for size in resolution.sizes
+    ):
         raise IncompatibleShapes(
             f"`fftfreq` needs dims with at least one entry each, but found {resolution!r}. Try "
             f"`spatial(x=8)`."
         )
+    dx = dx if isinstance(dx, (int, float, complex)) else as_tensor(dx)
     kind = context_dtype(FLOAT32) if dtype is None else dtype
     backend = default_backend()
     entries: list[Tensor] = []

@@ -276,6 +276,11 @@ def concat(values: Any, dim: Any, expand_values: bool = False) -> Any:
 
 
 def _concat_slowly(values: Any, dim: Any, expand_values: bool) -> Any:
+    if not isinstance(values, Iterable) or not isinstance(dim, (str, Shape)):
+        raise TypeError(
+            f"`concat` joins a sequence of values along one dim, but found {type(values).__name__} and "
+            f"{dim!r}. Try `concat([a, b], 'x')`."
+        )
     entries: list[Any] = list(values)
     given = entries
     if not entries:
@@ -337,7 +342,12 @@ def unstack(value: Any, dim: Any) -> tuple[Any, ...]:
         return (value,)
     first, *rest = names
     size = shape.get_dim(first).size
-    slices = [value[{first: i}] for i in range(cast("int", size))]
+    if not isinstance(size, int):
+        raise IncompatibleShapes(
+            f"`unstack` found dim `{first}` of varying size {size} in {shape}. Unstack the dim it varies along "
+            f"first."
+        )
+    slices = [value[{first: i}] for i in range(size)]
     return tuple(slices) if not rest else tuple(s for part in slices for s in unstack(part, rest))
 
 
