@@ -222,6 +222,15 @@ TESTED_ELSEWHERE = {
 """Functions of functions, which would fuzz the given function, and of devices."""
 
 
+OPEN = {
+    "scatter": "takes what is no tensor for a grid",
+    "ravel_index": "takes strings for shapes",
+    "unravel_index": "takes strings for shapes",
+    **dict.fromkeys(words("argmax argmin cumulative_sum sort"), "takes absent dims for one dim"),
+}
+"""Functions with known crashes; rows leave this list when they are mended."""
+
+
 def operators():
     """Methods of tensors, as functions."""
     binary = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "eq", "lt", "and", "matmul")
@@ -291,7 +300,13 @@ def outcome(name, arguments):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [*FUNCTIONS, *METHODS])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.xfail(reason=OPEN[name], strict=False)) if name in OPEN else name
+        for name in (*FUNCTIONS, *METHODS)
+    ],
+)
 def test_no_input_crashes(name, backend):
     kinds = (FUNCTIONS | METHODS)[name].split()
     concrete = backend.name == "numpy"  # others compile anew for every shape

@@ -344,8 +344,8 @@ def unstack(value: Any, dim: Any) -> tuple[Any, ...]:
     size = shape.get_dim(first).size
     if not isinstance(size, int):
         raise IncompatibleShapes(
-            f"`unstack` found dim `{first}` of varying size {size} in {shape}. Unstack the dim it varies along "
-            f"first."
+            f"`unstack` found dim `{first}` of varying size {size} in {shape}. Unstack the dim it varies "
+            f"along first."
         )
     slices = [value[{first: i}] for i in range(size)]
     return tuple(slices) if not rest else tuple(s for part in slices for s in unstack(part, rest))
