@@ -347,7 +347,8 @@ def unstack(value: Any, dim: Any) -> tuple[Any, ...]:
             f"`unstack` found dim `{first}` of varying size {size} in {shape}. Unstack the dim it varies "
             f"along first."
         )
-    slices = [value[{first: i}] for i in range(size)]
+    tree = isinstance(value, (list, tuple, dict))
+    slices = [slice_(value, {first: i}) if tree else value[{first: i}] for i in range(size)]
     return tuple(slices) if not rest else tuple(s for part in slices for s in unstack(part, rest))
 
 
