@@ -99,7 +99,7 @@ def _with_value(
 ) -> Extrapolation:
     """Rule of a field combined with a value that holds inside and outside."""
     if isinstance(value, np.generic):
-        value = value.item()
+        value = cast("np.generic[Any]", value).item()
     if not isinstance(value, (Tensor, *NUMBERS)):
         if backend_of(value) is None:
             return NotImplemented

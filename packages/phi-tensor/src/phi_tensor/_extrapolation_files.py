@@ -40,8 +40,8 @@ def constant_to_dict(value: Any) -> dict[str, Any]:
         if isinstance(value, complex):
             return {"type": "constant", "value": [value.real, value.imag]}
         return {"type": "constant", "value": value}
-    array = value.numpy(value.shape.names)
-    pairs = np.stack([array.real, array.imag], -1) if np.iscomplexobj(array) else array
+    array: Any = value.numpy(value.shape.names)
+    pairs: Any = np.stack([array.real, array.imag], -1) if np.iscomplexobj(array) else array
     dims = [
         {"name": d.name, "type": d.type.name, "size": d.size, "labels": d.labels and list(d.labels)}
         for d in value.shape.dims

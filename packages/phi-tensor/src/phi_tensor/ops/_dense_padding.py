@@ -143,10 +143,11 @@ class DensePadder:
         index = (*[slice(None)] * axis, _moved(run.index, self.start[axis]))
         sizes = tuple(run.count if i == axis else size for i, size in enumerate(self.sizes))
         getitem, negative, broadcast = (self.backend.ops[k] for k in ("getitem", "negative", "broadcast_to"))
-        if len(run.weights) > 1 or any(run.weights[0][1:]):
+        weight, *ends = run.weights[0]
+        if len(run.weights) > 1 or any(ends):
             return self._sloped(axis, run, index, sizes)
         spread = run.step == 0 and run.count > 1
-        if run.weights[0][0] > 0:
+        if weight > 0:
             return (
                 (lambda x: broadcast(getitem(x, index), sizes)) if spread else (lambda x: getitem(x, index))
             )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, cast
 
 import numpy as np
@@ -29,12 +30,14 @@ Sampler = Callable[..., Tensor]
 """`(values, coordinates, sides, constants) -> samples` for sides that need no split."""
 
 
+@lru_cache(1024)
 def needs_split(sides: Sides | PerComponent) -> bool:
     """Whether a rule must be sampled in several parts."""
     entries = sides.entries if isinstance(sides, PerComponent) else (sides,)
     return any(_is_mixed(pair) or _is_sloped(pair[0]) for entry in entries for pair in entry)
 
 
+@lru_cache(1024)
 def mirrors(sides: Sides | PerComponent) -> bool:
     """Whether a map of coordinates exchanges the lower and the upper corner of a cell."""
     entries = sides.entries if isinstance(sides, PerComponent) else (sides,)

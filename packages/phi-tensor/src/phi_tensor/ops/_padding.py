@@ -8,7 +8,7 @@ from typing import Any, cast
 import numpy as np
 
 from phi_tensor._errors import IncompatibleShapes
-from phi_tensor._extrapolation import NONE
+from phi_tensor._extrapolation import NONE, Undefined
 from phi_tensor._extrapolation_resolved import PerComponent, Sides, resolved
 from phi_tensor._extrapolation_sides import Chosen, as_extrapolation
 from phi_tensor._padding import ABSENT
@@ -59,7 +59,7 @@ def pad(value: Any, widths: Any, mode: Any = 0, **kwargs: object) -> Any:
         return table.WHERE(
             chosen, pad(x, widths, extrapolation.true_rule), pad(x, widths, extrapolation.false_rule)
         )
-    if all(low <= 0 and up <= 0 for _, low, up in normal):
+    if isinstance(extrapolation, Undefined) and all(low <= 0 and up <= 0 for _, low, up in normal):
         extrapolation = NONE  # nothing outside is needed
     sides, constants = resolved(extrapolation, tuple(name for name, *_ in normal), x.shape)
     return table.PAD(x, *constants, widths=normal, sides=sides)
@@ -88,7 +88,11 @@ def _widths(shape: Shape, widths: Any) -> Widths:
 
 
 def _pair(dims: object, widths: Any) -> tuple[int, int]:
+    if type(widths) is int:
+        return widths, widths
     pair = cast("tuple[Any, ...]", widths) if isinstance(widths, (tuple, list)) else (widths, widths)
+    if len(pair) == 2 and type(pair[0]) is int is type(pair[1]):
+        return pair[0], pair[1]
     if len(pair) != 2 or not all(isinstance(w, (int, np.integer)) for w in pair):
         raise TypeError(
             f"The widths of a dim are one int or a pair (lower, upper) of ints, but found {widths!r} for "
