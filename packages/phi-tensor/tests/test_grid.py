@@ -10,10 +10,12 @@ from phi_tensor import batch, channel, dual, instance, spatial, tensor, vec
 from phi_tensor.extrapolation import (
     ANTIREFLECT,
     ANTISYMMETRIC,
+    LINEAR,
     ONE,
     PERIODIC,
     REFLECT,
     SYMMETRIC,
+    SYMMETRIC_GRADIENT,
     ZERO,
     ZERO_GRADIENT,
     combine_by_direction,
@@ -23,9 +25,11 @@ from phi_tensor.extrapolation import (
 from phi_tensor.testing import assert_close
 
 KINDS = [ZERO, ONE, PERIODIC, ZERO_GRADIENT, SYMMETRIC, ANTISYMMETRIC, REFLECT, ANTIREFLECT]
+KINDS += [SYMMETRIC_GRADIENT, LINEAR]
 MIXED = [
     combine_sides(x=(0, ZERO_GRADIENT), y=PERIODIC, z=(SYMMETRIC, ANTISYMMETRIC)),
     combine_sides(x=(ANTIREFLECT, 3), y=(1, 2), z=REFLECT),
+    combine_sides(x=(LINEAR, 3), y=(SYMMETRIC_GRADIENT, ANTISYMMETRIC), z=(2, LINEAR)),
 ]
 NAMES = ("x", "y", "z")
 
@@ -62,9 +66,8 @@ def by_padding(grid, points, rule, width=12):
 @pytest.mark.parametrize("rule", [*KINDS, *MIXED])
 @pytest.mark.parametrize("sizes", [(5,), (5, 4), (3, 4, 5)])
 def test_sampling_equals_far_padding(rule, sizes, backend, rng):
-    far = 1.9 if rule in MIXED else 6
     grid = grid_of(rng.standard_normal(sizes))
-    points = rng.uniform(-far, np.array(sizes) - 1 + far, (50, len(sizes)))
+    points = rng.uniform(-6, np.array(sizes) + 5, (50, len(sizes)))
     points[:10] = np.round(points[:10])
     expected = by_padding(grid, points, rule)
     np.testing.assert_allclose(
@@ -72,7 +75,7 @@ def test_sampling_equals_far_padding(rule, sizes, backend, rng):
     )
 
 
-@pytest.mark.parametrize("rule", [ZERO, PERIODIC, ZERO_GRADIENT, SYMMETRIC, ANTISYMMETRIC, REFLECT])
+@pytest.mark.parametrize("rule", KINDS)
 def test_one_sample_along_a_dim(rule, backend, rng):
     grid = grid_of(rng.standard_normal((1, 4)))
     points = rng.uniform(-3, 5, (20, 2))
@@ -155,16 +158,39 @@ def test_coordinates_constant_along_some_dims(backend, rng):
 
 def test_corner_values_bound_the_result(backend, rng):
     grid, points = grid_of(rng.standard_normal((5, 4))), points_of(rng.uniform(-3, 7, (40, 2)))
-    for rule in (*KINDS, *MIXED[:1]):
+    for rule in (*KINDS, *MIXED):
         value, low, high = math.grid_sample_with_bounds(grid, points, rule)
         corners = (
             math.closest_grid_values(grid, points, rule).numpy("closest_x,closest_y,points").reshape(4, -1)
         )
-        np.testing.assert_allclose(low.numpy(), corners.min(0))
-        np.testing.assert_allclose(high.numpy(), corners.max(0))
-        assert_close(value, math.grid_sample(grid, points, rule))
-        assert (low.numpy() <= value.numpy() + 1e-14).all()
-        assert (value.numpy() <= high.numpy() + 1e-14).all()
+        if rule in (*KINDS[:4], LINEAR, MIXED[0]):  # the others limit by a whole cell where they fold
+            np.testing.assert_allclose(low.numpy(), corners.min(0), rtol=1e-11, atol=1e-11)
+            np.testing.assert_allclose(high.numpy(), corners.max(0), rtol=1e-11, atol=1e-11)
+        assert_close(value, math.grid_sample(grid, points, rule), atol=1e-11)
+        assert (low.numpy() <= np.minimum(value.numpy(), corners.min(0)) + 1e-11).all()
+        assert (np.maximum(value.numpy(), corners.max(0)) <= high.numpy() + 1e-11).all()
+
+
+@pytest.mark.parametrize("rule", [PERIODIC, SYMMETRIC, ANTIREFLECT, SYMMETRIC_GRADIENT, LINEAR, MIXED[2]])
+def test_corner_values_come_in_the_order_of_places(rule, backend, rng):
+    grid, points = grid_of(rng.standard_normal((5, 4))), rng.uniform(-6, 9, (20, 2))
+    padded = math.pad(grid, {"x": 12, "y": 12}, rule).numpy("x,y")
+    x, y = np.floor(points.T).astype(int) + 12
+    found = math.closest_grid_values(grid, points_of(points), rule).numpy("closest_x,closest_y,points")
+    inside = ((points > 0) & (points < [4, 3])).all(1) | (rule is not MIXED[2])
+    for i, j in itertools.product((0, 1), repeat=2):
+        np.testing.assert_allclose(found[i, j][inside], padded[x + i, y + j][inside], rtol=1e-10, atol=1e-10)
+    value, low, high = math.grid_sample_with_bounds(grid, points_of(points), rule)
+    assert_close(value, math.grid_sample(grid, points_of(points), rule), atol=1e-11)
+    assert (low.numpy() <= value.numpy() + 1e-10).all()
+    assert (value.numpy() <= high.numpy() + 1e-10).all()
+
+
+def test_infinite_coordinates(backend):
+    grid, far = tensor([1.0, 2.0, 4.0], spatial("x")), vec(x=tensor([-math.INF, math.INF], spatial("p")))
+    with np.errstate(invalid="ignore"):
+        assert np.isnan(math.grid_sample(grid, far, LINEAR).numpy()).all()
+    assert math.grid_sample(grid, far, combine_sides(x=(5, ZERO_GRADIENT))).numpy().tolist() == [5, 4]
 
 
 def test_rule_by_place(backend):
@@ -266,9 +292,7 @@ def test_gradient_with_and_without_padding(backend):
 @pytest.mark.parametrize(
     "rule",
     [
-        ONE,
-        PERIODIC,
-        ANTISYMMETRIC,
+        *KINDS,
         combine_by_direction(0, ZERO_GRADIENT),
         combine_sides(x=(1, SYMMETRIC), y=PERIODIC),
     ],
@@ -286,6 +310,9 @@ def test_stencils_equal_padding_and_slicing(rule, backend, rng):
             padded.x[2:].y[1:-1] + padded.x[:-2].y[1:-1] + padded.x[1:-1].y[2:] + padded.x[1:-1].y[:-2]
         )
         assert_close(math.laplace(value, padding=rule), neighbours - 4 * value, atol=1e-11)
+        by_place = where(tensor([True, False, True, True], spatial("y")), rule, ONE)
+        chosen = math.spatial_gradient(value, padding=by_place, dims="x").gradient["x"]
+        assert_close(chosen.y[0], gradient.gradient["x"].y[0])
         assert math.laplace(value, padding=None).shape.spatial.sizes == (3, 2)
 
 

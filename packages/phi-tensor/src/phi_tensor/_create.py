@@ -139,6 +139,10 @@ def vec(
     (x=1.0, y=2.0)
     """
     dim = channel(name) if isinstance(name, str) else name
+    if not isinstance(cast("Any", dim), Shape) or dim.rank != 1:
+        raise IncompatibleShapes(
+            f"`vec` puts components along one dim, but found {name!r}. Try `vec(x=1, y=0)`."
+        )
     values = [_component(v, tuple_dim, list_dim) for v in (sequence or components.values())]
     if not values:
         raise IncompatibleShapes(f"`vec('{dim.name}')` needs components, e.g. `vec(x=1, y=0)`.")
@@ -271,17 +275,29 @@ def arange(
     >>> arange(spatial(x=3))
     (0, 1, 2) along (x:s=3) int64
     """
-    dim = parse_shape_spec(dim) if isinstance(dim, str) else dim
+    dim = _one_dim("arange", dim)
     start = 0 if stop is None or start_or_stop is None else start_or_stop
     end = stop if stop is not None else start_or_stop if start_or_stop is not None else dim.size
     if not isinstance(end, int):
         raise IncompatibleShapes(f"`arange({dim})` needs an end: give the dim a size or pass `stop`.")
+    if step == 0:
+        raise ValueError("`arange` needs a step other than 0.")
     backend = backend or default_backend()
     native = backend.ops["arange"](start, end, step, INT64, None)
     return _of_native(native, dim if dim.labels[0] else dim.with_size(None), backend, dim)
 
 
-def counted(dim: Shape, start: float = 0.0, step: float = 1.0) -> Tensor:
+def _one_dim(function: str, dim: Any, sized: bool = False) -> Shape:
+    shape = parse_shape_spec(dim) if isinstance(dim, str) else dim
+    if not isinstance(shape, Shape) or shape.rank != 1 or (sized and not isinstance(shape.size, int)):
+        raise IncompatibleShapes(
+            f"`{function}` needs one dim{' with a size' if sized else ''}, but found {dim!r}. Try "
+            f"`spatial(x=8)`."
+        )
+    return shape
+
+
+def counted(dim: Shape | str, start: float = 0.0, step: float = 1.0) -> Tensor:
     """`start + i · step` for the entries i of a dim, on the default backend.
 
     Compiled functions compute these numbers where they use them instead of reading them from memory, which
@@ -296,8 +312,7 @@ def counted(dim: Shape, start: float = 0.0, step: float = 1.0) -> Tensor:
     >>> counted(spatial(x=3), 0.5, 2)
     (0.5, 2.5, 4.5) along (x:s=3) float32
     """
-    if dim.rank != 1 or not isinstance(dim.size, int):
-        raise IncompatibleShapes(f"`counted` needs one dim with a size, but found {dim}. Try `spatial(x=8)`.")
+    dim = _one_dim("counted", dim, sized=True)
     backend, dtype = default_backend(), context_dtype(FLOAT32)
     entries = _of_native(
         backend.ops["iota"](dim.size, dtype), dim if dim.labels[0] else dim.with_size(None), backend, dim
@@ -324,8 +339,9 @@ def linspace(start: Any, stop: Any, dim: Shape | str) -> Tensor:
         starts, stops = ({name: _pick(v, name) for name in dim.names} for v in (start, stop))
         axes = {name: linspace(starts[name], stops[name], dim[name]) for name in dim.names}
         return stack(axes, _VECTOR, expand_values=True)
-    assert isinstance(dim.size, int)
-    fraction = np.arange(dim.size, dtype=np.float64) / max(1, dim.size - 1)
+    _one_dim("linspace", dim, sized=True)
+    start, stop = (v if isinstance(v, (int, float, complex, Tensor)) else wrap(v) for v in (start, stop))
+    fraction = np.arange(cast("int", dim.size), dtype=np.float64) / max(1, cast("int", dim.size) - 1)
     dtype = context_dtype(FLOAT32)
     backend = default_backend()
     steps = wrap(backend.as_native(fraction.astype(dtype.numpy)), dim)
@@ -369,6 +385,7 @@ def meshgrid(
 
 def copy(value: Tensor) -> Tensor:
     """Tensor with its own memory."""
+    value = value if isinstance(cast("Any", value), Tensor) else wrap(value)
     return Tensor(value.layout, tuple(_copied(value.backend, native) for native in value.natives))
 
 

@@ -46,7 +46,10 @@ class DType:
             return dtype
         if isinstance(dtype, type) and dtype in _BY_KIND:
             return _BY_KIND[dtype]
-        name = np.dtype(dtype).name
+        try:
+            name = np.dtype(dtype).name
+        except TypeError:
+            name = ""
         if name not in _BY_NAME:
             raise TypeError(f"`{dtype}` is no element type of tensors. Use one of {', '.join(_BY_NAME)}.")
         return _BY_NAME[name]

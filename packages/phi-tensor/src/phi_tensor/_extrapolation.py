@@ -19,6 +19,7 @@ from typing import Any, cast
 from phi_tensor._padding import KINDS, Kind
 from phi_tensor._shape import EMPTY_SHAPE, Shape
 from phi_tensor._tensor import Tensor
+from phi_tensor.layouts._layout import NUMBERS
 from phi_tensor.ops import _table as table
 
 Number = bool | int | float | complex
@@ -40,6 +41,10 @@ class Extrapolation(ABC):
     @abstractmethod
     def side(self, dim: str, upper: bool) -> Extrapolation:
         """Rule at one side of one dim; of components if `differs_by_component`."""
+
+    def rules_at(self, dim: str, upper: bool) -> tuple[Extrapolation, ...]:
+        """All rules that hold somewhere at one side of one dim."""
+        return (self.side(dim, upper),)
 
     @abstractmethod
     def rewritten(self, change: Callable[[Extrapolation], Extrapolation]) -> Extrapolation:
@@ -67,23 +72,25 @@ class Extrapolation(ABC):
 
     def pad_values(self, value: Tensor, width: int, dim: str, upper_edge: bool) -> Tensor:
         """Only the `width` values outside one side of `value`."""
-        size = cast("int", value.shape.get_size(dim))
-        padded = self.pad(value, {dim: (0, width) if upper_edge else (width, 0)})
-        if padded.shape.get_size(dim) == size:
-            return value[{dim: slice(0, 0)}]
-        return padded[{dim: slice(size, None) if upper_edge else slice(0, width)}]
+        from phi_tensor._extrapolation_places import pad_values  # noqa: PLC0415 needs this module
+
+        return pad_values(self, value, width, dim, upper_edge)
 
     def valid_outer_faces(self, dim: str) -> tuple[bool, bool]:
         """Whether a staggered grid stores its lowest and its highest face along `dim`; else they follow."""
-        lower, upper = self.side(dim, False), self.side(dim, True)
-        return _faces(lower)[0], _faces(upper)[1]
+        lower, upper = self.rules_at(dim, False), self.rules_at(dim, True)
+        return any(_faces(rule)[0] for rule in lower), any(_faces(rule)[1] for rule in upper)
 
     def determines_boundary_values(self, boundary_key: tuple[str, bool] | str) -> bool:
-        """Whether values on a side are fixed whatever is inside. `('x', True)` or `'x+'`: the upper side."""
-        dim, upper = (
-            (boundary_key[:-1], boundary_key[-1] == "+") if isinstance(boundary_key, str) else boundary_key
-        )
-        return isinstance(self.side(dim, upper), ConstantExtrapolation)
+        """Whether values on a side are fixed whatever is inside.
+
+        `('x', True)` or `'x+'`: the upper side; `'x'`: both.
+        """
+        dim, upper = boundary_key if isinstance(boundary_key, tuple) else (boundary_key.rstrip("+-"), None)
+        if isinstance(boundary_key, str) and boundary_key != dim:
+            upper = boundary_key.endswith("+")
+        rules = [r for u in (False, True) if upper in (u, None) for r in self.rules_at(dim, u)]
+        return all(isinstance(rule, ConstantExtrapolation) for rule in rules)
 
     @property
     def is_flexible(self) -> bool:
@@ -92,7 +99,7 @@ class Extrapolation(ABC):
 
     def is_copy_pad(self, dim: str, upper_edge: bool) -> bool:
         """Whether outside values are inner values of the grid."""
-        return isinstance(self.side(dim, upper_edge), CopyExtrapolation)
+        return all(isinstance(rule, CopyExtrapolation) for rule in self.rules_at(dim, upper_edge))
 
     def spatial_gradient(self) -> Extrapolation:
         """Rule of the derivative."""
@@ -106,20 +113,24 @@ class Extrapolation(ABC):
             end: Likewise.
             domain_size: Length of the domain per dim `(vector)`, or for all dims.
         """
-        from phi_tensor.ops._lookup import component_of, index_dim_of  # noqa: PLC0415 operations need this module
-        from phi_tensor.ops._structure import stack  # noqa: PLC0415 operations need this module
+        from phi_tensor._extrapolation_places import shortest_distance  # noqa: PLC0415 needs this module
 
-        difference = end - start
-        dim = index_dim_of(difference.shape, None)
-        names = dim.labels or ()
-        if not any(self.side(name, True) == PERIODIC for name in names):
-            return difference
-        components = [difference[{dim.name: name}] for name in names]
-        near = [
-            _nearest(d, component_of(domain_size, name)) if self.side(name, True) == PERIODIC else d
-            for name, d in zip(names, components, strict=True)
-        ]
-        return stack(near, Shape.of((dim,)), expand_values=True)
+        return shortest_distance(self, start, end, domain_size)
+
+    def transform_coordinates(self, coordinates: Tensor, shape: Shape, **kwargs: object) -> Tensor:
+        """Inner places with the values (for antisymmetric rules up to their sign) that hold at `coordinates`.
+
+        Args:
+            coordinates: Index coordinates `(…, vector)` [cells]; 0 is the first sample.
+            shape: Has the sizes of the grid.
+            **kwargs: Ignored, for PhiFlow's callers.
+
+        Raises:
+            Unsupported: The rule copies no inner values.
+        """
+        from phi_tensor._extrapolation_places import transform_coordinates  # noqa: PLC0415 needs this module
+
+        return transform_coordinates(self, coordinates, shape)
 
     # --- arithmetic
 
@@ -147,6 +158,12 @@ class Extrapolation(ABC):
     def __rtruediv__(self, other: Any) -> Extrapolation:
         return _combined(DIVISION, other, self)
 
+    def __lt__(self, other: Any) -> Extrapolation:
+        return _combined(operator.lt, self, other)
+
+    def __gt__(self, other: Any) -> Extrapolation:
+        return _combined(operator.gt, self, other)
+
     def __neg__(self) -> Extrapolation:
         return self.rewritten(
             lambda leaf: (
@@ -157,7 +174,12 @@ class Extrapolation(ABC):
     def __abs__(self) -> Extrapolation:
         return self.rewritten(_magnitude)
 
-    # --- trees
+    __array_ufunc__ = None  # NumPy's numbers leave the operation to us
+
+    # --- trees and files
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_resolved"}
 
     def __variable_attrs__(self) -> tuple[str, ...]:
         return ()
@@ -171,6 +193,11 @@ class ConstantExtrapolation(Extrapolation):
     """One value outside: a number, or a tensor that may vary along component, batch or other spatial dims."""
 
     value: Tensor | Number
+
+    def __post_init__(self) -> None:
+        number = next((kind for kind in NUMBERS if isinstance(self.value, kind)), None)
+        if number is not None and type(self.value) is not number:  # NumPy's are subclasses of Python's
+            object.__setattr__(self, "value", number(cast("Any", self.value)))
 
     @property
     def shape(self) -> Shape:
@@ -198,25 +225,17 @@ class ConstantExtrapolation(Extrapolation):
             return False
         a, b = self.value, other.value
         if isinstance(a, Tensor) and isinstance(b, Tensor):
-            return a is b or (
-                a.shape == b.shape
-                and a.available
-                and b.available
-                and bool(table.ALL(a == b, names=a.shape.names))
-            )
-        return not isinstance(a, Tensor) and not isinstance(b, Tensor) and a == b
+            return a is b or (a.shape == b.shape and a.available and b.available and _equal(a, b))
+        return not isinstance(a, Tensor) and not isinstance(b, Tensor) and (a == b or (a != a and b != b))
 
     def __hash__(self) -> int:
-        return hash(("constant", None if isinstance(self.value, Tensor) else self.value))
+        hashed = not isinstance(self.value, Tensor) and self.value == self.value  # all NaNs are one constant
+        return hash(("constant", self.value if hashed else None))
 
     def to_dict(self) -> dict[str, Any]:
-        if not isinstance(self.value, Tensor):
-            return {"type": "constant", "value": self.value}
-        dims = [
-            {"name": d.name, "type": d.type.name, "labels": d.labels and list(d.labels)}
-            for d in self.shape.dims
-        ]
-        return {"type": "constant", "value": self.value.numpy(self.shape.names).tolist(), "dims": dims}
+        from phi_tensor._extrapolation_files import constant_to_dict  # noqa: PLC0415 needs this module
+
+        return constant_to_dict(self.value)
 
     def __repr__(self) -> str:
         return repr(self.value)
@@ -245,7 +264,7 @@ class CopyExtrapolation(Extrapolation):
         return hash(self.kind)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return PRIMITIVES.__getitem__, (self.kind.name,)
+        return primitive, (self.kind.name,)
 
     def to_dict(self) -> dict[str, Any]:
         return {"type": self.kind.name}
@@ -294,6 +313,9 @@ class Undefined(Extrapolation):
     def side(self, dim: str, upper: bool) -> Extrapolation:
         return self
 
+    def valid_outer_faces(self, dim: str) -> tuple[bool, bool]:
+        return self.derived_from.valid_outer_faces(dim)
+
     def rewritten(self, change: Callable[[Extrapolation], Extrapolation]) -> Extrapolation:
         return self
 
@@ -310,6 +332,11 @@ class Undefined(Extrapolation):
         return f"undefined, derived from {self.derived_from}"
 
 
+def primitive(name: str) -> CopyExtrapolation:
+    """The extrapolation of the table with this name; also how pickles find it."""
+    return PRIMITIVES[name]
+
+
 PRIMITIVES: dict[str, CopyExtrapolation] = {kind.name: CopyExtrapolation(kind) for kind in KINDS.values()}
 """Extrapolations of the table, by name."""
 
@@ -319,6 +346,7 @@ SYMMETRIC = PRIMITIVES["symmetric"]
 ANTISYMMETRIC = PRIMITIVES["antisymmetric"]
 REFLECT = PRIMITIVES["reflect"]
 ANTIREFLECT = PRIMITIVES["antireflect"]
+LINEAR = PRIMITIVES["linear"]
 SYMMETRIC_GRADIENT = PRIMITIVES["symmetric-gradient"]
 ZERO = ConstantExtrapolation(0)
 ONE = ConstantExtrapolation(1)
@@ -329,11 +357,17 @@ BOUNDARY = ZERO_GRADIENT
 # --- laws of single rules
 
 
+def _equal(a: Tensor, b: Tensor) -> bool:
+    """Whether all entries are equal or both NaN."""
+    same = table.LOGICAL_OR(
+        table.EQUAL(a, b), table.LOGICAL_AND(table.NOT_EQUAL(a, a), table.NOT_EQUAL(b, b))
+    )
+    return bool(table.ALL(same, names=a.shape.names))
+
+
 def _faces(rule: Extrapolation) -> tuple[bool, bool]:
     if isinstance(rule, CopyExtrapolation):
         return rule.kind.faces
-    if isinstance(rule, Undefined):
-        return _faces(rule.derived_from)
     constant = isinstance(rule, ConstantExtrapolation)
     return not constant, not constant
 
@@ -362,10 +396,6 @@ def leaves(extrapolation: Extrapolation) -> list[Extrapolation]:
 
     extrapolation.rewritten(keep)
     return found
-
-
-def _nearest(distance: Tensor, size: Any) -> Tensor:
-    return (distance + size / 2) % size - size / 2
 
 
 def _combined(operation: Callable[[Any, Any], Any], a: Any, b: Any) -> Extrapolation:

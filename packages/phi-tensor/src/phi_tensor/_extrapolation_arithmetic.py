@@ -6,6 +6,9 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
+import numpy as np
+
+from phi_tensor._create import wrap
 from phi_tensor._extrapolation import (
     DIVISION,
     PRIMITIVES,
@@ -16,16 +19,18 @@ from phi_tensor._extrapolation import (
     NoExtrapolation,
     Undefined,
 )
+from phi_tensor._extrapolation_parts import get_normal, get_tangential
 from phi_tensor._extrapolation_sides import (
     Chosen,
     SidesExtrapolation,
+    branch,
     combine_by_direction,
-    get_normal,
-    get_tangential,
+    mask_of,
     simplest,
     where,
 )
 from phi_tensor._tensor import Tensor
+from phi_tensor.backends._registry import backend_of
 from phi_tensor.layouts._layout import NUMBERS
 
 
@@ -51,14 +56,17 @@ def _primitives(operation: Callable[[Any, Any], Any], a: Extrapolation, b: Extra
         if isinstance(each, (NoExtrapolation, Undefined)):
             return each
     if isinstance(a, ConstantExtrapolation) and isinstance(b, ConstantExtrapolation):
-        return ConstantExtrapolation(operation(a.value, b.value))
+        return ConstantExtrapolation(_value(operation, a.value, b.value))
     neutral = _neutral(operation, a, b)
     if neutral is not None:
         return neutral
     if a == b and isinstance(a, CopyExtrapolation):
         if operation in (operator.add, operator.sub) or a.kind.pointwise:
             return a
-        if a.kind.magnitude:  # the signs cancel in products and quotients
+        if a.kind.magnitude and operation in (
+            operator.mul,
+            DIVISION,
+        ):  # the signs cancel in products and quotients
             return PRIMITIVES[a.kind.magnitude]
     name = getattr(operation, "__name__", "the operation")
     raise TypeError(
@@ -90,20 +98,24 @@ def _with_value(
     operation: Callable[[Any, Any], Any], rule: Extrapolation, value: Any, number_right: bool
 ) -> Extrapolation:
     """Rule of a field combined with a value that holds inside and outside."""
+    if isinstance(value, np.generic):
+        value = cast("np.generic[Any]", value).item()
     if not isinstance(value, (Tensor, *NUMBERS)):
-        return NotImplemented
+        if backend_of(value) is None:
+            return NotImplemented
+        value = wrap(value)
 
     def changed(leaf: Extrapolation) -> Extrapolation:
         if isinstance(leaf, ConstantExtrapolation):
             if leaf.is_number(0) and (operation is operator.mul or (operation is DIVISION and number_right)):
                 return leaf  # whatever the factor, which may be traced
-            return ConstantExtrapolation(
-                operation(leaf.value, value) if number_right else operation(value, leaf.value)
-            )
+            left, right = (leaf.value, value) if number_right else (value, leaf.value)
+            return ConstantExtrapolation(_value(operation, left, right))
         assert isinstance(leaf, CopyExtrapolation)
         if operation is operator.mul or (operation is DIVISION and number_right) or leaf.kind.pointwise:
             return leaf
-        if operation in (operator.add, operator.sub) and leaf.kind.shiftable:
+        unchanged = not isinstance(value, Tensor) and value == 0
+        if operation in (operator.add, operator.sub) and (leaf.kind.shiftable or unchanged):
             return leaf
         raise TypeError(
             f"Nothing is known outside of `{operation.__name__}` of {value!r} and a field that is "
@@ -111,6 +123,13 @@ def _with_value(
         )
 
     return rule.rewritten(changed)
+
+
+def _value(operation: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
+    """The constant outside, as fields compute it: division by the number 0 gives infinity or NaN."""
+    if operation is DIVISION and not isinstance(a, Tensor) and not isinstance(b, Tensor) and b == 0:
+        return complex("nan+nanj") if isinstance(a, complex) else a * float("inf")
+    return operation(a, b)
 
 
 def derived(f: Callable[..., Any], *rules: Any) -> Extrapolation:
@@ -157,9 +176,8 @@ def meeting(
 ) -> Extrapolation:
     """`rule_of` applied to the single rules of two extrapolations, at each side and for each direction."""
     if isinstance(a, Chosen) or isinstance(b, Chosen):
-        mask = a.mask if isinstance(a, Chosen) else cast("Chosen", b).mask
-        first, second = ((e.true_rule, e.false_rule) if isinstance(e, Chosen) else (e, e) for e in (a, b))
-        return where(mask, meeting(rule_of, first[0], second[0]), meeting(rule_of, first[1], second[1]))
+        mask = cast("Tensor", mask_of(a, b))
+        return where(mask, *(meeting(rule_of, branch(a, mask, p), branch(b, mask, p)) for p in (True, False)))
     if a.differs_by_component or b.differs_by_component:
         normal = meeting(rule_of, get_normal(a), get_normal(b))
         return combine_by_direction(normal, meeting(rule_of, get_tangential(a), get_tangential(b)))

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+import numpy as np
+
 from phi_tensor._errors import IncompatibleShapes
 from phi_tensor._extrapolation import (
     NONE,
@@ -174,12 +176,18 @@ class Chosen(Extrapolation):
         return self.true_rule.differs_by_component or self.false_rule.differs_by_component
 
     def side(self, dim: str, upper: bool) -> Extrapolation:
-        """Undefined: it differs from place to place."""
-        return Undefined(self)
+        """The rule where both agree, else undefined: it differs from place to place."""
+        first, second = self.true_rule.side(dim, upper), self.false_rule.side(dim, upper)
+        return first if first == second else Undefined(self)
 
-    def valid_outer_faces(self, dim: str) -> tuple[bool, bool]:
-        faces = [rule.valid_outer_faces(dim) for rule in (self.true_rule, self.false_rule)]
-        return faces[0][0] or faces[1][0], faces[0][1] or faces[1][1]
+    def rules_at(self, dim: str, upper: bool) -> tuple[Extrapolation, ...]:
+        return (*self.true_rule.rules_at(dim, upper), *self.false_rule.rules_at(dim, upper))
+
+    def branch(self, mask: Tensor, place: bool) -> Extrapolation:
+        """The rule where `mask` is `place`; as it is for other masks."""
+        if self.mask is not mask and ConstantExtrapolation(self.mask) != ConstantExtrapolation(mask):
+            return self
+        return self.true_rule if place else self.false_rule
 
     def rewritten(self, change: Callable[[Extrapolation], Extrapolation]) -> Extrapolation:
         return where(self.mask, self.true_rule.rewritten(change), self.false_rule.rewritten(change))
@@ -221,13 +229,30 @@ def _component(rule: Extrapolation, item: dict[str, Any], side: tuple[str, bool]
 def simplest(
     sides: tuple[tuple[str, bool], ...], rules: tuple[Extrapolation, ...], rest: Extrapolation | None
 ) -> Extrapolation:
-    """One rule for all sides if they agree."""
+    """One rule for all sides if they agree; a choice by place is made for all sides at once."""
     absent = next((rule for rule in (*rules, rest) if isinstance(rule, Undefined)), None)
     if absent is not None:
         return absent
+    mask = mask_of(*rules, rest)
+    if mask is not None:
+        either = (
+            simplest(sides, tuple(branch(r, mask, place) for r in rules), rest and branch(rest, mask, place))
+            for place in (True, False)
+        )
+        return where(mask, *either)
     if all(rule == rules[0] for rule in rules) and (rest is None or rest == rules[0]):
         return rules[0]
     return SidesExtrapolation(sides, rules, rest)
+
+
+def mask_of(*rules: Extrapolation | None) -> Tensor | None:
+    """Mask of the first rule that differs from place to place."""
+    return next((rule.mask for rule in rules if isinstance(rule, Chosen)), None)
+
+
+def branch(rule: Extrapolation, mask: Tensor, place: bool) -> Extrapolation:
+    """The rule where `mask` is `place`."""
+    return rule.branch(mask, place) if isinstance(rule, Chosen) else rule
 
 
 # --- what users call
@@ -253,15 +278,9 @@ def combine_sides(
     {x-: 0, x+: zero-gradient, y-: periodic, y+: periodic}
     """
     table: dict[tuple[str, bool], Extrapolation] = {}
-    for key, value in {**(boundary_dict or {}), **extrapolations}.items():
-        if key[-1] in _PLACES:
-            table[key[:-1], key[-1] == "+"] = as_extrapolation(value)
-        elif isinstance(value, tuple):
-            table[key, False], table[key, True] = (
-                as_extrapolation(side) for side in cast("tuple[Any, Any]", value)
-            )
-        else:
-            table[key, False] = table[key, True] = as_extrapolation(value)
+    for keys, value in {**(boundary_dict or {}), **extrapolations}.items():
+        for key in _dim_keys(keys):
+            table.update(_sides_of(key, value))
     if not table:
         raise IncompatibleShapes(
             "`combine_sides` needs at least one dim, e.g. `combine_sides(x=0, y=PERIODIC)`."
@@ -282,6 +301,27 @@ def combine_sides(
     return simplest(tuple(table), tuple(table.values()), None if rest is ... else as_extrapolation(rest))
 
 
+def _dim_keys(keys: Any) -> tuple[str, ...]:
+    names = keys.names if isinstance(keys, Shape) else keys.split(",") if isinstance(keys, str) else ()
+    found = tuple(name.strip() for name in names)
+    if not found or not all(name.rstrip("+-") for name in found):
+        raise IncompatibleShapes(
+            f"The sides of a grid are named by dims, e.g. `x` (both sides), `x-`, `x+`, but found {keys!r}."
+        )
+    return found
+
+
+def _sides_of(key: str, value: Any) -> dict[tuple[str, bool], Extrapolation]:
+    if key[-1] in _PLACES:
+        return {(key[:-1], key[-1] == "+"): as_extrapolation(value)}
+    pair = cast("tuple[Any, ...]", value) if isinstance(value, tuple) else (value, value)
+    if len(pair) != 2:
+        raise IncompatibleShapes(
+            f"Dim `{key}` has two sides, but found {len(pair)} rules: {value!r}. Use `{key}=(lower, upper)`."
+        )
+    return {(key, False): as_extrapolation(pair[0]), (key, True): as_extrapolation(pair[1])}
+
+
 def combine_by_direction(normal: Any, tangential: Any) -> Extrapolation:
     """Extrapolation with one rule for components normal to a side and another for those along it.
 
@@ -292,43 +332,26 @@ def combine_by_direction(normal: Any, tangential: Any) -> Extrapolation:
     for absent in (first, second):
         if isinstance(absent, Undefined):
             return absent
+    mask = mask_of(first, second)
+    if mask is not None:
+        either = (
+            combine_by_direction(branch(first, mask, p), branch(second, mask, p)) for p in (True, False)
+        )
+        return where(mask, *either)
     return first if first == second else NormalTangential(first, second)
 
 
-def get_normal(ext: Extrapolation) -> Extrapolation:
-    """The part that acts on components normal to a side."""
-    if isinstance(ext, SidesExtrapolation):
-        return simplest(
-            ext.sides, tuple(get_normal(rule) for rule in ext.rules), ext.rest and get_normal(ext.rest)
-        )
-    return ext.normal if isinstance(ext, NormalTangential) else ext
-
-
-def get_tangential(ext: Extrapolation) -> Extrapolation:
-    """The part that acts on components along a side."""
-    if isinstance(ext, SidesExtrapolation):
-        return simplest(
-            ext.sides,
-            tuple(get_tangential(rule) for rule in ext.rules),
-            ext.rest and get_tangential(ext.rest),
-        )
-    return ext.tangential if isinstance(ext, NormalTangential) else ext
-
-
-def where(mask: Tensor, true_ext: Any, false_ext: Any) -> Extrapolation:
+def where(mask: Any, true_ext: Any, false_ext: Any) -> Extrapolation:
     """Extrapolation `true_ext` where `mask` is true at the nearest inner sample, else `false_ext`."""
     first, second = as_extrapolation(true_ext), as_extrapolation(false_ext)
+    if isinstance(mask, (bool, np.bool_)):
+        return first if mask else second
+    if not isinstance(mask, Tensor):
+        raise TypeError(
+            f"`extrapolation.where` chooses by a mask with dims of the grid, but found "
+            f"{type(mask).__name__}. Name its axes: `wrap(mask, spatial('x,y'))`."
+        )
     return first if first == second else Chosen(mask, first, second)
-
-
-def map(f: Callable[[Extrapolation], Any], extrapolation: Any) -> Extrapolation:
-    """The same composition of other rules: `f` is applied to each constant or copying rule inside."""
-    return as_extrapolation(extrapolation).rewritten(lambda leaf: as_extrapolation(f(leaf)))
-
-
-def remove_constant_offset(extrapolation: Any) -> Extrapolation:
-    """The linear part: constants become 0."""
-    return map(lambda leaf: 0 if isinstance(leaf, ConstantExtrapolation) else leaf, extrapolation)
 
 
 def as_extrapolation(obj: Any) -> Extrapolation:
@@ -353,8 +376,8 @@ def as_extrapolation(obj: Any) -> Extrapolation:
         return (
             combine_by_direction(**table) if set(table) == {"normal", "tangential"} else combine_sides(table)
         )
-    if isinstance(obj, (bool, int, float, complex, Tensor)):
-        return ConstantExtrapolation(obj)
+    if isinstance(obj, (bool, int, float, complex, Tensor, np.generic)):
+        return ConstantExtrapolation(cast("Any", obj.item() if isinstance(obj, np.generic) else obj))
     if backend_of(obj) is not None or isinstance(obj, (list, tuple)):
         from phi_tensor._create import wrap  # noqa: PLC0415 creation needs operations
 

@@ -1,15 +1,15 @@
 """What lies outside of a grid: one table row per rule that copies inner values. Constants need no row.
 
-The value outside, at position i of n, is `weight(i) · x[index(i)] + edge · x[nearest edge]`. Everything else
-(padding, sampling
-between the samples, arithmetic, derivatives, face counts) follows from the row.
+The value outside, at position i of n, is `weight(i) · x[index(i)] + first(i) · x[0] + last(i) · x[n − 1]`.
+Everything else (padding, sampling between the samples, arithmetic, derivatives, face counts) follows from the
+row.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,8 @@ from phi_tensor.backends._backend import Backend, Native
 Ints = npt.NDArray[np.int64]
 IndexMap = Callable[[Ints, int], tuple[Ints, Ints]]
 """`(positions, n) -> (indices inside, weights ±1)`."""
+Offset = Callable[[Ints, int], tuple[Ints, Ints]]
+"""`(positions, n) -> (weights of the first value, weights of the last value)`."""
 CoordinateMap = Callable[[Native], tuple[Native, Native | None]]
 """`coordinates -> (coordinates between the layers that exist, where values change their sign or None)`."""
 
@@ -30,13 +32,14 @@ class Kind:
     Attributes:
         name: How users and files call it.
         rank: Where sides differ, lower ranks are padded first; constants come last.
-        index: Where the value outside comes from, and its sign.
-        coordinates: Makes the map of coordinates for n samples, for interpolation.
+        index: Where the value outside comes from, and its weight.
+        coordinates: Makes the map of coordinates for n samples, for interpolation; None: the grid is split
+            into parts whose rules have one (see `ops/_grid_split.py`).
         derivative: Name of the rule that the derivative obeys; `zero` for the constant 0.
         magnitude: Name of the rule that the absolute value obeys.
         shiftable: True if a field plus a constant obeys the rule as well (the weights add up to 1).
         pointwise: True if any function of the field obeys the rule as well (values are copied as they are).
-        edge: Weight of the nearest edge value [-].
+        offset: Weights of the first and of the last value, for rules that continue a slope.
         layers: How many layers below and above the samples interpolation needs.
         flexible: True if outside values adapt to the inner ones.
         faces: Whether a staggered grid stores its lowest and its highest face.
@@ -50,7 +53,7 @@ class Kind:
     magnitude: str | None = None
     shiftable: bool = True
     pointwise: bool = True
-    edge: int = 0
+    offset: Offset | None = None
     layers: tuple[int, int] = (0, 0)
     flexible: bool = True
     faces: tuple[bool, bool] = (True, True)
@@ -59,7 +62,25 @@ class Kind:
         return self.name
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return KINDS.__getitem__, (self.name,)
+        return kind_named, (self.name,)
+
+    @property
+    def unsigned(self) -> Kind:
+        """The rule that values obey whose sign and slope are given, such as constants on another side."""
+        if self.pointwise:
+            return self
+        return KINDS[self.magnitude or "zero-gradient"]
+
+    @property
+    def mirrored(self) -> bool:
+        """Whether the order of inner values is reversed outside."""
+        lower, upper = self.index(np.array([-2, -1]), 3)[0]
+        return bool(upper < lower)
+
+
+def kind_named(name: str) -> Kind:
+    """The row of the table; also how pickles find it."""
+    return ABSENT if name == "none" else KINDS[name]
 
 
 CONSTANT_RANK = 9
@@ -83,10 +104,12 @@ def _mirrored(i: Ints, n: int) -> tuple[Ints, Ints]:
 
 
 def _reflected(i: Ints, n: int) -> tuple[Ints, Ints]:
-    span = max(n - 1, 1)
+    if n == 1:
+        return _mirrored(i, n)
+    span = n - 1
     rest = i % (2 * span)
     folds = np.where(i < 0, -(i // span), np.maximum(-(-i // span) - 1, 0))
-    return np.minimum(np.minimum(rest, 2 * span - rest), n - 1), 1 - 2 * (folds % 2)
+    return np.minimum(rest, 2 * span - rest), 1 - 2 * (folds % 2)
 
 
 def _positive(index: IndexMap) -> IndexMap:
@@ -98,7 +121,24 @@ def _positive(index: IndexMap) -> IndexMap:
 
 
 def _opposed(i: Ints, n: int) -> tuple[Ints, Ints]:
-    return _reflected(i, n)[0], -np.ones_like(i)
+    """Point reflection at the edge values, again and again: 2 x[0] − x[k] below."""
+    span = max(n - 1, 1)
+    return _reflected(i, n)[0], np.where(i % (2 * span) > span, -1, 1)
+
+
+def _opposed_offset(i: Ints, n: int) -> tuple[Ints, Ints]:
+    span = max(n - 1, 1)
+    rises = 2 * (i // (2 * span))
+    return -rises, rises + 2 * (i % (2 * span) > span)
+
+
+def _continued(i: Ints, n: int) -> tuple[Ints, Ints]:
+    """Straight line through the two values at the edge: (1 + k) x[0] − k x[1] below."""
+    return np.where(i < 0, min(1, n - 1), max(n - 2, 0)), np.where(i < 0, i, n - 1 - i)
+
+
+def _continued_offset(i: Ints, n: int) -> tuple[Ints, Ints]:
+    return np.where(i < 0, 1 - i, 0), np.where(i < 0, 0, 2 + i - n)
 
 
 # --- the same for real coordinates. Comparisons, not `minimum`: equal derivatives at ties on all backends.
@@ -150,6 +190,11 @@ def _mirrored_coordinates(backend: Backend, n: int, signed: bool = False) -> Coo
     return folded
 
 
+def _unlimited_coordinates(backend: Backend, n: int) -> CoordinateMap:
+    """Where they are: weights of two samples beyond [0, 1] are the straight line through both."""
+    return (lambda c: (c, None)) if n > 1 else _clamped_coordinates(backend, n)
+
+
 def _reflected_coordinates(backend: Backend, n: int) -> CoordinateMap:
     span, limited = max(n - 1, 1), clamp(backend, 0, n - 1)
     add, multiply, where, greater = (backend.ops[k] for k in ("add", "multiply", "where", "greater"))
@@ -164,7 +209,9 @@ def _reflected_coordinates(backend: Backend, n: int) -> CoordinateMap:
 
 def _antireflected_coordinates(backend: Backend, n: int) -> CoordinateMap:
     """Fold at 0 and n − 1; signs change within one cell, at −1 − k(n−1) and at n + k(n−1)."""
-    span = max(n - 1, 1)
+    if n == 1:
+        return _antimirrored_coordinates(backend, n)
+    span = n - 1
     add, subtract, multiply, divide = (backend.ops[k] for k in ("add", "subtract", "multiply", "divide"))
     where, less, greater, ceil, remainder = (
         backend.ops[k] for k in ("where", "less", "greater", "ceil", "remainder")
@@ -221,7 +268,18 @@ _ROWS = (
         False,
         layers=(1, 1),
     ),
-    Kind("symmetric-gradient", 4, _opposed, None, "reflect", None, True, False, edge=2),
+    Kind("symmetric-gradient", 4, _opposed, None, "reflect", None, True, False, _opposed_offset),
+    Kind(
+        "linear",
+        5,
+        _continued,
+        _unlimited_coordinates,
+        "zero-gradient",
+        None,
+        True,
+        False,
+        _continued_offset,
+    ),
 )
 KINDS: dict[str, Kind] = {kind.name: kind for kind in _ROWS}
 """All rules that copy inner values, by name."""
@@ -238,13 +296,13 @@ class Run:
         start: First index inside.
         count: Number of values [-].
         step: 1, −1, or 0 for one value repeated.
-        weight: ±1.
+        weights: `(weight, first, last)`, see above: for all values, or one triple for each.
     """
 
     start: int
     count: int
     step: int
-    weight: int
+    weights: tuple[tuple[int, int, int], ...]
 
     @property
     def index(self) -> slice:
@@ -259,13 +317,21 @@ def runs(kind: Kind, n: int, lower: bool, width: int) -> list[Run]:
     """Slices of n inner values that make the `width` values below or above, in order."""
     positions = np.arange(-width, 0) if lower else np.arange(n, n + width)
     index, weight = kind.index(positions, n)
+    zero = np.zeros_like(positions)
+    first, last = kind.offset(positions, n) if kind.offset else (zero, zero)
     found: list[Run] = []
-    for i, w in zip(index.tolist(), weight.tolist(), strict=True):
-        last = found[-1] if found else None
-        if last is not None and last.weight == w:
-            step = i - (last.start + last.step * (last.count - 1))
-            if step in (-1, 0, 1) and (last.count == 1 or step == last.step):
-                found[-1] = Run(last.start, last.count + 1, step, w)
+    for i, *w in zip(*(a.tolist() for a in (index, weight, first, last)), strict=True):
+        triple = cast("tuple[int, int, int]", tuple(w))
+        run = found[-1] if found else None
+        if run is not None:
+            step = i - (run.start + run.step * (run.count - 1))
+            fits = step in (-1, 0, 1) and (run.count == 1 or step == run.step)
+            if fits and run.weights == (triple,):
+                found[-1] = Run(run.start, run.count + 1, step, run.weights)
                 continue
-        found.append(Run(i, 1, 0, w))
+            if fits and step == 0 and kind.offset:  # one value, continued with a slope
+                weights = run.weights if len(run.weights) == run.count else run.weights * run.count
+                found[-1] = Run(run.start, run.count + 1, 0, (*weights, triple))
+                continue
+        found.append(Run(i, 1, 0, (triple,)))
     return found

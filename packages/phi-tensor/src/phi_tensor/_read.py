@@ -189,7 +189,8 @@ def text(x: Tensor, spec: str = "") -> str:
         return f"{label} {int(array.sum())} of {array.size} true"
     if array.dtype.kind == "c":
         return f"{label} |x| from {np.abs(array).min():.3g} to {np.abs(array).max():.3g}"
-    return f"{label} {array.mean():.3g} ± {array.std():.1g} ({array.min():.3g}…{array.max():.3g})"
+    with np.errstate(all="ignore"):  # infinities and huge numbers are worth a text, too
+        return f"{label} {array.mean():.3g} ± {array.std():.1g} ({array.min():.3g}…{array.max():.3g})"
 
 
 def _nested(values: Any, number: str) -> str:

@@ -340,7 +340,8 @@ class Shape:
         if isinstance(dims, (DimType, DimFilter)):
             return _names_of_type(self.dims, dims)
         if isinstance(dims, str):
-            return tuple(name for part in dims.split(",") if (name := part.strip()) in self._by_name)
+            found = [name for part in dims.split(",") if (name := part.strip()) in self._by_name]
+            return tuple(dict.fromkeys(found))
         if isinstance(dims, Shape):
             return tuple(name for name in dims.names if name in self._by_name)
         if isinstance(dims, (tuple, list, set, frozenset)):

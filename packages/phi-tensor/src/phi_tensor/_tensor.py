@@ -221,6 +221,8 @@ class Tensor:
         return int(cast("int", self.shape.size))
 
     def __iter__(self) -> Iterator[Any]:
+        if not self.rank:
+            raise TypeError("A number has no entries to iterate over, but found a tensor without dims.")
         return iter(self.numpy())
 
     # --- dims

@@ -9,6 +9,7 @@ from phi_tensor._extrapolation import (
     ANTIREFLECT,
     ANTISYMMETRIC,
     BOUNDARY,
+    LINEAR,
     NONE,
     ONE,
     PERIODIC,
@@ -24,21 +25,20 @@ from phi_tensor._extrapolation import (
 )
 from phi_tensor._extrapolation_arithmetic import derived
 from phi_tensor._extrapolation_files import from_dict
-from phi_tensor._extrapolation_sides import (
-    as_extrapolation,
-    combine_by_direction,
-    combine_sides,
+from phi_tensor._extrapolation_parts import (
+    domain_slice,
     get_normal,
     get_tangential,
     map,
     remove_constant_offset,
-    where,
 )
+from phi_tensor._extrapolation_sides import as_extrapolation, combine_by_direction, combine_sides, where
 
 __all__ = [
     "ANTIREFLECT",
     "ANTISYMMETRIC",
     "BOUNDARY",
+    "LINEAR",
     "NONE",
     "ONE",
     "PERIODIC",
@@ -55,6 +55,7 @@ __all__ = [
     "combine_by_direction",
     "combine_sides",
     "derived",
+    "domain_slice",
     "from_dict",
     "get_normal",
     "get_tangential",

@@ -128,6 +128,15 @@ def _irfft(x: Array, n: int, axes: tuple[int, ...]) -> Array:
     return _transform("irfftn")(x, (*(x.shape[axis] for axis in axes[:-1]), n), axes)
 
 
+def _pow(x: Array, y: Array) -> Array:
+    """Powers; those of ints with negative exponents are cut to ints, as on all other backends."""
+    ints = np.asarray(x).dtype.kind in "iu" and np.asarray(y).dtype.kind in "iu"
+    if not ints or np.all(np.asarray(y) >= 0):
+        return np.power(x, y)
+    whole = np.power(x, np.abs(y))
+    return np.where((np.asarray(y) < 0) & (np.abs(whole) != 1), np.zeros_like(whole), whole)
+
+
 def _arange(start: float, stop: float, step: float, dtype: DType, device: Any = None) -> Array:
     return np.arange(start, stop, step, dtype=dtype.numpy)
 
@@ -171,7 +180,7 @@ _OPS: dict[str, Callable[..., Any]] = {
     **{f"bitwise_{name}": getattr(np, name) for name in ("left_shift", "right_shift")},
     **{name: _safely(getattr(np, name)) for name in ("floor_divide", "remainder")},
     "divide": _safely(np.divide),
-    "pow": _safely(np.power),
+    "pow": _safely(_pow),
     "atan2": np.arctan2,
     "where": np.where,
     "sum": np.add.reduce,

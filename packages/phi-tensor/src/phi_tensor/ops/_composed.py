@@ -78,7 +78,9 @@ def _power(backend: Backend, exponent: float) -> NativeFunction | None:
     Half-)integer exponents, else None.
     """
     doubled = 2 * exponent
-    if doubled != int(doubled) or abs(exponent) > 8:
+    if not -16 <= doubled <= 16:  # also NaN
+        return None
+    if doubled != int(doubled):
         return None
     whole, half = divmod(int(abs(doubled)), 2)
     multiply, reciprocal = backend.ops["multiply"], backend.ops["reciprocal"]

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
+import numpy as np
+
 from phi_tensor._dim import Dim
+from phi_tensor._dtype import DType
 from phi_tensor._errors import IncompatibleShapes, Unsupported
 from phi_tensor._extrapolation_resolved import Side, Sides
-from phi_tensor._padding import CONSTANT_RANK, KINDS, Kind, Run, runs
-from phi_tensor._shape import Shape
+from phi_tensor._padding import ABSENT, CONSTANT_RANK, KINDS, Kind, Run, runs
+from phi_tensor._shape import Shape, merge_shapes
 from phi_tensor.backends._backend import Backend, Native
 from phi_tensor.layouts._dense_steps import Step, cast_step, chain, convert_step, store_step
 from phi_tensor.layouts._layout import Dense, Layout, Scalar
+from phi_tensor.ops._real_transforms import constant as native_constant
 
 Widths = tuple[tuple[str, int, int], ...]
 """`(dim, lower, upper)`; negative widths crop."""
@@ -47,6 +51,7 @@ class DensePadder:
             if d.name not in layout.shape
         ]
         profile = {d.name for c in constants if isinstance(c, Dense) for d in c.stored}
+        check_widths(layout, constants, widths, sides, dtype)
         needed = {
             name
             for (name, low, up), pair in zip(widths, sides, strict=True)
@@ -62,12 +67,15 @@ class DensePadder:
         self.sizes = [cast("int", dim.size) for dim in self.stored]
         self.start = [0] * len(self.stored)  # where the inner values begin in the array that has grown so far
         self.inner = list(self.sizes)
+        self.pairs: dict[int, tuple[Side, Side]] = {
+            self.axes[n]: pair for (n, *_), pair in zip(widths, sides, strict=True) if n in self.axes
+        }
         moved = Dense.of(layout.stored, layout.shape & Shape.of(tuple(extra)), dtype, backend)
         steps: list[Any] = [
             convert_step(layout, backend),
             cast_step(layout.dtype, dtype, backend),
             store_step(moved, self.stored, backend),
-            self._crop(widths),
+            self._crop([w for w in widths if w[0] not in profile and max(w[1:]) <= 0]),
         ]
         self.prepare = chain(steps)
         self.constants = constants
@@ -86,13 +94,16 @@ class DensePadder:
             }
         ):
             self._grow_rank(rank, stored)
+        cropped = self._crop([w for w in widths if w[0] in profile or max(w[1:]) > 0])
+        if cropped:  # after padding, which takes values from there
+            self.grow.append(lambda x, c: cropped(x))
         self.apply = self._call()
 
     def grown_size(self, name: str) -> int:
         """Size of a stored dim after padding [-]."""
         return self.sizes[self.axes[name]]
 
-    def _crop(self, widths: Widths) -> Step | None:
+    def _crop(self, widths: Sequence[tuple[str, int, int]]) -> Step | None:
         index: list[slice] = [slice(None)] * len(self.stored)
         for name, low, up in widths:
             if name in self.axes and (low < 0 or up < 0):
@@ -126,38 +137,54 @@ class DensePadder:
         if not width:
             return []
         kind, n = cast("Kind", side), self.inner[axis]
-        if n == 0:
-            raise IncompatibleShapes(
-                f"Dim `{self.stored[axis].name}` has no entries that `{kind}` could copy. Pad it with a "
-                f"constant."
-            )
-        if kind.edge and width > n - 1:
-            raise Unsupported(
-                f"`{kind}` pads at most {n - 1} entries along dim `{self.stored[axis].name}` of size {n}."
-            )
-        pieces = [self._piece(axis, run) for run in runs(kind, n, lower, width)]
-        return [self._continued(axis, lower, kind, piece) for piece in pieces] if kind.edge else pieces
+        return [self._piece(axis, run) for run in runs(kind, n, lower, width)]
 
     def _piece(self, axis: int, run: Run) -> Step:
-        start, ops = self.start[axis], self.backend.ops
-        index, getitem, negative = (
-            (*[slice(None)] * axis, _moved(run.index, start)),
-            ops["getitem"],
-            ops["negative"],
-        )
-        if run.step == 0 and run.count > 1:
-            sizes = tuple(run.count if i == axis else size for i, size in enumerate(self.sizes))
-            broadcast = ops["broadcast_to"]
-            if run.weight > 0:
-                return lambda x: broadcast(getitem(x, index), sizes)
+        index = (*[slice(None)] * axis, _moved(run.index, self.start[axis]))
+        sizes = tuple(run.count if i == axis else size for i, size in enumerate(self.sizes))
+        getitem, negative, broadcast = (self.backend.ops[k] for k in ("getitem", "negative", "broadcast_to"))
+        weight, *ends = run.weights[0]
+        if len(run.weights) > 1 or any(ends):
+            return self._sloped(axis, run, index, sizes)
+        spread = run.step == 0 and run.count > 1
+        if weight > 0:
+            return (
+                (lambda x: broadcast(getitem(x, index), sizes)) if spread else (lambda x: getitem(x, index))
+            )
+        if spread:
             return lambda x: broadcast(negative(getitem(x, index)), sizes)
-        return (lambda x: getitem(x, index)) if run.weight > 0 else (lambda x: negative(getitem(x, index)))
+        return lambda x: negative(getitem(x, index))
 
-    def _continued(self, axis: int, lower: bool, kind: Kind, piece: Step) -> Step:
-        at = self.start[axis] + (0 if lower else self.inner[axis] - 1)
-        edge = (*[slice(None)] * axis, slice(at, at + 1))
-        getitem, add, multiply = (self.backend.ops[name] for name in ("getitem", "add", "multiply"))
-        return lambda x: add(multiply(getitem(x, edge), kind.edge), piece(x))
+    def _sloped(self, axis: int, run: Run, index: tuple[slice, ...], sizes: tuple[int, ...]) -> Step:
+        """Weighted sum of inner, first and last values."""
+        ops, before, at = self.backend.ops, [slice(None)] * axis, self.start[axis]
+        places = (at, at + self.inner[axis] - 1)
+        indices = (index, *((*before, slice(place, place + 1)) for place in places))
+        add, getitem, broadcast = ops["add"], ops["getitem"], ops["broadcast_to"]
+        terms = [
+            (i, self._times(axis, weights))
+            for i, weights in zip(indices, zip(*run.weights, strict=True), strict=True)
+            if any(weights)
+        ]
+
+        def piece(x: Native) -> Native:
+            total: Native | None = None
+            for i, times in terms:
+                term = times(getitem(x, i))
+                total = term if total is None else add(total, term)
+            return broadcast(total, sizes)
+
+        return piece
+
+    def _times(self, axis: int, weights: tuple[int, ...]) -> Step:
+        ops = self.backend.ops
+        if len(set(weights)) == 1:
+            return _scaled(ops["multiply"], ops["negative"], weights[0])
+        column = np.asarray(weights, self.dtype.numpy).reshape(
+            [-1 if a == axis else 1 for a in self.axes.values()]
+        )
+        multiply, factors = ops["multiply"], native_constant(self.backend, column)
+        return lambda x: multiply(x, factors(x))
 
     def _join(self, axis: int, below: list[Step], above: list[Step]) -> None:
         concat = self.backend.ops["concat"]
@@ -185,7 +212,10 @@ class DensePadder:
     def _fill(self, slot: int, by_axis: dict[int, tuple[int, int]]) -> None:
         widths = tuple(by_axis.get(axis, (0, 0)) for axis in range(len(self.stored)))
         constant, pad_constant = cast("Scalar", self.constants[slot]), self.backend.ops["pad_constant"]
-        if constant.dtype.kind is self.dtype.kind:
+        if self.dtype.kind is int:
+            within = _within(self.dtype)
+            self.grow.append(lambda x, c: pad_constant(x, widths, within(c[slot])))
+        elif constant.dtype.kind is self.dtype.kind:
             self.grow.append(lambda x, c: pad_constant(x, widths, c[slot]))
         else:
             kind = self.dtype.kind
@@ -194,7 +224,7 @@ class DensePadder:
             self._grown(axis, low, up)
 
     def _profile(self, axis: int, slot: int, position: int, width: int) -> None:
-        """Join a tensor; along dims that grew before, it continues with its edge values.
+        """Join a tensor; along dims that grew before, it continues as the values do, without sign or slope.
 
         Not by native padding: JAX and TensorFlow cannot differentiate that with respect to the value.
         """
@@ -210,9 +240,8 @@ class DensePadder:
             for d in constant.stored
             for a in (self.axes[d.name],)
         )
-        edges = DensePadder(
-            constant, (), grown, ((_EDGE, _EDGE),) * len(grown), self.dtype, self.backend
-        ).apply
+        alike = tuple(_unsigned(self.pairs.get(self.axes[d.name], (0, 0))) for d in constant.stored)
+        edges = DensePadder(constant, (), grown, alike, self.dtype, self.backend).apply
         order = tuple(constant.axes[d.name] for d in self.stored if d.name in constant.axes)
         aligned = tuple(
             size if d.name in constant.axes else 1 for d, size in zip(self.stored, self.sizes, strict=True)
@@ -252,10 +281,71 @@ def _rank(side: Side) -> int:
     return side.rank if isinstance(side, Kind) else CONSTANT_RANK
 
 
+def check_widths(
+    layout: Layout, constants: Sequence[Layout], widths: Widths, sides: Sides, dtype: DType
+) -> None:
+    """Errors for values that the rules cannot give."""
+    for (name, *pair), rules in zip(widths, sides, strict=True):
+        size = layout.shape.get_size(name)
+        for width, side in zip(pair, rules, strict=True):
+            if width <= 0 or not isinstance(side, Kind):
+                continue
+            if size == 0:
+                raise IncompatibleShapes(
+                    f"Dim `{name}` has no entries that `{side}` could copy. Pad it with a constant."
+                )
+            if not side.pointwise and (dtype.kind is bool or dtype.name.startswith("uint")):
+                raise Unsupported(
+                    f"`{side}` needs negative values, which {dtype} does not have. Convert the values with "
+                    f"`to_float`, or pad them as `{side.unsigned}`."
+                )
+    padded = [name for name, *pair in widths if any(pair)]
+    for constant in constants:
+        try:
+            merge_shapes(layout.shape, constant.shape)
+        except IncompatibleShapes as error:
+            own = ", ".join(constant.shape.only(padded).names)
+            error.add_note(
+                f"Values outside of {layout.shape} have the shape {constant.shape}. They need that of a side"
+                + (f", without `{own}`." if own and len(padded) == 1 else ".")
+            )
+            raise
+
+
+def _scaled(multiply: Callable[..., Native], negative: Callable[..., Native], factor: int) -> Step:
+    if factor == 1:
+        return lambda x: x
+    return negative if factor == -1 else lambda x: multiply(x, factor)
+
+
+def _within(dtype: DType) -> Callable[[int], int]:
+    """Function that returns numbers of a type and raises for others."""
+    limits = np.iinfo(dtype.numpy)
+    low, high = int(limits.min), int(limits.max)
+
+    def checked(number: int) -> int:
+        if not low <= number <= high:
+            raise ValueError(
+                f"{number} outside is no {dtype}. Convert the padded values to a wider type, e.g. with "
+                f"`to_float`."
+            )
+        return int(number)
+
+    return checked
+
+
+def _unsigned(pair: tuple[Side, Side]) -> tuple[Side, Side]:
+    """Rules for constants on other sides: copies of themselves as the values are copied."""
+    lower, upper = (
+        side.unsigned if isinstance(side, Kind) and side is not ABSENT else _EDGE for side in pair
+    )
+    return lower, upper
+
+
 def _stores(low: int, up: int, pair: tuple[Side, Side]) -> bool:
     """Whether padding stores a dim along which the value is constant."""
     return any(
-        w > 0 and not (isinstance(side, Kind) and side.pointwise)
+        w > 0 and not (isinstance(side, Kind) and side.shiftable)
         for w, side in zip((low, up), pair, strict=True)
     )
 

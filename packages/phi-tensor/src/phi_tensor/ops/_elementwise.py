@@ -358,12 +358,12 @@ def to_int64(x: Any) -> Any:
 
 def radians_to_degrees(rad: Any) -> Any:
     """Angle [°] of an angle [rad]."""
-    return rad * (180 / 3.141592653589793)
+    return binary(table.MULTIPLY, rad, 180 / 3.141592653589793)
 
 
 def degrees_to_radians(deg: Any) -> Any:
     """Angle [rad] of an angle [°]."""
-    return deg * (3.141592653589793 / 180)
+    return binary(table.MULTIPLY, deg, 3.141592653589793 / 180)
 
 
 def stop_gradient(x: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any, Literal, cast
 from phi_tensor._dim import Dim
 from phi_tensor._dim_types import channel, spatial
 from phi_tensor._errors import IncompatibleShapes
-from phi_tensor._extrapolation import Extrapolation
+from phi_tensor._extrapolation import NONE, Extrapolation
 from phi_tensor._extrapolation_resolved import resolved
 from phi_tensor._extrapolation_sides import Chosen, as_extrapolation
 from phi_tensor._plan import Row
@@ -60,6 +60,8 @@ def shift(
         ]
     value = as_tensor(x)
     names = _stencil_dims(value, dims, stack_dim, "shift")
+    if not offsets:
+        return []
     low, up = (extend_bounds, extend_bounds) if isinstance(extend_bounds, int) else extend_bounds
     low, up = max(0, -min(offsets)) + low, max(0, max(offsets)) + up
     grown: dict[str, Tensor] = {}
@@ -68,7 +70,7 @@ def shift(
             n: (low, up) if n == name else _extension(extend_bounds)
             for n in (names if extend_bounds else (name,))
         }
-        grown[name] = value if padding is None else pad(value, widths, padding)
+        grown[name] = value if padding is None or padding is NONE else pad(value, widths, padding)
     first = max(0, -min(offsets))
     result: list[Any] = []
     for offset in offsets:
@@ -113,6 +115,10 @@ def spatial_gradient(
     >>> spatial_gradient(math.wrap([0.0, 1.0, 4.0], math.spatial("x")), stack_dim=None)
     (0.5, 2.0, 1.5) along (x:s=3) float32
     """
+    if difference not in _OFFSETS:
+        raise ValueError(
+            f"`spatial_gradient` knows the differences {', '.join(_OFFSETS)}, but found {difference!r}."
+        )
     return _stencil(table.DIFFERENCE, grid, dx, padding, dims, stack_dim, _OFFSETS[difference], pad)
 
 
@@ -140,6 +146,7 @@ def laplace(
     """
     if not isinstance(x, Tensor) and is_container(x):
         return tree_map(lambda leaf: laplace(leaf, dx, padding, dims, weights), x)
+    padding = None if padding is NONE else padding
     if weights is None and padding is not None:
         return _stencil(table.LAPLACE, x, dx, padding, dims, _LAPLACE, (-1, 1), 0)
     value = as_tensor(x)
@@ -210,7 +217,7 @@ def _stencil(
     names = _stencil_dims(value, dims, stack_dim, row.name)
     dim = None if stack_dim is None else _labelled(stack_dim, names).dim
     step = dx if type(dx) in (int, float) else as_tensor(dx)
-    if padding is None:
+    if padding is None or padding is NONE:
         return row(value, step, names=names, sides=None, offsets=offsets, dim=dim)
     extrapolation = as_extrapolation(padding)
     if extra:

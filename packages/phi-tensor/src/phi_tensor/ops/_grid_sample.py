@@ -12,13 +12,16 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, Literal, cast
 
+import numpy as np
+
 from phi_tensor._context import context_dtype
+from phi_tensor._create import wrap
 from phi_tensor._dim_types import channel
 from phi_tensor._dtype import FLOAT32
 from phi_tensor._extrapolation_resolved import PerComponent, Sides, resolved
 from phi_tensor._extrapolation_sides import Chosen, as_extrapolation
 from phi_tensor._plan import PlanCall, Row, layout_of, planned, rule
-from phi_tensor._shape import merge_shapes
+from phi_tensor._shape import Shape, merge_shapes
 from phi_tensor._tensor import Tensor
 from phi_tensor._trees import tree_map
 from phi_tensor.backends._backend import Native
@@ -28,10 +31,13 @@ from phi_tensor.layouts._join import join
 from phi_tensor.layouts._layout import Dense, Layout, Parts, Ragged, Scalar, entry_layout
 from phi_tensor.ops import _table as table
 from phi_tensor.ops._call import as_tensor, is_container
+from phi_tensor.ops._corners import Corners
 from phi_tensor.ops._dtype_rules import result_types
-from phi_tensor.ops._interpolation import Corners, FlatGrid, Located, Locator, points_dims, sampled_axes
+from phi_tensor.ops._grid_split import Splitter, mirrors, needs_split
+from phi_tensor.ops._interpolation import FlatGrid, Located, Locator, points_dims, sampled_axes
 from phi_tensor.ops._lookup import index_dim_of
 from phi_tensor.ops._parts import at_points, backend_for, components_of, joined_layout, part_by_part
+from phi_tensor.ops._structure import stack
 
 Give = Literal["value", "corners", "bounds"]
 
@@ -103,8 +109,44 @@ def _sample(grid: Any, coordinates: Tensor, extrap: Any, give: Give, prefix: str
         rules = (extrapolation.true_rule, extrapolation.false_rule)
         return table.WHERE(chosen, *(_sample(values, coordinates, rule, give, prefix) for rule in rules))
     sides, constants = resolved(extrapolation, names, values.shape)
+    if needs_split(sides) or (give == "corners" and mirrors(sides)):
+        return _split(values, coordinates, sides, constants, names, index.name, give, prefix)
     return table.GRID_SAMPLE(
         values, coordinates, *constants, names=names, index=index.name, sides=sides, give=give, prefix=prefix
+    )
+
+
+def _split(
+    values: Tensor,
+    coordinates: Tensor,
+    sides: Sides | PerComponent,
+    constants: tuple[Any, ...],
+    names: tuple[str, ...],
+    index: str,
+    give: Give,
+    prefix: str,
+) -> Tensor:
+    """Samples by parts of the grid; values at corners are samples, too, the lower one first."""
+
+    def sample(part: Tensor, points: Tensor, rules: Any, outside: tuple[Any, ...]) -> Tensor:
+        return table.GRID_SAMPLE(
+            part, points, *outside, names=names, index=index, sides=rules, give="value", prefix=""
+        )
+
+    sampled = Splitter(sample, names, index)
+    if give == "value":
+        return sampled(values, coordinates, sides, constants)
+    closest = [channel(**{f"{prefix}{name}": 2}) for name in names]
+    component = coordinates.shape.get_dim(index)
+    offsets = np.stack(np.meshgrid(*[np.arange(2.0)] * len(names), indexing="ij"), -1)
+    corners = table.FLOOR(coordinates) + wrap(offsets, *closest, Shape.of((component,)))
+    found = sampled(values, corners, sides, constants)
+    if give == "corners":
+        return found
+    around = tuple(dim.name for dim in closest)
+    bounds = (table.MIN(found, names=around), table.MAX(found, names=around))
+    return stack(
+        [sampled(values, coordinates, sides, constants), *bounds], channel(bound=3), expand_values=True
     )
 
 
@@ -240,8 +282,11 @@ class _Sampled:
             and all(g.signature == self.grids[0].signature for g in self.grids)
         )
         self.shapes = [
-            merge_shapes(coordinates.shape.without(request.index), part.shape.without(request.names))
-            for part in parts
+            merge_shapes(
+                coordinates.shape.without(request.index),
+                *(values.shape.without(request.names) for values in (part, *outside)),
+            )
+            for part, outside in zip(parts, self.blocks, strict=True)
         ]
         if self.alike:
             self.locator = Locator(
@@ -308,13 +353,13 @@ class _Sampled:
     def _value(
         self, corners: Corners, layout: Dense
     ) -> tuple[Layout, Callable[[list[Native], Located], tuple[Native, ...]]]:
-        return layout, lambda values, at: (corners.blend(corners.signed(values, at), at),)
+        return layout, lambda values, at: (corners.blend(corners.outside(values, at), at),)
 
     def _bounds(
         self, corners: Corners, layout: Dense
     ) -> tuple[Layout, Callable[[list[Native], Located], tuple[Native, ...]]]:
         def ending(values: list[Native], at: Located) -> tuple[Native, ...]:
-            values = corners.signed(values, at)
+            values = corners.outside(values, at)
             return corners.blend(values, at), *corners.bounds(values)
 
         return Parts.of(channel(bound=3).dim, (layout,) * 3), ending
@@ -332,7 +377,7 @@ class _Sampled:
             nested = Parts.of(channel(**{f"{self.request.prefix}{name}": 2}).dim, (nested, nested))
 
         def ending(values: list[Native], at: Located) -> tuple[Native, ...]:
-            values = corners.signed(values, at)
+            values = corners.outside(values, at)
             return tuple(values[i] for i in order)
 
         return nested, ending

@@ -1,15 +1,14 @@
-"""Interpolation in native arrays: coordinates become a flat index and weights that blend corners."""
+"""Interpolation in native arrays: coordinates become a flat index and weights."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import product
 from math import prod
 from typing import Any, NamedTuple, cast
 
 from phi_tensor._dim import Dim
 from phi_tensor._dtype import INT64, DType
-from phi_tensor._errors import IncompatibleShapes, Unsupported
+from phi_tensor._errors import IncompatibleShapes
 from phi_tensor._extrapolation_resolved import Side, Sides
 from phi_tensor._padding import Kind, clamp
 from phi_tensor.backends._backend import Backend, Native
@@ -52,7 +51,7 @@ def sampled_axes(layout: Dense, names: Sequence[str], sides: Sides) -> tuple[Axi
     """The dims that matter: those that are stored, or whose boundary brings in other values."""
     axes: list[Axis] = []
     for name, pair in zip(names, sides, strict=True):
-        if name not in layout.axes and all(isinstance(side, Kind) and side.pointwise for side in pair):
+        if name not in layout.axes and all(isinstance(side, Kind) and side.shiftable for side in pair):
             continue
         size = cast("int", layout.shape.get_size(name))
         if size == 0:
@@ -137,12 +136,14 @@ class Located(NamedTuple):
     Attributes:
         index: Flat index of the lowest corner, 1-D.
         weights: Weight of the upper corner per sampled dim that has two, aligned with the result.
+        shifts: How many samples the cells continue as straight lines per such dim, or None.
         negative: Where the sign changes, or None.
         fixed: Where the lower and the upper corner along each such dim are constants, which keep their sign.
     """
 
     index: Native
     weights: list[Native]
+    shifts: list[Native | None]
     negative: Native | None
     fixed: list[tuple[Native, Native] | None]
 
@@ -178,9 +179,14 @@ class Locator:
             if axis.padded > 1:
                 strides[name] = stride
             stride *= axis.padded
-        signs = any(isinstance(side, Kind) and not side.pointwise for axis in axes for side in axis.pair)
+        kinds = [side for axis in axes for side in axis.pair if isinstance(side, Kind)]
+        changed = not all(kind.pointwise for kind in kinds)
         self.constant = [
-            _constant_corners(axes[position], backend) if signs else None for position, _, _ in self.axes
+            _constant_corners(axes[position], backend) if changed else None for position, _, _ in self.axes
+        ]
+        self.sloped = [
+            any(isinstance(side, Kind) and side.offset for side in axes[position].pair)
+            for position, _, _ in self.axes
         ]
         self.split, self.strides = tuple(reversed(strides)), tuple(reversed(strides.values()))
         self.flat = flattener(grid.shared, dims, stride, index, backend)
@@ -193,17 +199,21 @@ class Locator:
         total: Native | None = None
         negative: Native | None = None
         weights: list[Native] = []
+        shifts: list[Native | None] = []
         fixed: list[tuple[Native, Native] | None] = []
-        for (position, locate, stride), constant in zip(self.axes, self.constant, strict=True):
+        for (position, locate, stride), constant, sloped in zip(
+            self.axes, self.constant, self.sloped, strict=True
+        ):
             cell, weight, flipped = locate(components[position])
             if weight is not None:
-                weights.append(weight)
+                shifts.append(_shift(weight, self.backend) if sloped else None)
+                weights.append(ops["subtract"](weight, shifts[-1]) if sloped else weight)
                 fixed.append(constant(cell) if constant else None)
                 part = cell if stride == 1 else multiply(cell, stride)
                 total = part if total is None else add(total, part)
             if flipped is not None:
                 negative = flipped if negative is None else ops["logical_xor"](negative, flipped)
-        return Located(self.flat(total, components[0]), weights[::-1], negative, fixed[::-1])
+        return Located(self.flat(total, components[0]), weights[::-1], shifts[::-1], negative, fixed[::-1])
 
 
 def flattener(
@@ -254,9 +264,12 @@ def _located(
         ]
     )
     mapped = _coordinate_map(axis, backend)
+    inside = clamp(backend, 0, count - 1)  # before the cast: coordinates may be infinite
     add, subtract, cast_to, minimum, maximum = (
         ops[name] for name in ("add", "subtract", "cast", "minimum", "maximum")
     )
+
+    sloped = any(isinstance(side, Kind) and side.offset for side in axis.pair)
 
     def locate(c: Native) -> tuple[Native, Native | None, Native | None]:
         if prepare is not None:
@@ -267,11 +280,18 @@ def _located(
         if axis.low:
             c = add(c, axis.low)
         cell = maximum(
-            minimum(cast_to(c, index), count - 2), 0
+            minimum(cast_to(inside(c) if sloped else c, index), count - 2), 0
         )  # the lower bound is for NaN, which then spreads by its weight
         return cell, subtract(c, cast_to(cell, dtype)), flipped
 
     return locate
+
+
+def _shift(weight: Native, backend: Backend) -> Native:
+    """Whole samples by which a weight is beyond [0, 1]."""
+    ops = backend.ops
+    above = ops["where"](ops["greater"](weight, 1), ops["subtract"](ops["ceil"](weight), 1), 0.0)
+    return ops["where"](ops["less"](weight, 0), ops["floor"](weight), above)
 
 
 def _constant_corners(axis: Axis, backend: Backend) -> Callable[[Native], tuple[Native, Native]] | None:
@@ -288,11 +308,10 @@ def _constant_corners(axis: Axis, backend: Backend) -> Callable[[Native], tuple[
 
 def _coordinate_map(axis: Axis, backend: Backend) -> Callable[[Native], tuple[Native, Native | None]]:
     """Function that brings coordinates between the layers that exist."""
-    maps = [_side_map(axis, side, backend) for side in axis.pair]
+    maps = [_side_map(axis, place, backend) for place in (0, 1)]
     if axis.pair[0] is axis.pair[1] or not any(isinstance(side, Kind) for side in axis.pair):
         return maps[0]
     below, above = maps
-    limited = clamp(backend, -axis.low, axis.size - 1 + axis.up)
     where, less, both, negate = (
         backend.ops[name] for name in ("where", "less", "logical_and", "logical_not")
     )
@@ -305,106 +324,18 @@ def _coordinate_map(axis: Axis, backend: Backend) -> Callable[[Native], tuple[Na
         if high_sign is not None:
             high_sign = both(negate(under), high_sign)
             low_sign = high_sign if low_sign is None else backend.ops["logical_or"](low_sign, high_sign)
-        return limited(where(under, low, high)), low_sign
+        return where(under, low, high), low_sign
 
     return mapped
 
 
-def _side_map(axis: Axis, side: Side, backend: Backend) -> Callable[[Native], tuple[Native, Native | None]]:
-    if not isinstance(side, Kind):
-        limited = clamp(backend, -axis.low, axis.size - 1 + axis.up)
-        return lambda c: (limited(c), None)
-    if side.coordinates is None or (axis.size == 1 and not side.pointwise and side.rank > 2):
-        raise Unsupported(
-            f"`grid_sample` cannot continue a grid as `{side}` along `{axis.name}`. Pad the grid with it "
-            f"before sampling."
-        )
-    return side.coordinates(backend, axis.size)
-
-
-# --- corner values
-
-
-class Corners:
-    """Looks up and blends the values around points. Made once per grid and plan.
-
-    Attributes:
-        stored: Dims of the result's axes.
-    """
-
-    def __init__(self, grid: FlatGrid, locator: Locator, dtype: DType, backend: Backend) -> None:
-        self.backend, self.locator = backend, locator
-        self.stored = (*grid.rest, *locator.dims) if grid.leading else (*locator.dims, *grid.rest)
-        rest = tuple(cast("int", dim.size) for dim in grid.rest)
-        self.sizes = (*rest, *locator.sizes) if grid.leading else (*locator.sizes, *rest)
-        self.axis = 1 if grid.leading and grid.rest else 0
-        self.behind = 0 if grid.leading else len(rest)
-        self.offsets = [
-            sum(stride for stride, upper in zip(locator.strides, corner, strict=True) if upper)
-            for corner in product((False, True), repeat=len(locator.strides))
-        ]
-        self.views = (
-            "reverse" not in backend.supports
-        )  # a shifted view of the array is cheaper than a shifted index
-        self.dtype = dtype
-
-    def look_up(self, flat: Native, at: Located) -> list[Native]:
-        """Values at all corners, the last dim fastest."""
-        ops = self.backend.ops
-        take, reshape = ops["take"], ops["reshape"]
-        if self.views:
-            before = (slice(None),) * self.axis
-            found = [
-                take(flat[(*before, slice(o, None))] if o else flat, at.index, self.axis)
-                for o in self.offsets
-            ]
-        else:
-            add = ops["add"]
-            found = [take(flat, add(at.index, o) if o else at.index, self.axis) for o in self.offsets]
-        return [reshape(value, self.sizes) for value in found]
-
-    def signed(self, values: list[Native], at: Located) -> list[Native]:
-        """Values with the signs that mirrored points have."""
-        if at.negative is None:
-            return values
-        where, negative = self.backend.ops["where"], self.backend.ops["negative"]
-        places = product((0, 1), repeat=len(at.weights))
-        masks = [self._behind(self._negative(at, place)) for place in places]
-        return [where(mask, negative(value), value) for mask, value in zip(masks, values, strict=True)]
-
-    def _negative(self, at: Located, place: tuple[int, ...]) -> Native:
-        mask, both, negate = at.negative, self.backend.ops["logical_and"], self.backend.ops["logical_not"]
-        for upper, fixed in zip(place, at.fixed, strict=True):
-            if fixed is not None:
-                mask = both(mask, negate(fixed[upper]))
-        return mask
-
-    def blend(self, values: list[Native], at: Located) -> Native:
-        """The interpolated value."""
-        add, subtract, multiply = (self.backend.ops[name] for name in ("add", "subtract", "multiply"))
-        for weight in reversed(at.weights):
-            w = self._behind(weight)
-            if self.dtype.kind is complex:
-                w = self.backend.ops["cast"](w, self.dtype)
-            values = [
-                add(low, multiply(w, subtract(high, low)))
-                for low, high in zip(values[::2], values[1::2], strict=True)
-            ]
-        return self.backend.apart(values[0])
-
-    def bounds(self, values: list[Native]) -> tuple[Native, Native]:
-        """Smallest and largest of the values."""
-        minimum, maximum = self.backend.ops["minimum"], self.backend.ops["maximum"]
-        low = high = values[0]
-        for value in values[1:]:
-            low, high = minimum(low, value), maximum(high, value)
-        return low, high
-
-    def _behind(self, native: Native) -> Native:
-        """Aligned with the result, whose other dims may come last."""
-        if not self.behind:
-            return native
-        return self.backend.ops["reshape"](native, (*self.backend.shape(native), *[1] * self.behind))
+def _side_map(axis: Axis, place: int, backend: Backend) -> Callable[[Native], tuple[Native, Native | None]]:
+    side = axis.pair[place]
+    if isinstance(side, Kind):
+        assert side.coordinates is not None, f"{side} is sampled in parts"
+        return side.coordinates(backend, axis.size)
+    limited = clamp(backend, -axis.low, axis.size - 1 + axis.up)
+    return lambda c: (limited(c), None)
 
 
 def points_dims(components: Sequence[Dense]) -> tuple[Dim, ...]:

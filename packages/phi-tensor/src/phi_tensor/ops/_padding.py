@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
+import numpy as np
+
 from phi_tensor._errors import IncompatibleShapes
+from phi_tensor._extrapolation import NONE, Undefined
 from phi_tensor._extrapolation_resolved import PerComponent, Sides, resolved
 from phi_tensor._extrapolation_sides import Chosen, as_extrapolation
 from phi_tensor._padding import ABSENT
@@ -56,6 +59,8 @@ def pad(value: Any, widths: Any, mode: Any = 0, **kwargs: object) -> Any:
         return table.WHERE(
             chosen, pad(x, widths, extrapolation.true_rule), pad(x, widths, extrapolation.false_rule)
         )
+    if isinstance(extrapolation, Undefined) and all(low <= 0 and up <= 0 for _, low, up in normal):
+        extrapolation = NONE  # nothing outside is needed
     sides, constants = resolved(extrapolation, tuple(name for name, *_ in normal), x.shape)
     return table.PAD(x, *constants, widths=normal, sides=sides)
 
@@ -68,18 +73,32 @@ def _widths(shape: Shape, widths: Any) -> Widths:
                 f"dims to widths."
             )
         widths = {shape.name: widths}
-    found: list[tuple[str, int, int]] = []
+    found: dict[str, tuple[int, int]] = {}
     for dims, pair in cast("dict[Any, Any]", widths).items():
-        lower, upper = (pair, pair) if isinstance(pair, int) else pair
+        lower, upper = _pair(dims, pair)
         for name in shape.selected_names(dims):
             size = shape.get_size(name)
-            if isinstance(size, int) and size + min(lower, 0) + min(upper, 0) < 0:
+            if isinstance(size, int) and size + lower + upper < 0:
                 raise IncompatibleShapes(
                     f"Widths {(lower, upper)} remove more than the {size} entries of dim `{name}`."
                 )
             if (lower, upper) != (0, 0):
-                found.append((name, int(lower), int(upper)))
-    return tuple(found)
+                found[name] = lower, upper
+    return tuple((name, *pair) for name, pair in found.items())
+
+
+def _pair(dims: object, widths: Any) -> tuple[int, int]:
+    if type(widths) is int:
+        return widths, widths
+    pair = cast("tuple[Any, ...]", widths) if isinstance(widths, (tuple, list)) else (widths, widths)
+    if len(pair) == 2 and type(pair[0]) is int is type(pair[1]):
+        return pair[0], pair[1]
+    if len(pair) != 2 or not all(isinstance(w, (int, np.integer)) for w in pair):
+        raise TypeError(
+            f"The widths of a dim are one int or a pair (lower, upper) of ints, but found {widths!r} for "
+            f"{dims!r}."
+        )
+    return int(pair[0]), int(pair[1])
 
 
 # --- plans
@@ -148,7 +167,7 @@ def _dtype(row: Row, layout: Dense, constants: Sequence[Layout]) -> Any:
         and all(isinstance(c, Scalar) and c.dtype.kind in (bool, int) for c in constants)
     ):
         return layout.dtype
-    return result_types(table.MAXIMUM, (layout, *constants))[1]
+    return result_types(table.MULTIPLY, (layout, *constants))[1]
 
 
 def _padded_shape(shape: Shape, constants: Sequence[Layout], widths: Widths) -> Shape:

@@ -101,6 +101,14 @@ def fftfreq(resolution: Shape, dx: Any = 1, dtype: DTypeLike | None = None) -> T
         dx: Distance of samples [length]: number, or tensor with one component per dim.
         dtype: Element type; default: the context's float type.
     """
+    if not isinstance(cast("Any", resolution), Shape) or not all(
+        isinstance(size, int) and size > 0 for size in resolution.sizes
+    ):
+        raise IncompatibleShapes(
+            f"`fftfreq` needs dims with at least one entry each, but found {resolution!r}. Try "
+            f"`spatial(x=8)`."
+        )
+    dx = dx if isinstance(dx, (int, float, complex)) else as_tensor(dx)
     kind = context_dtype(FLOAT32) if dtype is None else dtype
     backend = default_backend()
     entries: list[Tensor] = []
@@ -196,6 +204,11 @@ def _transformed(row: Row, x: Any, dims: Any, **settings: Any) -> Any:
         _check_listed(row, value, dims, names)
     if not names and isinstance(dims, str):
         raise IncompatibleShapes(f"`{row.name}` found none of the dims {dims!r} in {value.shape}.")
+    empty = [name for name in names if value.shape.get_size(name) == 0]
+    if empty:
+        raise IncompatibleShapes(
+            f"`{row.name}` needs at least one entry along {empty}, but found {value.shape}."
+        )
     return row(value, names=names, **settings)
 
 

@@ -143,10 +143,11 @@ def _along(
     dtype = result_types(table.MEAN, (layout, *blocks))[1]
     low, up = -offsets[0], offsets[1]
     size = cast("int", layout.shape.get_size(name))
-    widths: Widths = ((name, 0, 0),) if pair is None else ((name, low, up),)
     pair = pair or (ABSENT, ABSENT)
+    around = [0 if side is ABSENT or not size else width for side, width in zip(pair, (low, up), strict=True)]
+    widths: Widths = ((name, around[0], around[1]),)
     padder = DensePadder(layout, blocks, widths, (pair,), dtype, backend, store=True)
-    size = padder.grown_size(name) - low - up
+    size = padder.grown_size(name) - low - up if size else 0
     if size < 0:
         raise IncompatibleShapes(
             f"Dim `{name}` of {layout.shape} is too short for this difference without padding."

@@ -5,6 +5,7 @@ Trees are rearranged leaf by leaf.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, cast
 
 from phi_tensor._context import local_settings
@@ -152,6 +153,8 @@ def _stack_slowly(values: Any, dim: Shape | str, expand_values: bool) -> Any:
     if isinstance(values, dict):
         items = cast("dict[str, Any]", values)
         return stack(list(items.values()), shape.with_size(tuple(items)), expand_values)
+    if not isinstance(values, Iterable):
+        raise TypeError(f"`stack` needs a sequence or dict of values, but found {type(values).__name__}.")
     entries: list[Any] = list(values)
     if not entries:
         raise IncompatibleShapes(f"`stack` along {shape} needs at least one value. Use `zeros` for size 0.")
@@ -278,6 +281,11 @@ def concat(values: Any, dim: Any, expand_values: bool = False) -> Any:
 
 
 def _concat_slowly(values: Any, dim: Any, expand_values: bool) -> Any:
+    if not isinstance(values, Iterable) or not isinstance(dim, (str, Shape)):
+        raise TypeError(
+            f"`concat` joins a sequence of values along one dim, but found {type(values).__name__} and "
+            f"{dim!r}. Try `concat([a, b], 'x')`."
+        )
     entries: list[Any] = list(values)
     given = entries
     if not entries:
@@ -339,7 +347,13 @@ def unstack(value: Any, dim: Any) -> tuple[Any, ...]:
         return (value,)
     first, *rest = names
     size = shape.get_dim(first).size
-    slices = [value[{first: i}] for i in range(cast("int", size))]
+    if not isinstance(size, int):
+        raise IncompatibleShapes(
+            f"`unstack` found dim `{first}` of varying size {size} in {shape}. Unstack the dim it varies "
+            f"along first."
+        )
+    tree = isinstance(value, (list, tuple, dict))
+    slices = [slice_(value, {first: i}) if tree else value[{first: i}] for i in range(size)]
     return tuple(slices) if not rest else tuple(s for part in slices for s in unstack(part, rest))
 
 

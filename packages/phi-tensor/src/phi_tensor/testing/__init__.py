@@ -10,6 +10,7 @@ from phi_tensor.testing._assert import assert_close
 if TYPE_CHECKING:
     from phi_tensor.testing._gradient import check_gradient as check_gradient
     from phi_tensor.testing._gradient import fitted_order as fitted_order
+    from phi_tensor.testing._strategies import boundaries as boundaries
     from phi_tensor.testing._strategies import broadcastable as broadcastable
     from phi_tensor.testing._strategies import dims as dims
     from phi_tensor.testing._strategies import ragged as ragged
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 _LAZY = {
     "check_gradient": "_gradient",
     "fitted_order": "_gradient",
-    **dict.fromkeys(("dims", "shapes", "broadcastable", "tensors", "ragged"), "_strategies"),
+    **dict.fromkeys(("dims", "shapes", "broadcastable", "tensors", "ragged", "boundaries"), "_strategies"),
 }
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "broadcastable",
     "tensors",
     "ragged",
+    "boundaries",
 ]
 
 

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 from phi_tensor._create import tensor
-from phi_tensor._dim_types import TYPES, batch, spatial
+from phi_tensor._dim_types import TYPES, batch, channel, spatial
 from phi_tensor._dtype import DType, DTypeLike
+from phi_tensor._extrapolation import PRIMITIVES, Extrapolation
+from phi_tensor._extrapolation_sides import as_extrapolation, combine_by_direction, combine_sides
 from phi_tensor._shape import Shape, concat_shapes
 from phi_tensor._tensor import Tensor
 from phi_tensor.ops._elementwise import cast
@@ -107,3 +109,28 @@ def ragged(draw: DrawFn, dtype: DTypeLike = float) -> Tensor:
     rest = draw(shapes(2).filter(lambda s: not {"b", "x"} & set(s.names)))
     parts = [draw(tensors(spatial(x=size) & rest, dtype)) for size in sizes]
     return stack(parts, batch("b"))
+
+
+@st.composite
+def boundaries(draw: DrawFn, names: str = "x,y", vector: bool = False) -> Extrapolation:
+    """Extrapolations with a rule for each side of the dims `names`: constants and copying rules.
+
+    Args:
+        draw: Supplied by hypothesis.
+        names: Comma list of dims.
+        vector: Also constants and rules that differ between the components of `vector`.
+    """
+    labels = names.split(",")
+    constants: Any = st.integers(-8, 8).map(lambda i: i / 4)
+    if vector:
+        constants = constants | st.integers(-8, 8).map(
+            lambda i: tensor([(i + j) / 4 for j in range(len(labels))], channel(vector=names))
+        )
+    sided = (constants | st.sampled_from([name for name in PRIMITIVES if name != "periodic"])).map(
+        as_extrapolation
+    )
+    if vector:
+        sided = sided | st.builds(combine_by_direction, sided, sided)
+    both = st.tuples(sided, sided) | st.just(as_extrapolation("periodic"))
+    found = combine_sides({name: draw(both) for name in labels})
+    return draw(st.sampled_from((found, draw(sided))))

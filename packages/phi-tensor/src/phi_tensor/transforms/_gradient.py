@@ -147,6 +147,11 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     ...     jvp(lambda x: x * x, [3.0], [1.0])
     (9.0, 6.0)
     """
+    if not all(isinstance(cast("Any", given), (tuple, list)) for given in (primals, tangents)):
+        raise TypeError(
+            f"`jvp` takes one sequence of primals and one of tangents, but found {type(primals).__name__} "
+            f"and {type(tangents).__name__}. Try `jvp(f, [x], [dx])`."
+        )
     arguments = Arguments(lambda all_primals: f(*all_primals), None, (tuple(primals),), {})
     require(arguments.backend, "jvp", "forward")
     directions = _natives_like(
