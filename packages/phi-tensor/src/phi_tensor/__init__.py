@@ -93,6 +93,7 @@ from phi_tensor.backends._registry import (
     on_backend,
     use,
 )
+from phi_tensor.ops._convolve import convolve
 from phi_tensor.ops._elementwise import (
     abs_ as _abs,
 )
@@ -403,6 +404,7 @@ __all__ = [
     "ravel_index",
     "unravel_index",
     "scatter",
+    "convolve",
     "dct",
     "dst",
     "fft",
