@@ -1,4 +1,4 @@
-"""Convolutions: values beside direct sums, the transposed map, derivatives, dims by name, order of storage."""
+"""Convolutions: values beside direct sums, the transposed map, derivatives, dims by name, storage."""
 
 import itertools
 

@@ -120,7 +120,7 @@ def _input(value: Shape, dual: Dim) -> Dim:
     if name not in value:
         raise IncompatibleShapes(
             f"`convolve` contracts the kernel's dual dim `{dual.name}` with a dim `{name}` of the value, "
-            f"which is missing in {value}. Rename one of them, or make `{dual.name}` a channel dim: an output."
+            f"which is missing in {value}. Rename one of them, or make it an output: a channel dim."
         )
     dim = value.get_dim(name)
     if dim.size != dual.size or (dim.labels and dual.labels and dim.labels != dual.labels):

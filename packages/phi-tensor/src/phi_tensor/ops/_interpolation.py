@@ -253,7 +253,7 @@ def _located(
             align_step(component.stored, dims, backend),
         ]
     )
-    mapped = _coordinate_map(axis, backend)
+    mapped = coordinate_map(axis, backend)
     add, subtract, cast_to, minimum, maximum = (
         ops[name] for name in ("add", "subtract", "cast", "minimum", "maximum")
     )
@@ -286,7 +286,7 @@ def _constant_corners(axis: Axis, backend: Backend) -> Callable[[Native], tuple[
     return lambda cell: (equal(cell, lowest), equal(cell, highest))
 
 
-def _coordinate_map(axis: Axis, backend: Backend) -> Callable[[Native], tuple[Native, Native | None]]:
+def coordinate_map(axis: Axis, backend: Backend) -> Callable[[Native], tuple[Native, Native | None]]:
     """Function that brings coordinates between the layers that exist."""
     maps = [_side_map(axis, side, backend) for side in axis.pair]
     if axis.pair[0] is axis.pair[1] or not any(isinstance(side, Kind) for side in axis.pair):
