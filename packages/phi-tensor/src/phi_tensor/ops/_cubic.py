@@ -90,12 +90,13 @@ class _Spline:
     ) -> None:
         self.backend, self.dtype = backend, dtype
         index = backend.index_dtype if grid.count < 2**31 else INT64
+        signs = any(isinstance(side, Kind) and not side.pointwise for axis in axes for side in axis.pair)
         by_name = {axis.name: position for position, axis in enumerate(axes)}
         self.taps: list[tuple[int, Callable[[Native], list[Tap]]]] = []
         stride = 1
         for name in reversed(grid.order):
             position = by_name[name]
-            taps = _taps(axes[position], components[position], dims, stride, index, backend)
+            taps = _taps(axes[position], components[position], dims, stride, index, backend, signs)
             self.taps.insert(0, (position, taps))
             stride *= axes[position].padded
         self.complete = flattener(grid.shared, dims, stride, index, backend)
@@ -152,7 +153,13 @@ class _Spline:
 
 
 def _taps(
-    axis: Axis, component: Dense, dims: tuple[Dim, ...], stride: int, index: DType, backend: Backend
+    axis: Axis,
+    component: Dense,
+    dims: tuple[Dim, ...],
+    stride: int,
+    index: DType,
+    backend: Backend,
+    signs: bool,
 ) -> Callable[[Native], list[Tap]]:
     """Function from one coordinate to the four samples around it."""
     ops, last, dtype = backend.ops, axis.padded - 1, context_dtype(FLOAT32)
@@ -167,7 +174,6 @@ def _taps(
     add, subtract, multiply, floor = (ops[name] for name in ("add", "subtract", "multiply", "floor"))
     minimum, maximum, cast_to = ops["minimum"], ops["maximum"], ops["cast"]
     constants = [edge for edge, side in zip((0, last), axis.pair, strict=True) if not isinstance(side, Kind)]
-    signs = any(isinstance(side, Kind) and not side.pointwise for side in axis.pair)
 
     def tap(cell: Native, offset: int, weight: Native) -> Tap:
         c, negative = mapped(add(cell, offset) if offset else cell)
