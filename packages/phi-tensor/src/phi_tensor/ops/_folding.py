@@ -15,6 +15,7 @@ from phi_tensor._tensor import Tensor
 from phi_tensor._trees import tree_map
 from phi_tensor.ops._call import as_tensor, is_container
 from phi_tensor.ops._padding import pad
+from phi_tensor.ops._ragged import entry_by_entry
 from phi_tensor.ops._structure import as_dim, expand, pack_dims, stack
 from phi_tensor.ops._unpadding import unpad
 
@@ -44,6 +45,9 @@ def unfold(value: Any, dim: str, window: Shape | str, stride: int = 1, extrapola
         return tree_map(lambda leaf: unfold(leaf, dim, window, stride, extrapolation), value)
     x, new = as_tensor(value), as_dim(window)
     count = _checked(x.shape, dim, new, stride, "unfold")
+    apart = entry_by_entry(lambda entry: unfold(entry, dim, window, stride, extrapolation), x, (dim,))
+    if apart is not None:
+        return apart
     x = _without_labels(x, dim)
     if extrapolation is not None:
         x = pad(x, {dim: (count // 2, (count - 1) // 2)}, extrapolation)
@@ -72,7 +76,7 @@ def fold(
     Args:
         windows: Values `(…, dim, window)`, or a tree of them.
         dim: The dim that counts the windows.
-        window: The dim of their entries.
+        window: The dim of their entries, or its name.
         stride: Distance of windows [entries].
         extrapolation: As for `unfold`: entries outside are added to those that they are copies of.
         size: Entries of the result; default: the fewest (with an `extrapolation`: the most) whose `unfold`
@@ -80,14 +84,17 @@ def fold(
 
     >>> import phi_tensor as math
     >>> x = math.wrap([1, 2, 3], math.spatial("x"))
-    >>> fold(unfold(x, "x", math.channel(w=2)), "x", "w:c")
+    >>> fold(unfold(x, "x", math.channel(w=2)), "x", "w")
     (1, 4, 3) along (x:s=3) int64
     """
     if not isinstance(windows, Tensor) and is_container(windows):
         return tree_map(lambda leaf: fold(leaf, dim, window, stride, extrapolation, size), windows)
     w = as_tensor(windows)
-    name = as_dim(window).name
+    name = window.partition(":")[0] if isinstance(window, str) else window.name
     entries = w.shape.get_dim(name)
+    apart = entry_by_entry(lambda e: fold(e, dim, window, stride, extrapolation, size), w, (dim, name))
+    if apart is not None:
+        return apart
     count = _checked(w.shape.without(name), dim, entries, stride, "fold")
     reach, places = count - 1, (int_size(w.shape.get_dim(dim)) - 1) * stride + 1
     margins = 0 if extrapolation is None else reach
@@ -177,5 +184,8 @@ def _copied(x: Tensor, name: str, count: int, order: tuple[str, str]) -> Tensor:
         raise ValueError(f"Copies along `{name}` are counted by ints of at least 0, but found {count}.")
     if name not in x.shape or count == 1:
         return x
+    apart = entry_by_entry(lambda entry: _copied(entry, name, count, order), x, (name,))
+    if apart is not None:
+        return apart
     target = Shape.of((x.shape.get_dim(name).with_size(None),))
     return pack_dims(expand(x, Shape.of((_COPIES.dim.with_size(count),))), order, target)

@@ -14,6 +14,7 @@ from phi_tensor._tensor import Tensor
 from phi_tensor._trees import tree_map
 from phi_tensor.ops._call import as_tensor, is_container
 from phi_tensor.ops._padding import pad
+from phi_tensor.ops._ragged import entry_by_entry
 from phi_tensor.ops._structure import pack_dims, stack
 
 _DEFAULT = as_extrapolation("zero-gradient")
@@ -36,6 +37,9 @@ def downsample2x(grid: Any, padding: Any = _DEFAULT, dims: Any = spatial) -> Any
         return tree_map(lambda leaf: downsample2x(leaf, padding, dims), grid)
     value = as_tensor(grid)
     names = value.shape.selected_names(dims)
+    apart = entry_by_entry(lambda entry: downsample2x(entry, padding, dims), value, names)
+    if apart is not None:
+        return apart
     odd = [name for name in names if cast("int", value.shape.get_size(name)) % 2]
     value = pad(value, dict.fromkeys(odd, (0, 1)), padding)
     for name in names:
@@ -59,7 +63,11 @@ def upsample2x(grid: Any, padding: Any = _DEFAULT, dims: Any = spatial, padding_
     if not isinstance(grid, Tensor) and is_container(grid):
         return tree_map(lambda leaf: upsample2x(leaf, padding, dims), grid)
     value = as_tensor(grid)
-    for name in value.shape.selected_names(dims):
+    names = value.shape.selected_names(dims)
+    apart = entry_by_entry(lambda entry: upsample2x(entry, padding, dims), value, names)
+    if apart is not None:
+        return apart
+    for name in names:
         wide = pad(value, {name: (1, 1)}, padding)
         inner = wide[{name: slice(1, -1)}] * 0.75
         halves = [wide[{name: where}] * 0.25 + inner for where in (slice(None, -2), slice(2, None))]
