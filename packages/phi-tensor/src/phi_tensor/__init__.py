@@ -105,6 +105,15 @@ from phi_tensor.backends._registry import (
     on_backend,
     use,
 )
+from phi_tensor.ops._arranging import (
+    const_vec,
+    dim_mask,
+    identity,
+    range_tensor,
+    reshaped_tensor,
+    swap_axes,
+)
+from phi_tensor.ops._convolve import convolve
 from phi_tensor.ops._elementwise import (
     abs_ as _abs,
 )
@@ -168,6 +177,8 @@ from phi_tensor.ops._elementwise import (
 from phi_tensor.ops._elementwise import (
     round_ as _round,
 )
+from phi_tensor.ops._filling import finite_fill, masked_fill
+from phi_tensor.ops._folding import fold, repeat, tile, unfold
 from phi_tensor.ops._grid import laplace, neighbor_mean, shift, spatial_gradient
 from phi_tensor.ops._grid_sample import (
     closest_grid_values,
@@ -175,7 +186,17 @@ from phi_tensor.ops._grid_sample import (
     grid_sample_bounds,
     grid_sample_with_bounds,
 )
+from phi_tensor.ops._joining import ncat, pad_to_uniform, slice_off, tcat
 from phi_tensor.ops._lookup import boolean_mask, gather, ravel_index, unravel_index
+from phi_tensor.ops._neighbors import (
+    at_max_neighbor,
+    at_min_neighbor,
+    index_shift,
+    neighbor_max,
+    neighbor_min,
+    neighbor_reduce,
+    neighbor_sum,
+)
 from phi_tensor.ops._padding import pad
 from phi_tensor.ops._products import dot, l1_loss, l2_loss, norm, normalize, squared_norm
 from phi_tensor.ops._reductions import (
@@ -202,6 +223,7 @@ from phi_tensor.ops._reductions import (
 from phi_tensor.ops._reductions import (
     sum_ as _sum,
 )
+from phi_tensor.ops._resampling import downsample2x, sample_subgrid, upsample2x
 from phi_tensor.ops._scatter import scatter
 from phi_tensor.ops._signal import (
     dct,
@@ -231,6 +253,30 @@ from phi_tensor.ops._structure import (
 )
 from phi_tensor.ops._structure import (
     slice_ as _slice,
+)
+from phi_tensor.ops._structure_by_type import (
+    b2i,
+    brange,
+    c2b,
+    c2d,
+    ccat,
+    cpack,
+    crange,
+    d2i,
+    d2s,
+    dcat,
+    dpack,
+    drange,
+    i2b,
+    icat,
+    ipack,
+    irange,
+    p2d,
+    s2b,
+    scat,
+    si2d,
+    spack,
+    srange,
 )
 from phi_tensor.transforms._custom import custom_gradient
 from phi_tensor.transforms._gradient import gradient, jvp, vjp
@@ -402,6 +448,40 @@ __all__ = [
     "stack",
     "unpack_dim",
     "unstack",
+    "const_vec",
+    "dim_mask",
+    "identity",
+    "ncat",
+    "pad_to_uniform",
+    "range_tensor",
+    "repeat",
+    "reshaped_tensor",
+    "slice_off",
+    "swap_axes",
+    "tcat",
+    "tile",
+    "b2i",
+    "brange",
+    "c2b",
+    "c2d",
+    "ccat",
+    "cpack",
+    "crange",
+    "d2i",
+    "d2s",
+    "dcat",
+    "dpack",
+    "drange",
+    "i2b",
+    "icat",
+    "ipack",
+    "irange",
+    "p2d",
+    "s2b",
+    "scat",
+    "si2d",
+    "spack",
+    "srange",
     # products, norms, losses
     "dot",
     "l1_loss",
@@ -425,6 +505,21 @@ __all__ = [
     "ravel_index",
     "unravel_index",
     "scatter",
+    "convolve",
+    "at_max_neighbor",
+    "at_min_neighbor",
+    "downsample2x",
+    "finite_fill",
+    "fold",
+    "index_shift",
+    "masked_fill",
+    "neighbor_max",
+    "neighbor_min",
+    "neighbor_reduce",
+    "neighbor_sum",
+    "sample_subgrid",
+    "unfold",
+    "upsample2x",
     "dct",
     "dst",
     "fft",

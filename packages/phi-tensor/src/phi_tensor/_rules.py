@@ -1,7 +1,17 @@
 """Loads every planning rule, so that the table of operations is complete on import."""
 
 from phi_tensor.layouts import _cast, _concat, _elementwise, _join, _pack, _reduction, _structure
-from phi_tensor.ops import _grid, _grid_sample, _lookup, _padding, _products, _scatter_plan, _signal, _slicing
+from phi_tensor.ops import (
+    _convolution,
+    _grid,
+    _grid_sample,
+    _lookup,
+    _padding,
+    _products,
+    _scatter_plan,
+    _signal,
+    _slicing,
+)
 
 RULE_MODULES = (
     _cast,
@@ -11,6 +21,7 @@ RULE_MODULES = (
     _pack,
     _reduction,
     _structure,
+    _convolution,
     _grid,
     _grid_sample,
     _lookup,

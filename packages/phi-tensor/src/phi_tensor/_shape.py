@@ -10,30 +10,26 @@ True
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from threading import Lock
 from typing import Any
 from weakref import WeakValueDictionary
 
 from phi_tensor._dim import Dim, Size, entry_of, suggestion, volume_of
-from phi_tensor._dim_changes import adopted, int_size, merged_dims, retyped
+from phi_tensor._dim_changes import int_size, merged_dims, retyped
 from phi_tensor._dim_types import (
     TYPES,
     DimFilter,
     DimType,
-    batch,
-    channel,
-    dim_type,
     dual,
-    instance,
-    primal,
-    spatial,
 )
 from phi_tensor._errors import IncompatibleShapes
+from phi_tensor._shape_changes import ShapeChanges
+from phi_tensor._shape_views import ShapeViews
 
 
-class Shape:
+class Shape(ShapeViews, ShapeChanges):
     """Ordered dims with unique names. Interned by order; `==` and `hash` ignore the order.
 
     Attributes:
@@ -122,114 +118,9 @@ class Shape:
         return not self.dims
 
     @property
-    def batch(self) -> Shape:
-        """Batch dims."""
-        return self.only(batch)
-
-    @property
-    def dual(self) -> Shape:
-        """Dual dims."""
-        return self.only(dual)
-
-    @property
-    def instance(self) -> Shape:
-        """Instance dims."""
-        return self.only(instance)
-
-    @property
-    def spatial(self) -> Shape:
-        """Spatial dims."""
-        return self.only(spatial)
-
-    @property
-    def channel(self) -> Shape:
-        """Channel dims."""
-        return self.only(channel)
-
-    @property
-    def primal(self) -> Shape:
-        """Instance, spatial and channel dims."""
-        return self.only(primal)
-
-    @property
-    def non_batch(self) -> Shape:
-        """All but batch dims."""
-        return self.without(batch)
-
-    @property
-    def non_dual(self) -> Shape:
-        """All but dual dims."""
-        return self.without(dual)
-
-    @property
-    def non_instance(self) -> Shape:
-        """All but instance dims."""
-        return self.without(instance)
-
-    @property
-    def non_spatial(self) -> Shape:
-        """All but spatial dims."""
-        return self.without(spatial)
-
-    @property
-    def non_channel(self) -> Shape:
-        """All but channel dims."""
-        return self.without(channel)
-
-    @property
-    def non_primal(self) -> Shape:
-        """Batch and dual dims."""
-        return self.without(primal)
-
-    @property
-    def batch_rank(self) -> int:
-        """Number of batch dims [-]."""
-        return self.batch.rank
-
-    @property
-    def dual_rank(self) -> int:
-        """Number of dual dims [-]."""
-        return self.dual.rank
-
-    @property
-    def instance_rank(self) -> int:
-        """Number of instance dims [-]."""
-        return self.instance.rank
-
-    @property
-    def spatial_rank(self) -> int:
-        """Number of spatial dims [-]."""
-        return self.spatial.rank
-
-    @property
-    def channel_rank(self) -> int:
-        """Number of channel dims [-]."""
-        return self.channel.rank
-
-    @property
-    def singleton(self) -> Shape:
-        """Dims of size one."""
-        return self._where(lambda dim: dim.size == 1)
-
-    @property
-    def non_singleton(self) -> Shape:
-        """Dims of any other size than one."""
-        return self._where(lambda dim: dim.size != 1)
-
-    @property
     def well_defined(self) -> bool:
         """True if no size is None."""
         return None not in self.sizes
-
-    @property
-    def defined(self) -> Shape:
-        """Dims with a size."""
-        return self._where(lambda dim: dim.size is not None)
-
-    @property
-    def undefined(self) -> Shape:
-        """Dims without a size."""
-        return self._where(lambda dim: dim.size is None)
 
     @property
     def is_uniform(self) -> bool:
@@ -240,17 +131,6 @@ class Shape:
     def is_non_uniform(self) -> bool:
         """True if some size varies along another dim."""
         return not self.is_uniform
-
-    @property
-    def non_uniform(self) -> Shape:
-        """Dims whose size varies."""
-        return self._where(lambda dim: bool(dim.over))
-
-    @property
-    def non_uniform_shape(self) -> Shape:
-        """Dims along which sizes vary."""
-        over = {name for dim in self.dims for name in dim.over}
-        return self._where(lambda dim: dim.name in over)
 
     @property
     def reversed(self) -> Shape:
@@ -354,9 +234,6 @@ class Shape:
             f"`spatial`."
         )
 
-    def _where(self, condition: Callable[[Dim], bool]) -> Shape:
-        return Shape.of(tuple(dim for dim in self.dims if condition(dim)))
-
     def isdisjoint(self, other: Shape | str) -> bool:
         """True if no dim name is shared."""
         return not self.only(other)
@@ -392,71 +269,6 @@ class Shape:
         return Shape.of(
             tuple(dim.with_size(dim.size + change) for dim in self.dims if isinstance(dim.size, int))
         )
-
-    def replace(self, dims: Any, new: Shape) -> Shape:
-        """Shape with the selected dims exchanged for `new`, position by position.
-
-        New undefined sizes take the old ones.
-        """
-        names = self.selected_names(dims)
-        if len(names) != new.rank:
-            raise IncompatibleShapes(
-                f"`replace` exchanges dims one by one, but {names} are {len(names)} and {new} has {new.rank}."
-            )
-        table = dict(zip(names, new.dims, strict=True))
-        return Shape.of(
-            tuple(adopted(table[dim.name], dim) if dim.name in table else dim for dim in self.dims)
-        )
-
-    def with_size(self, size: Any) -> Shape:
-        """One-dim shape with another size or other labels."""
-        return Shape.of((self.type.dim(self.name, size),))
-
-    def with_sizes(self, sizes: Sequence[Any] | Shape, keep_labels: bool = True) -> Shape:
-        """Same names and types with other sizes; labels stay where the size does."""
-        values = sizes.sizes if isinstance(sizes, Shape) else tuple(sizes)
-        if len(values) != self.rank:
-            raise IncompatibleShapes(f"{self} needs {self.rank} sizes, but found {values}.")
-        return Shape.of(
-            tuple(
-                dim if keep_labels and size == dim.size else dim.type.dim(dim.name, size)
-                for dim, size in zip(self.dims, values, strict=True)
-            )
-        )
-
-    def with_dim_size(self, dim: str | Shape, size: Any, keep_labels: bool = True) -> Shape:
-        """Shape with another size or other labels of one dim."""
-        old = self.get_dim(dim if isinstance(dim, str) else dim.name)
-        new = old if keep_labels and size == old.size else old.type.dim(old.name, size)
-        return Shape.of(tuple(new if d is old else d for d in self.dims))
-
-    def without_sizes(self) -> Shape:
-        """Same names and types with undefined sizes."""
-        return Shape.of(tuple(dim.with_size(None) for dim in self.dims))
-
-    def as_type(self, new_type: DimType | str) -> Shape:
-        """All dims with another type; dual names gain or lose their `~`."""
-        return Shape.of(tuple(retyped(dim, dim_type(new_type)) for dim in self.dims))
-
-    def as_batch(self) -> Shape:
-        """All dims as batch dims."""
-        return self.as_type(batch)
-
-    def as_dual(self) -> Shape:
-        """All dims as dual dims."""
-        return self.as_type(dual)
-
-    def as_instance(self) -> Shape:
-        """All dims as instance dims."""
-        return self.as_type(instance)
-
-    def as_spatial(self) -> Shape:
-        """All dims as spatial dims."""
-        return self.as_type(spatial)
-
-    def as_channel(self) -> Shape:
-        """All dims as channel dims."""
-        return self.as_type(channel)
 
     def meshgrid(self, names: bool = False) -> Iterator[dict[str, Any]]:
         """All positions as dicts from name to index, row-major; labels instead of indices with `names`."""

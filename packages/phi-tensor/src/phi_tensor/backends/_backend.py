@@ -62,6 +62,7 @@ class Backend(ABC):
         supports: Which of `jit`, `reverse`, `forward`, `float16` the library offers.
         mixes: True if its arrays are plain data that join those of any other backend.
         index_dtype: Int type that `take` reads fastest, where it is wide enough.
+        channels_first: Whether its convolutions take channels before the axes that they slide along.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Backend(ABC):
     supports: frozenset[str]
     mixes: bool = False
     index_dtype: DType = INT32
+    channels_first: bool = False
 
     # --- data
 

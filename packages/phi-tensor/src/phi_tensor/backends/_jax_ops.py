@@ -21,6 +21,7 @@ from jax.core import Tracer
 
 from phi_tensor._dtype import DType
 from phi_tensor.backends._backend import ComputeDevice, Native
+from phi_tensor.backends._jax_convolution import convolve
 from phi_tensor.backends._jax_scatter import SCATTER
 
 jax.config.update("jax_enable_x64", True)
@@ -325,6 +326,7 @@ OPS: dict[str, Callable[..., Any]] = {
     "pad_constant": lambda x, widths, value: _pad(x, tuple(widths), value),
     **SCATTER,
     "matmul": _matmul,
+    "convolve": convolve,
     "fft": _fft,
     "ifft": _ifft,
     "complex": lax.complex,

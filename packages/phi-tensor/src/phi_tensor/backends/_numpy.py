@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from phi_tensor._dtype import INT64, DType
 from phi_tensor.backends._backend import Backend, ComputeDevice, Native, Natives
+from phi_tensor.backends._numpy_convolution import convolution
 from phi_tensor.backends._numpy_scatter import SCATTER
 
 Array = npt.NDArray[Any]
@@ -219,5 +220,7 @@ _OPS: dict[str, Callable[..., Any]] = {
     "sort": partial(np.sort, kind="stable"),
     "argsort": partial(np.argsort, kind="stable"),
 }
+
+_OPS["convolve"] = convolution(_OPS)
 
 NUMPY = BACKEND = NumPyBackend()

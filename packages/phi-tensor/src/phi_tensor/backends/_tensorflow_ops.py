@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from phi_tensor._dtype import DType
 from phi_tensor.backends._backend import ComputeDevice
+from phi_tensor.backends._tensorflow_convolution import convolution
 from phi_tensor.backends._tensorflow_elementwise import (
     BOOL,
     ELEMENTWISE,
@@ -264,3 +265,4 @@ OPS: dict[str, Op] = {
     "argsort": _argsort,
 }
 """Native functions by row name; see `backends/README.md`."""
+OPS["convolve"] = convolution(OPS)

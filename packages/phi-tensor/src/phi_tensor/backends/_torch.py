@@ -29,6 +29,7 @@ from phi_tensor.backends import _torch_loops as loops
 from phi_tensor.backends import _torch_rules as rules
 from phi_tensor.backends import _torch_transforms as transforms
 from phi_tensor.backends._backend import Backend, ComputeDevice, Flat, Native, Natives
+from phi_tensor.backends._torch_convolution import convolution
 from phi_tensor.backends._torch_scatter import SCATTER
 
 _TORCH: dict[str, Any] = {
@@ -296,6 +297,7 @@ _OPS: dict[str, Callable[..., Any]] = {
     "sort": _sort,
     "argsort": _argsort,
 }
+_OPS["convolve"] = convolution(_OPS)
 
 
 # --- the backend
@@ -327,6 +329,7 @@ class TorchBackend(Backend):
     ops = _OPS
     supports = frozenset({"jit", "reverse", "forward", "float16"})
     index_dtype = INT64
+    channels_first = True
 
     def is_native(self, obj: object) -> bool:
         return isinstance(obj, torch.Tensor)

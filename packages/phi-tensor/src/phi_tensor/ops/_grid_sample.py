@@ -32,22 +32,39 @@ from phi_tensor.layouts._layout import Dense, Layout, Parts, Ragged, Scalar, ent
 from phi_tensor.ops import _table as table
 from phi_tensor.ops._call import as_tensor, is_container
 from phi_tensor.ops._corners import Corners
+from phi_tensor.ops._cubic import cubic_plan
 from phi_tensor.ops._dtype_rules import result_types
 from phi_tensor.ops._grid_split import Splitter, mirrors, needs_split
 from phi_tensor.ops._interpolation import FlatGrid, Located, Locator, points_dims, sampled_axes
 from phi_tensor.ops._lookup import index_dim_of
-from phi_tensor.ops._parts import at_points, backend_for, components_of, joined_layout, part_by_part
+from phi_tensor.ops._parts import (
+    at_points,
+    backend_for,
+    components_of,
+    constants_reader,
+    joined_layout,
+    part_by_part,
+)
 from phi_tensor.ops._structure import stack
 
-Give = Literal["value", "corners", "bounds"]
+Give = Literal["value", "cubic", "corners", "bounds"]
 
 
-def grid_sample(grid: Any, coordinates: Tensor, extrap: Any, **kwargs: object) -> Any:
-    """Multilinear interpolation of `grid` at `coordinates`.
+def grid_sample(
+    grid: Any,
+    coordinates: Tensor,
+    extrap: Any,
+    method: Literal["linear", "cubic"] = "linear",
+    **kwargs: object,
+) -> Any:
+    """Multilinear (or cubic) interpolation of `grid` at `coordinates`.
 
-    φ(c) = Σ over corners k of φₖ ∏ (1 − |c − k|), exact on linear functions. Differentiable in the grid and,
-    within cells, in the
-    coordinates; at samples the derivative is the one towards higher coordinates.
+    Linear: φ(c) = Σ over corners k of φₖ ∏ (1 − |c − k|), exact on linear functions. Differentiable in the
+    grid and, within cells, in the coordinates; at samples the derivative is the one towards higher
+    coordinates.
+
+    Cubic: Catmull-Rom splines, from four samples along each dim. They pass through the samples, are exact on
+    quadratic functions and have a continuous derivative, but may exceed the values around.
 
     Args:
         grid: Values `(…, x, y, …)`, or a tree of them.
@@ -56,6 +73,7 @@ def grid_sample(grid: Any, coordinates: Tensor, extrap: Any, **kwargs: object) -
             dims that both have are matched, even if the grid's `x` is sampled and the coordinates have an
             `x` of their own.
         extrap: Rule for values outside, see `extrapolation.as_extrapolation`.
+        method: `linear` or `cubic`.
         **kwargs: Ignored, for PhiFlow's callers.
 
     Returns:
@@ -65,7 +83,9 @@ def grid_sample(grid: Any, coordinates: Tensor, extrap: Any, **kwargs: object) -
     >>> grid_sample(math.wrap([1.0, 2.0, 3.0], math.spatial("x")), math.vec(x=-0.5), 0)
     0.5
     """
-    return _sample(grid, coordinates, extrap, "value")
+    if method not in ("linear", "cubic"):
+        raise ValueError(f"`grid_sample` has the methods 'linear' and 'cubic', but found {method!r}.")
+    return _sample(grid, coordinates, extrap, "value" if method == "linear" else "cubic")
 
 
 def grid_sample_with_bounds(grid: Tensor, coordinates: Tensor, extrap: Any) -> tuple[Tensor, Tensor, Tensor]:
@@ -198,13 +218,18 @@ def _planned(row: Row, layouts: tuple[Layout, ...], request: Request) -> PlanCal
     if apart is not None:
         return apart
     if isinstance(grid, Parts):
-        if not isinstance(grid, Ragged) and grid.dim.name not in coordinates.shape.without(request.index):
+        together = request.give != "cubic" and not isinstance(grid, Ragged)
+        if together and grid.dim.name not in coordinates.shape.without(request.index):
             parts = tuple(
                 layout_of(join(table.JOIN, part)) if isinstance(part, Parts) else part for part in grid.parts
             )
             return parts_sampled(row, cast("tuple[Dense, ...]", parts), coordinates, constants, request, grid)
         return _apart(row, layouts, grid.dim.name, lambda i: request)
     assert isinstance(grid, Dense)
+    if request.give == "cubic":
+        assert not isinstance(request.sides, PerComponent)
+        cubic = cubic_plan(row, grid, coordinates, constants, request.names, request.index, request.sides)
+        return cubic or dense_sampled(row, grid, coordinates, constants, replace(request, give="value"))
     return dense_sampled(row, grid, coordinates, constants, request)
 
 
@@ -326,7 +351,7 @@ class _Sampled:
         )
         if grid is None:
             flat, look_up, ending = self.grids[0].flat, self.corners[0].look_up, endings[0]
-            constants_of = _constants_reader(self.blocks[0])
+            constants_of = constants_reader(self.blocks[0])
 
             def single(g: Tensor, coordinates: Tensor, *constants: Any) -> Tensor:
                 at = locator(take(coordinates))
@@ -337,7 +362,7 @@ class _Sampled:
             return planned(layouts[0], single)
         result = Parts.of(grid.dim, tuple(layouts))
         along, count = grid.dim.name, len(layouts)
-        readers = [_constants_reader(entry) for entry in self.blocks]
+        readers = [constants_reader(entry) for entry in self.blocks]
 
         def each(g: Tensor, coordinates: Tensor, *constants: Any) -> Tensor:
             at = locator(take(coordinates))
@@ -381,11 +406,3 @@ class _Sampled:
             return tuple(values[i] for i in order)
 
         return nested, ending
-
-
-def _constants_reader(constants: Sequence[Layout]) -> Callable[[Sequence[Any]], Sequence[Any]]:
-    """Function from constant operands to natives and numbers."""
-    if not constants:
-        return lambda operands: ()
-    numbers = [isinstance(c, Scalar) for c in constants]
-    return lambda operands: [x if n else x.block().natives[0] for x, n in zip(operands, numbers, strict=True)]

@@ -263,7 +263,7 @@ def _located(
             align_step(component.stored, dims, backend),
         ]
     )
-    mapped = _coordinate_map(axis, backend)
+    mapped = coordinate_map(axis, backend)
     inside = clamp(backend, 0, count - 1)  # before the cast: coordinates may be infinite
     add, subtract, cast_to, minimum, maximum = (
         ops[name] for name in ("add", "subtract", "cast", "minimum", "maximum")
@@ -306,7 +306,7 @@ def _constant_corners(axis: Axis, backend: Backend) -> Callable[[Native], tuple[
     return lambda cell: (equal(cell, lowest), equal(cell, highest))
 
 
-def _coordinate_map(axis: Axis, backend: Backend) -> Callable[[Native], tuple[Native, Native | None]]:
+def coordinate_map(axis: Axis, backend: Backend) -> Callable[[Native], tuple[Native, Native | None]]:
     """Function that brings coordinates between the layers that exist."""
     maps = [_side_map(axis, place, backend) for place in (0, 1)]
     if axis.pair[0] is axis.pair[1] or not any(isinstance(side, Kind) for side in axis.pair):

@@ -126,3 +126,11 @@ def components_of(
         return entries, lambda t: [t.natives[0] for _ in wanted]
     items = [(*[slice(None)] * axis, i) for i in wanted]
     return entries, lambda t: [getitem(t.natives[0], item) for item in items]
+
+
+def constants_reader(constants: Sequence[Layout]) -> Callable[[Sequence[Any]], Sequence[Any]]:
+    """Function from constant operands to natives and numbers."""
+    if not constants:
+        return lambda operands: ()
+    numbers = [isinstance(c, Scalar) for c in constants]
+    return lambda operands: [x if n else x.block().natives[0] for x, n in zip(operands, numbers, strict=True)]

@@ -176,6 +176,7 @@ GRID_SAMPLE = Row("grid_sample", "grid_sample", "float", "first")
 # --- products and transforms
 
 MATMUL = Row("matmul", "matmul", "promote", "each", np.matmul)
+CONVOLVE = Row("convolve", "convolution", "number", "each")
 FFT = Row("fft", "fft", "complex", "jointly", np.fft.fftn)
 IFFT = Row("ifft", "fft", "complex", "jointly", np.fft.ifftn)
 RFFT = Row("rfft", "rfft", "float", "jointly", np.fft.rfftn)

@@ -1,0 +1,174 @@
+"""Convolution by names: which kernel entry meets which value, and what lies outside."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+from phi_tensor._dim import Dim
+from phi_tensor._dim_changes import int_size
+from phi_tensor._dim_types import dual, spatial
+from phi_tensor._errors import IncompatibleShapes
+from phi_tensor._extrapolation import NONE, ZERO, Extrapolation
+from phi_tensor._extrapolation_sides import Chosen, as_extrapolation
+from phi_tensor._shape import Shape
+from phi_tensor._tensor import Tensor
+from phi_tensor._trees import tree_map
+from phi_tensor.ops import _table as table
+from phi_tensor.ops._call import as_tensor, is_container
+from phi_tensor.ops._convolution import Window
+from phi_tensor.ops._padding import pad
+from phi_tensor.ops._structure import stack
+from phi_tensor.ops._unpadding import unpad
+
+Size = Literal["same", "valid", "full"]
+
+
+def convolve(
+    value: Any,
+    kernel: Any,
+    size: Size | Shape = "same",
+    extrapolation: Any = 0,
+    dims: Any = spatial,
+    strides: int | dict[str, int] = 1,
+    transpose: bool = False,
+    dilations: int | dict[str, int] = 1,
+) -> Any:
+    """Convolution of values with a kernel: yᵢ = Σₖ wₖ x with x at i + k − ⌊n/2⌋ for n kernel entries.
+
+    As everywhere in machine learning the kernel is not reversed (a cross-correlation): entry n // 2 weighs
+    the value itself, later ones weigh later values. By name, dims of the kernel are
+
+    - along `dims`: entries of the window that slides over the value;
+    - dual: contracted with the dim of that name of the value, as by `A @ v`, whatever its type;
+    - shared with the value (batch dims, groups of channels): each entry has its own kernel;
+    - all others: outputs, which the result gets.
+
+    All other dims of the value are computed independently.
+
+    Args:
+        value: Values `(…, dims…)`, or a tree of them.
+        kernel: Weights `(dims…, …)`.
+        size: `same`: as many entries as `value`; `valid`: only where the kernel fits in; `full`: wherever
+            both overlap; or a shape with the sizes of the result, beginning where `same` does.
+        extrapolation: Rule for values outside; None: there are none, as by `valid`.
+        dims: Along which dims of the kernel.
+        strides: With stride s every s-th entry is computed, from the first: ⌈n/s⌉ of n. Number, or by name.
+        transpose: Apply the transposed map along `dims` instead, that of `value`'s to the larger size:
+            Σ y · convolve(x, w) = Σ x · convolve(y, wᵀ, transpose=True), where wᵀ is w with its dual dims
+            and outputs exchanged. `same` gives s · n entries of n; `valid` and `full` the fewest that
+            they give n of. Constants outside count as 0.
+        dilations: Distance of the kernel's entries. Number, or by name.
+
+    Returns:
+        Values in the order of storage that the library's convolution gives, so that chains of them do not
+        rearrange anything.
+
+    Raises:
+        IncompatibleShapes: A dim of the kernel is missing in the value; sizes of contracted dims differ; the
+            kernel does not fit into the value.
+
+    >>> import phi_tensor as math
+    >>> x = math.wrap([1, 2, 3, 4], math.spatial("x"))
+    >>> convolve(x, math.wrap([0, 0, 1], math.spatial("x")), extrapolation="periodic")
+    (2, 3, 4, 1) along (x:s=4) int64
+    """
+    if not isinstance(value, Tensor) and is_container(value):
+        return tree_map(
+            lambda x: convolve(x, kernel, size, extrapolation, dims, strides, transpose, dilations), value
+        )
+    x, w = as_tensor(value), as_tensor(kernel)
+    rule = as_extrapolation(extrapolation)
+    names = w.shape.only(dims).without(dual).names
+    for name in names:
+        _check(x.shape, w.shape, name)
+    varying = next((over for name in names for over in w.shape.get_dim(name).over), None)
+    if varying is not None:
+        parts = [
+            convolve(x[entry], w[entry], size, rule, names, strides, transpose, dilations)
+            for entry in w.shape[varying].meshgrid()
+        ]
+        return stack(parts, w.shape[varying])
+    settings = [
+        (name, _of_dim("strides", strides, name), _of_dim("dilations", dilations, name)) for name in names
+    ]
+    extents = {
+        name: _extent(_Slide(x.shape.get_dim(name), w.shape.get_dim(name), *steps), size, rule, transpose)
+        for name, *steps in settings
+    }
+    margins = {name: (low, up) for name, (low, up, _) in extents.items() if (low, up) != (0, 0)}
+    if rule == ZERO or not margins:
+        windows = tuple(
+            Window(*setting, low, up + more)
+            for setting in settings
+            for low, up, more in [extents[setting[0]]]
+        )
+        return table.CONVOLVE(x, w, windows=windows, transposed=transpose)
+    inner = tuple(Window(*setting, 0, extents[setting[0]][2]) for setting in settings)
+    if transpose:
+        return unpad(table.CONVOLVE(x, w, windows=inner, transposed=True), margins, rule)
+    return table.CONVOLVE(pad(x, margins, rule), w, windows=inner, transposed=False)
+
+
+class _Slide(NamedTuple):
+    """A kernel along one dim."""
+
+    value: Dim
+    kernel: Dim
+    stride: int
+    dilation: int
+
+
+def _extent(slide: _Slide, size: Size | Shape, rule: Extrapolation, transposed: bool) -> tuple[int, int, int]:
+    """How many outside values there are below and above, and how many results more are left out above."""
+    dim, kernel, stride, dilation = slide
+    reach = (int_size(kernel) - 1) * dilation
+    low = (reach + 1) // 2
+    if isinstance(size, Shape):
+        if dim.name not in size:
+            raise IncompatibleShapes(
+                f"`convolve` needs the size of the result along `{dim.name}`, but `size` is {size}. Add it."
+            )
+        n, asked = int_size(dim), int_size(size.get_dim(dim.name))
+        if not transposed:
+            return low, (asked - 1) * stride + 1 + reach - n - low, 0
+        if -(-asked // stride) != n:
+            raise IncompatibleShapes(
+                f"`convolve` with stride {stride} makes {-(-asked // stride)} entries of the {asked} in "
+                f"`size` along `{dim.name}`, but the value has {n}. Ask for {(n - 1) * stride + 1} to "
+                f"{n * stride}."
+            )
+        return low, reach - low, (n - 1) * stride + 1 - asked
+    if size not in ("same", "valid", "full"):
+        raise ValueError(f"`size` of `convolve` is 'same', 'valid', 'full' or a shape, but found {size!r}.")
+    margins = {"same": (low, reach - low), "valid": (0, 0), "full": (reach, reach)}[size]
+    below, above = (0 if _is_absent(rule, dim.name, upper) else m for upper, m in enumerate(margins))
+    more = 1 - stride if transposed and size == "same" and (below, above) == margins else 0
+    return below, above, more
+
+
+def _is_absent(rule: Extrapolation, name: str, upper: int) -> bool:
+    return (
+        not rule.differs_by_component
+        and not isinstance(rule, Chosen)
+        and rule.side(name, bool(upper)) == NONE
+    )
+
+
+def _of_dim(what: str, setting: int | dict[str, int], name: str) -> int:
+    number = setting.get(name, 1) if isinstance(setting, dict) else setting
+    if not isinstance(number, int) or number < 1:  # pyright: ignore[reportUnnecessaryIsInstance] from users
+        raise ValueError(f"`{what}` of `convolve` are positive ints, but found {setting!r}. Pass e.g. 2.")
+    return number
+
+
+def _check(value: Shape, kernel: Shape, name: str) -> None:
+    if name not in value:
+        raise IncompatibleShapes(
+            f"The kernel of `convolve` slides along `{name}`, which is missing in the value {value}. Name "
+            f"the dims to slide along with `dims`, or rename the kernel's."
+        )
+    if value.get_dim_type(name) is not kernel.get_dim_type(name):
+        raise IncompatibleShapes(
+            f"Dim `{name}` is {value.get_dim_type(name)} in the value of `convolve` and "
+            f"{kernel.get_dim_type(name)} in the kernel. Retype one of them with `rename_dims`."
+        )
