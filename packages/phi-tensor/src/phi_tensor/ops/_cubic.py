@@ -189,13 +189,13 @@ def _taps(
         if prepare is not None:
             c = prepare(c)
         cell = backend.stop_gradient(floor(c))
-        weights = _weights(subtract(c, cell), add, multiply)
+        weights = catmull_rom(subtract(c, cell), add, multiply)
         return [tap(cell, offset, weight) for offset, weight in zip((-1, 0, 1, 2), weights, strict=True)]
 
     return taps
 
 
-def _weights(t: Native, add: Any, multiply: Any) -> tuple[Native, Native, Native, Native]:
+def catmull_rom(t: Native, add: Any, multiply: Any) -> tuple[Native, Native, Native, Native]:
     """Catmull-Rom weights of samples −1, 0, 1, 2 at 0 ≤ t < 1."""
     square = multiply(t, t)
     return (

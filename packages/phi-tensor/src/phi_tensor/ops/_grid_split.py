@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import add, mul
 from typing import Any, cast
 
 import numpy as np
 
 from phi_tensor._context import context_dtype
 from phi_tensor._create import wrap
+from phi_tensor._dim_types import channel
 from phi_tensor._dtype import FLOAT32
 from phi_tensor._extrapolation_resolved import PerComponent, Side, Sides
 from phi_tensor._padding import KINDS, Kind
@@ -23,6 +25,7 @@ from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
 from phi_tensor.layouts._layout import Ragged
 from phi_tensor.ops import _table as table
+from phi_tensor.ops._cubic import catmull_rom
 from phi_tensor.ops._lookup import component_of
 from phi_tensor.ops._structure import stack
 
@@ -129,3 +132,17 @@ class Splitter:
 
 def _replaced(sides: Sides, axis: int, side: Side) -> Sides:
     return (*sides[:axis], (side, side), *sides[axis + 1 :])
+
+
+def spline(coordinates: Tensor, names: tuple[str, ...], index: str, sample: Callable[[Tensor], Any]) -> Any:
+    """Catmull-Rom interpolation from samples at the 4ᵈ integer coordinates around, whatever lies outside."""
+    nodes = [channel(**{f"_node_{name}": 4}) for name in names]
+    component = coordinates.shape.get_dim(index)
+    offsets = np.stack(np.meshgrid(*[np.arange(-1.0, 3.0)] * len(names), indexing="ij"), -1)
+    cell = table.FLOOR(coordinates)
+    found = sample(cell + wrap(offsets, *nodes, Shape.of((component,))))
+    for i, node in enumerate(nodes):
+        t = (coordinates - cell)[{index: i}]
+        weights = stack(list(catmull_rom(t, add, mul)), node, expand_values=True)
+        found = table.SUM(weights * found, names=node.names)
+    return found

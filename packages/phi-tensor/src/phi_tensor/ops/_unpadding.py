@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+import numpy as np
+
+from phi_tensor._create import wrap
 from phi_tensor._errors import Unsupported
 from phi_tensor._extrapolation import Extrapolation
 from phi_tensor._extrapolation_resolved import PerComponent, Side, resolved
@@ -44,23 +47,31 @@ def _along(value: Tensor, name: str, widths: tuple[int, int], pair: tuple[Side, 
 
 
 def _folded(outside: Tensor, name: str, kind: Kind, lower: bool, size: int) -> list[Tensor]:
-    """What the values outside on one side add to the `size` inner ones."""
+    """What the values outside on one side add to the `size` inner ones: the transpose of `_padding.Run`."""
     parts: list[Tensor] = []
     width = cast("int", outside.shape.get_size(name))
     start = 0
     for run in runs(kind, size, lower, width):
-        piece = outside[{name: slice(start, start + run.count)}]
+        values = outside[{name: slice(start, start + run.count)}]
         start += run.count
-        first = run.start
+        weights, below, above = (
+            _weights(list(column), values.shape[name]) for column in zip(*run.weights, strict=True)
+        )
+        piece, first = values * weights, run.start
         if run.step == 0:
             piece = _summed(piece, name)
         elif run.step < 0:
             piece, first = flip(piece, name), run.start - run.count + 1
-        placed = _placed(piece, name, first, size)
-        parts.append(placed if run.weight == 1 else placed * run.weight)
-    if kind.edge:
-        parts.append(_placed(_summed(outside, name), name, 0 if lower else size - 1, size) * kind.edge)
+        parts.append(_placed(piece, name, first, size))
+        for slope, edge in ((below, 0), (above, size - 1)):
+            if isinstance(slope, Tensor) or slope:
+                parts.append(_placed(_summed(values * slope, name), name, edge, size))
     return parts
+
+
+def _weights(column: list[int], along: Shape) -> Any:
+    """Weights of consecutive values: one number, or a tensor along their dim."""
+    return column[0] if len(set(column)) == 1 else wrap(np.array(column), along)
 
 
 def _summed(x: Tensor, name: str) -> Tensor:
