@@ -1,7 +1,17 @@
 """Loads every planning rule, so that the table of operations is complete on import."""
 
 from phi_tensor.layouts import _cast, _concat, _elementwise, _join, _pack, _reduction, _structure
-from phi_tensor.ops import _grid, _grid_sample, _lookup, _padding, _products, _scatter, _signal, _slicing
+from phi_tensor.ops import (
+    _grid,
+    _grid_sample,
+    _lookup,
+    _padding,
+    _products,
+    _scatter,
+    _signal,
+    _slicing,
+    _sorting,
+)
 
 RULE_MODULES = (
     _cast,
@@ -19,5 +29,6 @@ RULE_MODULES = (
     _scatter,
     _signal,
     _slicing,
+    _sorting,
 )
 """The modules that register rules."""

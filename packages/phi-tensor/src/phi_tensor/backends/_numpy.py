@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from phi_tensor._dtype import INT64, DType
 from phi_tensor.backends._backend import Backend, ComputeDevice, Native, Natives
+from phi_tensor.backends._numpy_stats import STATS
 
 Array = npt.NDArray[Any]
 
@@ -214,6 +215,7 @@ _OPS: dict[str, Callable[..., Any]] = {
     "iota": lambda n, dtype: np.arange(n, dtype=dtype.numpy),
     "sort": partial(np.sort, kind="stable"),
     "argsort": partial(np.argsort, kind="stable"),
+    **STATS,
 }
 
 NUMPY = BACKEND = NumPyBackend()

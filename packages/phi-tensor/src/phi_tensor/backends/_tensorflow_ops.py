@@ -27,6 +27,7 @@ from phi_tensor.backends._tensorflow_elementwise import (
     number,
 )
 from phi_tensor.backends._tensorflow_private import arrays, is_eager, manip, maths, spectral
+from phi_tensor.backends._tensorflow_stats import STATS
 
 _COMPLEX_OF = {tf.float32: tf.complex64, tf.float64: tf.complex128}
 
@@ -265,5 +266,6 @@ OPS: dict[str, Op] = {
     "iota": lambda n, dtype: _arange(0, n, 1, dtype),
     "sort": _sort,
     "argsort": _argsort,
+    **STATS,
 }
 """Native functions by row name; see `backends/README.md`."""

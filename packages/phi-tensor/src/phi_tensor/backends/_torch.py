@@ -29,6 +29,7 @@ from phi_tensor.backends import _torch_loops as loops
 from phi_tensor.backends import _torch_rules as rules
 from phi_tensor.backends import _torch_transforms as transforms
 from phi_tensor.backends._backend import Backend, ComputeDevice, Flat, Native, Natives
+from phi_tensor.backends._torch_stats import STATS
 
 _TORCH: dict[str, Any] = {
     dtype: getattr(torch, dtype)
@@ -298,6 +299,7 @@ _OPS: dict[str, Callable[..., Any]] = {
     "iota": lambda n, dtype: torch.arange(n, dtype=_TORCH[dtype.name], device=adapter.device_of_trace()),
     "sort": _sort,
     "argsort": _argsort,
+    **STATS,
 }
 
 

@@ -13,6 +13,7 @@ from phi_tensor._dtype import DType
 from phi_tensor._plan import Row
 from phi_tensor.backends._backend import Backend
 from phi_tensor.layouts._layout import Layout, Scalar
+from phi_tensor.ops._composed_special import SPECIAL
 
 NativeFunction = Callable[..., Any]
 
@@ -64,7 +65,11 @@ def _clip(backend: Backend) -> NativeFunction:
     return clip
 
 
-COMPOSED: dict[str, Callable[[Backend], NativeFunction]] = {"safe_divide": _safe_divide, "clip": _clip}
+COMPOSED: dict[str, Callable[[Backend], NativeFunction]] = {
+    "safe_divide": _safe_divide,
+    "clip": _clip,
+    **SPECIAL,
+}
 
 
 def _power(backend: Backend, exponent: float) -> NativeFunction | None:

@@ -21,6 +21,11 @@ def result_types(row: Row, layouts: tuple[Layout, ...]) -> tuple[tuple[DType, ..
     if row.dtype == "logical":
         return tuple(BOOL for _ in layouts), BOOL
     common = _promoted(layouts)
+    if common.kind is complex and row.options.get("real"):
+        raise Unsupported(
+            f"`{row.name}` is defined for real numbers only, but found {common}. Take `real(value)`, "
+            f"`imag(value)` or `abs(value)` first."
+        )
     if row.dtype == "float":
         common = _at_least(common, FLOAT32)
     elif row.dtype == "complex":

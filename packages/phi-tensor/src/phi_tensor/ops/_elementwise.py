@@ -304,6 +304,8 @@ def safe_mul(x: Any, y: Any) -> Any:
 def abs_square(complex_values: Any) -> Any:
     """Squared magnitude |x|² as a real number."""
     value = as_tensor(complex_values)
+    if value.dtype.kind is not complex:
+        return table.SQUARE(value)
     return table.SQUARE(table.REAL(value)) + table.SQUARE(table.IMAG(value))
 
 
