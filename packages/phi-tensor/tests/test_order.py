@@ -21,7 +21,7 @@ def test_positions_and_order(backend):
     assert math.argsort(x, "x").numpy().tolist() == [1, 2, 0]
     assert_close(math.sort(x, "x", key=line(2, 3, 1)), line(2.0, 3.0, 1.0))
     assert_close(
-        math.sort({"a": x, "b": 7.0}, key=line(2, 3, 1)),
+        math.sort({"a": x, "b": wrap(7.0)}, key=line(2, 3, 1)),
         {"a": line(2.0, 3.0, 1.0), "b": math.expand(wrap(7.0), spatial(x=3))},
     )
     assert_close(math.sort([x, -x], "x"), [line(1.0, 2, 3), line(-3.0, -2, -1)])

@@ -223,6 +223,13 @@ def test_derivatives_of_ties_are_shared_in_jit(backend):
     assert_close(gradient(line(0, 1, 2)), line(0, 0.5, 1))
 
 
+def test_extremes_of_nothing_and_limits_by_shape(backend):
+    assert_close(math.maximum(None, line(1), allow_none=True), line(1))
+    assert_close(math.minimum(line(1), None, allow_none=True), line(1))
+    indices = tensor([[5, 1], [-1, 9]], instance("p"), channel(vector="x,y"))
+    assert math.clip(indices, 0, spatial(x=3, y=4)).numpy("p,vector").tolist() == [[3, 1], [0, 4]]
+
+
 def test_extremes_of_equal_numbers(backend):
     for number in (math.INF, -math.INF, 1e-40, 3e38):
         assert math.maximum(line(number), line(number)).numpy().tolist() == line(number).numpy().tolist()

@@ -22,7 +22,11 @@ from phi_tensor.transforms._custom import custom_gradient
 
 
 def bitwise_invert(x: Any) -> Any:
-    """All bits of x inverted; `not x` for bools."""
+    """All bits of x inverted; `not x` for bools.
+
+    >>> bitwise_invert(6)
+    -7
+    """
     return unary(table.INVERT, x)
 
 
@@ -75,7 +79,11 @@ def bitwise_right_shift(x: Any, y: Any) -> Any:
 
 
 def positive(x: Any) -> Any:
-    """+x: x itself."""
+    """+x: x itself.
+
+    >>> positive(-2)
+    -2
+    """
     return tree_map(lambda leaf: leaf, x) if is_container(x) else as_tensor(x)
 
 
@@ -98,7 +106,11 @@ def copysign(x: Any, y: Any) -> Any:
 
 
 def nextafter(x: Any, y: Any) -> Any:
-    """Number next to x in the direction of y, of the context's precision; its derivative by x is 1."""
+    """Number next to x in the direction of y, of the context's precision; its derivative by x is 1.
+
+    >>> nextafter(1.0, 2.0) > 1
+    True
+    """
     return binary(table.NEXTAFTER, x, y)
 
 
@@ -133,12 +145,20 @@ def sinc(x: Any) -> Any:
 
 
 def erfc(x: Any) -> Any:
-    """Complementary error function 1 − erf(x), exact where erf(x) is almost 1."""
+    """Complementary error function 1 − erf(x), exact where erf(x) is almost 1.
+
+    >>> erfc(0.0)
+    1.0
+    """
     return unary(table.ERFC, x)
 
 
 def erfinv(x: Any) -> Any:
-    """Inverse of the error function, for −1 ≤ x ≤ 1."""
+    """Inverse of the error function, for −1 ≤ x ≤ 1.
+
+    >>> erfinv(0.0)
+    0.0
+    """
     return unary(table.ERFINV, x)
 
 
@@ -152,7 +172,11 @@ def log_gamma(x: Any) -> Any:
 
 
 def digamma(x: Any) -> Any:
-    """Derivative of log Γ(x)."""
+    """Derivative ψ(x) of log Γ(x), for which ψ(x + 1) = ψ(x) + 1/x.
+
+    >>> math.isclose(digamma(2.0) - digamma(1.0), 1, rel_tol=1e-5)
+    True
+    """
     return unary(table.DIGAMMA, x)
 
 
