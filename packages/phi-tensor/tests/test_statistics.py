@@ -235,7 +235,25 @@ def test_extremes_of_equal_numbers(backend):
         assert math.maximum(line(number), line(number)).numpy().tolist() == line(number).numpy().tolist()
 
 
-# --- reductions by type
+# --- methods and reductions by type
+
+
+def test_methods_are_the_functions(backend):
+    x = tensor([[1.0, 3.0], [0.0, 4.0]], batch("b"), spatial("x"))
+    for method, function in (
+        (x.sum, math.sum),
+        (x.prod, math.prod),
+        (x.mean, math.mean),
+        (x.max, math.max),
+        (x.min, math.min),
+        (x.std, math.std),
+    ):
+        assert_close(method(), function(x))
+        assert_close(method("b"), function(x, "b"))
+    assert_close((x > 1).any("b,x"), wrap(True))
+    assert_close((x > 1).all(), tensor([False, False], batch("b")))
+    assert x.max("x", key=-x).numpy().tolist() == [1, 0]
+    assert x.mean(weight=x).numpy().tolist() == [2.5, 4]
 
 
 def test_reductions_along_the_dims_of_one_type(backend):
