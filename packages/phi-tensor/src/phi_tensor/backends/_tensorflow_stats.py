@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import tensorflow as tf
 
 from phi_tensor.backends._tensorflow_elementwise import (
@@ -70,9 +72,17 @@ def _part(x: Native, axis: int, start: int, stop: int) -> Native:
 
 
 def _searchsorted(keys: Native, values: Native, right: bool) -> Native:
+    search = arrays.upper_bound if right else arrays.lower_bound
+    if keys.dtype.is_floating:
+        unknown = maths.is_nan(keys)  # as the largest numbers, like in NumPy; the library takes them for any
+        size = tf.constant(keys.shape[1], tf.int64)
+        known = size - tf.reduce_sum(cast_to(unknown, tf.int64), 1, keepdims=True)
+        found = search(maths.select_v2(unknown, number(math.inf, keys), keys), values, out_type=tf.int64)
+        behind = size if right else known
+        return maths.select_v2(maths.is_nan(values), behind, tf.minimum(found, known))
     if keys.dtype is BOOL or (keys.dtype.is_integer and keys.dtype not in (tf.int32, tf.int64)):
         keys, values = cast_to(keys, tf.int32), cast_to(values, tf.int32)
-    return (arrays.upper_bound if right else arrays.lower_bound)(keys, values, out_type=tf.int64)
+    return search(keys, values, out_type=tf.int64)
 
 
 STATS: dict[str, Op] = {

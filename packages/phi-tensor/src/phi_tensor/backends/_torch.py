@@ -102,6 +102,10 @@ def _sign(x: Native) -> Native:
     return torch.sgn(x)
 
 
+def _round(x: Native) -> Native:
+    return torch.view_as_complex(torch.round(torch.view_as_real(x))) if x.is_complex() else torch.round(x)
+
+
 def _imag(x: Native) -> Native:
     return torch.imag(x) if x.is_complex() else torch.zeros_like(x)
 
@@ -201,7 +205,6 @@ _OPS: dict[str, Callable[..., Any]] = {
         name: getattr(torch, name)
         for name in [
             "abs",
-            "round",
             "ceil",
             "floor",
             "trunc",
@@ -253,6 +256,7 @@ _OPS: dict[str, Callable[..., Any]] = {
         for name in ["atan2", "maximum", "minimum", "logical_and", "logical_or", "logical_xor"]
     },
     "negative": torch.neg,
+    "round": _round,
     "sign": _sign,
     "softplus": _softplus,
     "imag": _imag,

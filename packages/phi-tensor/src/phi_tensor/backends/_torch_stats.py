@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from phi_tensor.backends._torch_rules import custom_gradient
+
 Native = Any
 _NUMBER = (int, float, complex)
 
@@ -31,6 +33,20 @@ def _nextafter(x: Native, y: Native) -> Native:
     return torch.where(torch.isfinite(constant), neighbour + (x - constant), neighbour)
 
 
+def _incomplete_gamma(function: Callable[..., Any], sign: int) -> Callable[[Native, Native], Native]:
+    """`function` with its derivative ±xᵃ⁻¹e⁻ˣ/Γ(a) by x; the library has none in forward mode."""
+
+    def pullback(
+        primals: tuple[Native, ...], outputs: tuple[Native, ...], cotangents: tuple[Native, ...]
+    ) -> tuple[Native, ...]:
+        a, x = primals
+        density = torch.exp((a - 1) * torch.log(x) - x - torch.lgamma(a))
+        return torch.zeros_like(a), sign * cotangents[0] * density
+
+    differentiable = custom_gradient(lambda a, x: (function(a, x),), pullback)
+    return lambda a, x: differentiable(*torch.broadcast_tensors(a, x))[0]
+
+
 def _extreme(function: Callable[..., Any]) -> Callable[[Native, int], Native]:
     def along(x: Native, axis: int) -> Native:
         if x.dtype is torch.bool:
@@ -41,9 +57,16 @@ def _extreme(function: Callable[..., Any]) -> Callable[[Native, int], Native]:
 
 
 def _searchsorted(keys: Native, values: Native, right: bool) -> Native:
-    if keys.dtype is torch.bool:
-        keys, values = keys.to(torch.uint8), values.to(torch.uint8)
-    return torch.searchsorted(keys.detach().contiguous(), values.detach().contiguous(), right=right)
+    keys, values = keys.detach().contiguous(), values.detach().contiguous()
+    if not keys.is_floating_point():
+        if keys.dtype is torch.bool:
+            keys, values = keys.to(torch.uint8), values.to(torch.uint8)
+        return torch.searchsorted(keys, values, right=right)
+    unknown = torch.isnan(keys)  # as the largest numbers, like in NumPy; the library takes them for any
+    known = keys.shape[1] - torch.sum(unknown, 1, keepdim=True)
+    found = torch.searchsorted(torch.where(unknown, torch.inf, keys), values, right=right)
+    behind = torch.full_like(known, keys.shape[1]) if right else known
+    return torch.where(torch.isnan(values), behind, torch.minimum(found, known))
 
 
 STATS: dict[str, Callable[..., Any]] = {
@@ -51,8 +74,8 @@ STATS: dict[str, Callable[..., Any]] = {
     "erfinv": torch.erfinv,
     "log_gamma": torch.lgamma,
     "digamma": torch.digamma,
-    "gammainc": _of_tensors(torch.special.gammainc),
-    "gammaincc": _of_tensors(torch.special.gammaincc),
+    "gammainc": _of_tensors(_incomplete_gamma(torch.special.gammainc, 1)),
+    "gammaincc": _of_tensors(_incomplete_gamma(torch.special.gammaincc, -1)),
     "signbit": torch.signbit,
     "copysign": _of_tensors(torch.copysign),
     "logaddexp": _of_tensors(torch.logaddexp),
