@@ -53,6 +53,8 @@ ROW_OF = {
     **{"is_finite": "isfinite", "is_nan": "isnan", "is_inf": "isinf", "logical_not": "logical_not"},
     **{name: name for name in ("maximum", "minimum", "logical_and", "logical_or", "logical_xor")},
     "safe_div": "safe_divide",
+    **{name: name for name in ("erfc", "erfinv", "log_gamma", "digamma", "sinc")},
+    **{name: name for name in ("copysign", "hypot", "logaddexp", "nextafter")},
 }
 """Public functions that are one row, with its name."""
 

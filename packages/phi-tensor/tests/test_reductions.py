@@ -75,34 +75,11 @@ def test_sequences_reduce_along_their_entries(backend):
     assert_close(math.sum([vec(x=1.0, y=2.0), vec(x=3.0, y=4.0)]), [wrap(3.0), wrap(7.0)])
 
 
-def test_weighted_mean(backend):
-    x = tensor([1.0, 3.0], spatial("x"))
-    assert math.mean(x, weight=tensor([1.0, 0.0], spatial("x"))).item() == 1
-    assert math.mean(x, weight=0 * x, where_no_weight=-1).item() == -1
-
-
 def test_nan_propagates(backend):
     x = tensor([1.0, np.nan], spatial("x"))
     assert np.isnan(math.max(x).item())
     assert np.isnan(math.min(x).item())
     assert math.nan_to_0(x).numpy().tolist() == [1, 0]
-
-
-def test_std_is_that_of_the_population(backend, rng):
-    data = rng.normal(size=(2, 5))
-    assert_close(math.std(tensor(data, batch("b"), spatial("x"))).numpy(), data.std(1).astype(np.float32))
-
-
-def test_positions_and_order(backend):
-    x = tensor([3.0, 1.0, 2.0], spatial("x"))
-    assert math.argmax(x, "x").item() == 0
-    assert math.argmin(x, "x").item() == 1
-    assert_close(math.sort(x, "x"), tensor([1.0, 2.0, 3.0], spatial("x")))
-    assert_close(math.cumulative_sum(x, "x"), tensor([3.0, 4.0, 6.0], spatial("x")))
-
-
-def test_sorting_drops_labels(backend):
-    assert_close(math.sort(vec(x=2, y=1), "vector"), wrap([1, 2], channel("vector")))
 
 
 def test_norms(backend):
@@ -123,15 +100,6 @@ def test_norms(backend):
 def test_a8_eps_is_the_smallest_length(backend):
     assert math.norm(vec(x=0.05, y=0.0), eps=0.1).item() == pytest.approx(0.1)
     assert math.norm(vec(x=0.2, y=0.0), eps=0.1).item() == pytest.approx(0.2)
-
-
-def test_losses(backend):
-    v = vec(x=3.0, y=-4.0)
-    assert math.l2_loss(v).item() == 12.5
-    assert math.l1_loss(v).item() == 7
-    assert math.l2_loss({"a": v, "b": v}).item() == 25
-    assert math.l2_loss(math.ones(batch(b=2), spatial(x=3))).shape == batch(b=2)
-    assert math.l2_loss(wrap(3 + 4j)).item() == pytest.approx(12.5)
 
 
 def test_trees_reduce_leaf_by_leaf(backend):

@@ -19,6 +19,7 @@ from phi_tensor._aliases import (
     rand,
     randn,
     replace_dims,
+    var,
     vec_length,
     vec_normalize,
     vec_squared,
@@ -114,6 +115,13 @@ from phi_tensor.ops._arranging import (
     swap_axes,
 )
 from phi_tensor.ops._convolve import convolve
+from phi_tensor.ops._cumulative import (
+    cumulative_max,
+    cumulative_min,
+    cumulative_prod,
+    cumulative_sum,
+    differences,
+)
 from phi_tensor.ops._elementwise import (
     abs_ as _abs,
 )
@@ -186,8 +194,19 @@ from phi_tensor.ops._grid_sample import (
     grid_sample_bounds,
     grid_sample_with_bounds,
 )
+from phi_tensor.ops._histograms import (
+    bincount,
+    histogram,
+)
 from phi_tensor.ops._joining import ncat, pad_to_uniform, slice_off, tcat
 from phi_tensor.ops._lookup import boolean_mask, gather, ravel_index, unravel_index
+from phi_tensor.ops._losses import (
+    cross_entropy_loss,
+    frequency_loss,
+    huber_loss,
+    l1_loss,
+    l2_loss,
+)
 from phi_tensor.ops._neighbors import (
     at_max_neighbor,
     at_min_neighbor,
@@ -198,22 +217,46 @@ from phi_tensor.ops._neighbors import (
     neighbor_sum,
 )
 from phi_tensor.ops._padding import pad
-from phi_tensor.ops._products import dot, l1_loss, l2_loss, norm, normalize, squared_norm
+from phi_tensor.ops._prefixed import (
+    cmax,
+    cmean,
+    cmin,
+    cprod,
+    csort,
+    csum,
+    dmax,
+    dmean,
+    dmin,
+    dprod,
+    dsort,
+    dsum,
+    imax,
+    imean,
+    imin,
+    iprod,
+    isort,
+    isum,
+    pmax,
+    pmean,
+    pmin,
+    pprod,
+    psort,
+    psum,
+    smax,
+    smean,
+    smin,
+    sprod,
+    ssort,
+    ssum,
+)
+from phi_tensor.ops._products import dot, norm, normalize, squared_norm
 from phi_tensor.ops._reductions import (
     all_ as _all,
 )
 from phi_tensor.ops._reductions import (
     any_ as _any,
 )
-from phi_tensor.ops._reductions import (
-    argmax,
-    argmin,
-    cumulative_sum,
-    mean,
-    prod,
-    sort,
-    std,
-)
+from phi_tensor.ops._reductions import at_max, at_min, mean, prod
 from phi_tensor.ops._reductions import (
     max_ as _max,
 )
@@ -225,6 +268,14 @@ from phi_tensor.ops._reductions import (
 )
 from phi_tensor.ops._resampling import downsample2x, sample_subgrid, upsample2x
 from phi_tensor.ops._scatter import scatter
+from phi_tensor.ops._sets import (
+    contains,
+    count_intersections,
+    count_nonzero,
+    count_occurrences,
+    nonzero,
+    unique,
+)
 from phi_tensor.ops._signal import (
     dct,
     dst,
@@ -237,6 +288,48 @@ from phi_tensor.ops._signal import (
     ifft,
     irfft,
     rfft,
+)
+from phi_tensor.ops._sorting import (
+    argmax,
+    argmin,
+    argsort,
+    searchsorted,
+    sort,
+    top_k,
+)
+from phi_tensor.ops._special import (
+    bitwise_and,
+    bitwise_invert,
+    bitwise_left_shift,
+    bitwise_or,
+    bitwise_right_shift,
+    bitwise_xor,
+    copysign,
+    digamma,
+    erfc,
+    erfinv,
+    factorial,
+    hypot,
+    incomplete_gamma,
+    log_gamma,
+    logaddexp,
+    nextafter,
+    positive,
+    signbit,
+    sinc,
+)
+from phi_tensor.ops._statistics import (
+    finite_max,
+    finite_mean,
+    finite_min,
+    finite_std,
+    finite_sum,
+    log_sum_exp,
+    median,
+    quantile,
+    softmax,
+    std,
+    variance,
 )
 from phi_tensor.ops._structure import (
     concat,
@@ -428,14 +521,94 @@ __all__ = [
     "to_int64",
     "trunc",
     "where",
-    # reductions
-    "argmax",
-    "argmin",
-    "cumulative_sum",
+    # bits, representation, special functions
+    "bitwise_and",
+    "bitwise_invert",
+    "bitwise_left_shift",
+    "bitwise_or",
+    "bitwise_right_shift",
+    "bitwise_xor",
+    "copysign",
+    "digamma",
+    "erfc",
+    "erfinv",
+    "factorial",
+    "hypot",
+    "incomplete_gamma",
+    "log_gamma",
+    "logaddexp",
+    "nextafter",
+    "positive",
+    "signbit",
+    "sinc",
+    # reductions and statistics
+    "at_max",
+    "at_min",
     "mean",
     "prod",
-    "sort",
+    "finite_max",
+    "finite_mean",
+    "finite_min",
+    "finite_std",
+    "finite_sum",
+    "log_sum_exp",
+    "median",
+    "quantile",
+    "softmax",
     "std",
+    "variance",
+    "var",
+    # reductions and sorting along the dims of one type
+    "dsum",
+    "psum",
+    "isum",
+    "ssum",
+    "csum",
+    "dmean",
+    "pmean",
+    "imean",
+    "smean",
+    "cmean",
+    "dprod",
+    "pprod",
+    "iprod",
+    "sprod",
+    "cprod",
+    "dmax",
+    "pmax",
+    "imax",
+    "smax",
+    "cmax",
+    "dmin",
+    "pmin",
+    "imin",
+    "smin",
+    "cmin",
+    "dsort",
+    "psort",
+    "isort",
+    "ssort",
+    "csort",
+    # order, sets, counts, running sums
+    "argmax",
+    "argmin",
+    "argsort",
+    "searchsorted",
+    "sort",
+    "top_k",
+    "contains",
+    "count_intersections",
+    "count_nonzero",
+    "count_occurrences",
+    "nonzero",
+    "unique",
+    "bincount",
+    "histogram",
+    "cumulative_max",
+    "cumulative_min",
+    "cumulative_prod",
+    "cumulative_sum",
+    "differences",
     # structure
     "concat",
     "expand",
@@ -484,8 +657,13 @@ __all__ = [
     "srange",
     # products, norms, losses
     "dot",
+    # losses
+    "cross_entropy_loss",
+    "frequency_loss",
+    "huber_loss",
     "l1_loss",
     "l2_loss",
+    # products, norms
     "norm",
     "normalize",
     "squared_norm",

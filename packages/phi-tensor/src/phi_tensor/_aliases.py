@@ -4,6 +4,7 @@ from phi_tensor._random import random_normal, random_uniform
 from phi_tensor.ops._elementwise import is_finite, safe_div
 from phi_tensor.ops._products import norm, normalize, squared_norm
 from phi_tensor.ops._scatter import scatter
+from phi_tensor.ops._statistics import variance
 from phi_tensor.ops._structure import rename_dims
 from phi_tensor.transforms._gradient import gradient
 
@@ -18,3 +19,4 @@ replace_dims = rename_dims
 rand = random_uniform
 randn = random_normal
 isfinite = is_finite
+var = variance

@@ -11,6 +11,7 @@ from phi_tensor.ops import (
     _scatter_plan,
     _signal,
     _slicing,
+    _sorting,
 )
 
 RULE_MODULES = (
@@ -30,5 +31,6 @@ RULE_MODULES = (
     _scatter_plan,
     _signal,
     _slicing,
+    _sorting,
 )
 """The modules that register rules."""

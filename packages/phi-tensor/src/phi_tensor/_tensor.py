@@ -15,6 +15,7 @@ from phi_tensor import _hidden, _read
 from phi_tensor._bound_dim import BoundDim
 from phi_tensor._context import local_settings
 from phi_tensor._dim import KNOWN_NAMES, suggestion
+from phi_tensor._dim_types import non_batch
 from phi_tensor._dtype import DType
 from phi_tensor._errors import IncompatibleShapes
 from phi_tensor.layouts._layout import NUMBERS, Layout, Parts, number_layout
@@ -318,6 +319,40 @@ class Tensor:
         """Imaginary part."""
         return table.IMAG(self)
 
+    def sum(self, dim: Any = non_batch) -> Tensor:
+        """Sum along `dim`, see `math.sum`."""
+        return _reductions().sum_(self, dim)
+
+    def prod(self, dim: Any = non_batch) -> Tensor:
+        """Product along `dim`, see `math.prod`."""
+        return _reductions().prod(self, dim)
+
+    def mean(self, dim: Any = non_batch, **options: Any) -> Tensor:
+        """Mean along `dim`, see `math.mean` for the options."""
+        return _reductions().mean(self, dim, **options)
+
+    def max(self, dim: Any = non_batch, key: Tensor | None = None) -> Tensor:
+        """Largest element along `dim`, see `math.max`."""
+        return _reductions().max_(self, dim, key)
+
+    def min(self, dim: Any = non_batch, key: Tensor | None = None) -> Tensor:
+        """Smallest element along `dim`, see `math.min`."""
+        return _reductions().min_(self, dim, key)
+
+    def any(self, dim: Any = non_batch) -> Tensor:
+        """True if some element along `dim` is, see `math.any`."""
+        return _reductions().any_(self, dim)
+
+    def all(self, dim: Any = non_batch) -> Tensor:
+        """True if every element along `dim` is, see `math.all`."""
+        return _reductions().all_(self, dim)
+
+    def std(self, dim: Any = non_batch, correction: float = 0) -> Tensor:
+        """Standard deviation along `dim`, see `math.std`."""
+        from phi_tensor.ops._statistics import std  # noqa: PLC0415 operations need this class
+
+        return std(self, dim, correction)
+
     def block(self) -> Tensor:
         """This tensor with its parts joined into one array (itself if it is); made once and kept."""
         if not isinstance(self.layout, Parts):
@@ -357,6 +392,12 @@ class Tensor:
 
     def __deepcopy__(self, memo: Any) -> Tensor:
         return self
+
+
+def _reductions() -> Any:
+    from phi_tensor.ops import _reductions as module  # noqa: PLC0415 operations need this class
+
+    return module
 
 
 def _equality(row: Row, a: Tensor, b: object) -> Any:

@@ -23,6 +23,7 @@ from phi_tensor._dtype import DType
 from phi_tensor.backends._backend import ComputeDevice, Native
 from phi_tensor.backends._jax_convolution import convolve
 from phi_tensor.backends._jax_scatter import SCATTER
+from phi_tensor.backends._jax_stats import STATS
 
 jax.config.update("jax_enable_x64", True)
 
@@ -334,4 +335,5 @@ OPS: dict[str, Callable[..., Any]] = {
     "irfft": _irfft,
     "arange": _arange,
     "iota": lambda n, dtype: lax.iota(dtype.numpy, n),
+    **STATS,
 }

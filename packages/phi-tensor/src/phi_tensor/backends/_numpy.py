@@ -14,6 +14,7 @@ from phi_tensor._dtype import INT64, DType
 from phi_tensor.backends._backend import Backend, ComputeDevice, Native, Natives
 from phi_tensor.backends._numpy_convolution import convolution
 from phi_tensor.backends._numpy_scatter import SCATTER
+from phi_tensor.backends._numpy_stats import STATS
 
 Array = npt.NDArray[Any]
 
@@ -219,6 +220,7 @@ _OPS: dict[str, Callable[..., Any]] = {
     "iota": lambda n, dtype: np.arange(n, dtype=dtype.numpy),
     "sort": partial(np.sort, kind="stable"),
     "argsort": partial(np.argsort, kind="stable"),
+    **STATS,
 }
 
 _OPS["convolve"] = convolution(_OPS)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from phi_tensor.backends._tensorflow_private import arrays, bits, is_eager, maths, neural
+from phi_tensor.backends._tensorflow_private import arrays, bits, has_no_tape, is_eager, maths, neural
 from phi_tensor.backends._tensorflow_transforms import primitive
 
 Native = Any
@@ -181,6 +181,23 @@ def _propagating_nan(native: Op) -> Op:
     return apply
 
 
+def _sharing_ties(native: Op) -> Op:
+    """Extremes whose derivative is shared where both operands are equal, as the other libraries do.
+
+    TensorFlow's own goes to the first operand.
+    """
+
+    def apply(x: Native, y: Any) -> Native:
+        extreme = native(x, y)
+        if (is_eager() and has_no_tape()) or not x.dtype.is_floating:
+            return extreme
+        half = number(0.5, x)
+        shared = maths.add_v2(maths.mul(x, half), maths.mul(y, half))
+        return maths.select_v2(maths.equal(x, y), shared, extreme)
+
+    return apply
+
+
 def _not_and(x: Native, y: Native) -> Native:
     return maths.logical_and(maths.logical_not(x), y)
 
@@ -255,8 +272,8 @@ ELEMENTWISE: dict[str, Op] = {
     "remainder": _binary(maths.floor_mod),
     "pow": _binary(maths._pow),
     "atan2": _binary(maths.atan2),
-    "maximum": _binary(_propagating_nan(maths.maximum), maths.logical_or),
-    "minimum": _binary(_propagating_nan(maths.minimum), maths.logical_and),
+    "maximum": _binary(_sharing_ties(_propagating_nan(maths.maximum)), maths.logical_or),
+    "minimum": _binary(_sharing_ties(_propagating_nan(maths.minimum)), maths.logical_and),
     "equal": _binary(maths.equal),
     "not_equal": _binary(maths.not_equal),
     "less": _binary(maths.less, _not_and),

@@ -29,6 +29,7 @@ from phi_tensor.backends._tensorflow_elementwise import (
 )
 from phi_tensor.backends._tensorflow_private import arrays, is_eager, manip, maths, spectral
 from phi_tensor.backends._tensorflow_scatter import SCATTER
+from phi_tensor.backends._tensorflow_stats import STATS
 
 _COMPLEX_OF = {tf.float32: tf.complex64, tf.float64: tf.complex128}
 
@@ -263,6 +264,7 @@ OPS: dict[str, Op] = {
     "iota": lambda n, dtype: _arange(0, n, 1, dtype),
     "sort": _sort,
     "argsort": _argsort,
+    **STATS,
 }
 """Native functions by row name; see `backends/README.md`."""
 OPS["convolve"] = convolution(OPS)

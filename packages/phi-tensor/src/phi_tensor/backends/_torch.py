@@ -31,6 +31,7 @@ from phi_tensor.backends import _torch_transforms as transforms
 from phi_tensor.backends._backend import Backend, ComputeDevice, Flat, Native, Natives
 from phi_tensor.backends._torch_convolution import convolution
 from phi_tensor.backends._torch_scatter import SCATTER
+from phi_tensor.backends._torch_stats import STATS
 
 _TORCH: dict[str, Any] = {
     dtype: getattr(torch, dtype)
@@ -101,6 +102,10 @@ def _sign(x: Native) -> Native:
     if x.is_floating_point():
         return torch.where(torch.isnan(x), x, torch.sign(x))  # the library's sign of NaN is 0
     return torch.sgn(x)
+
+
+def _round(x: Native) -> Native:
+    return torch.view_as_complex(torch.round(torch.view_as_real(x))) if x.is_complex() else torch.round(x)
 
 
 def _imag(x: Native) -> Native:
@@ -198,7 +203,6 @@ _OPS: dict[str, Callable[..., Any]] = {
         name: getattr(torch, name)
         for name in [
             "abs",
-            "round",
             "ceil",
             "floor",
             "trunc",
@@ -250,6 +254,7 @@ _OPS: dict[str, Callable[..., Any]] = {
         for name in ["atan2", "maximum", "minimum", "logical_and", "logical_or", "logical_xor"]
     },
     "negative": torch.neg,
+    "round": _round,
     "sign": _sign,
     "softplus": _softplus,
     "imag": _imag,
@@ -296,6 +301,7 @@ _OPS: dict[str, Callable[..., Any]] = {
     "iota": lambda n, dtype: torch.arange(n, dtype=_TORCH[dtype.name], device=adapter.device_of_trace()),
     "sort": _sort,
     "argsort": _argsort,
+    **STATS,
 }
 _OPS["convolve"] = convolution(_OPS)
 

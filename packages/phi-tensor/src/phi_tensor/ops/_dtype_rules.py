@@ -8,13 +8,6 @@ from phi_tensor._errors import Unsupported
 from phi_tensor._plan import Row
 from phi_tensor.layouts._layout import Layout, Scalar
 
-ORDERED = (
-    {"ceil", "floor", "trunc", "softplus", "floor_divide", "remainder", "atan2", "clip"}
-    | {"maximum", "minimum", "less", "less_equal", "greater", "greater_equal"}
-    | {"max", "min", "argmax", "argmin", "sort"}
-)
-"""Rows that mean nothing for complex numbers."""
-
 
 def result_types(row: Row, layouts: tuple[Layout, ...]) -> tuple[tuple[DType, ...], DType]:
     """`(type to cast each operand to, type of the result)` by the row's dtype rule.
@@ -28,10 +21,10 @@ def result_types(row: Row, layouts: tuple[Layout, ...]) -> tuple[tuple[DType, ..
     if row.dtype == "logical":
         return tuple(BOOL for _ in layouts), BOOL
     common = _promoted(layouts)
-    if row.name in ORDERED and common.kind is complex:
+    if common.kind is complex and row.options.get("real"):
         raise Unsupported(
-            f"`{row.name}` needs the order of real numbers, but found {common}. Take `real(value)`, "
-            f"`imag(value)` or `abs(value)`."
+            f"`{row.name}` is defined for real numbers only, but found {common}. Take `real(value)`, "
+            f"`imag(value)` or `abs(value)` first."
         )
     if row.dtype == "float":
         common = _at_least(common, FLOAT32)

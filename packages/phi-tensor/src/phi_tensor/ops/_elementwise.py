@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from phi_tensor._context import context_dtype
+from phi_tensor._create import wrap
 from phi_tensor._dtype import COMPLEX64, FLOAT32, INT32, INT64, DType, DTypeLike
+from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
 from phi_tensor._trees import tree_map
 from phi_tensor.ops import _table as table
@@ -207,18 +211,35 @@ def logical_not(x: Any) -> Any:
 
 
 @is_row(table.MAXIMUM)
-def maximum(x: Any, y: Any) -> Any:
-    """Larger of x and y, element by element; NaN where either is.
+def _larger(x: Any, y: Any) -> Any: ...
+
+
+@is_row(table.MINIMUM)
+def _smaller(x: Any, y: Any) -> Any: ...
+
+
+def maximum(x: Any, y: Any, allow_none: bool = False) -> Any:
+    """Larger of x and y, element by element; NaN where either is. Equal ones share its derivative.
+
+    Args:
+        x: Number, tensor or tree.
+        y: As `x`.
+        allow_none: If one is None, the result is the other one.
 
     >>> import phi_tensor as math
     >>> maximum(math.vec(x=1.0, y=3.0), 2)
     (x=2.0, y=3.0)
     """
+    if allow_none and (x is None or y is None):
+        return y if x is None else x
+    return _larger(x, y)
 
 
-@is_row(table.MINIMUM)
-def minimum(x: Any, y: Any) -> Any:
-    """Smaller of x and y, element by element; NaN where either is."""
+def minimum(x: Any, y: Any, allow_none: bool = False) -> Any:
+    """Smaller of x and y, element by element; NaN where either is, see `maximum`."""
+    if allow_none and (x is None or y is None):
+        return y if x is None else x
+    return _smaller(x, y)
 
 
 @is_row(table.SAFE_DIVIDE)
@@ -278,6 +299,8 @@ def where(condition: Any, value_true: Any, value_false: Any) -> Any:
 def clip(x: Any, lower_limit: Any = 0, upper_limit: Any = 1) -> Any:
     """X limited to the interval from `lower_limit` to `upper_limit`, which may be tensors.
 
+    As `upper_limit` a shape stands for its sizes, along the only channel dim of `x`.
+
     >>> import phi_tensor as math
     >>> clip(math.vec(x=-1.0, y=2.0), 0, 1)
     (x=0.0, y=1.0)
@@ -288,6 +311,8 @@ def clip(x: Any, lower_limit: Any = 0, upper_limit: Any = 1) -> Any:
             return found
         return tree_map(lambda leaf: clip(leaf, lower_limit, upper_limit), x)
     value = as_tensor(x)
+    if isinstance(upper_limit, Shape):
+        upper_limit = wrap(np.asarray(upper_limit.sizes, np.int64), value.shape.channel)
     return table.CLIP(value, operand(lower_limit, value), operand(upper_limit, value))
 
 
@@ -304,6 +329,8 @@ def safe_mul(x: Any, y: Any) -> Any:
 def abs_square(complex_values: Any) -> Any:
     """Squared magnitude |x|² as a real number."""
     value = as_tensor(complex_values)
+    if value.dtype.kind is not complex:
+        return table.SQUARE(value)
     return table.SQUARE(table.REAL(value)) + table.SQUARE(table.IMAG(value))
 
 

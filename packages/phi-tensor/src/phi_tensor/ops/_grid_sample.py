@@ -34,7 +34,7 @@ from phi_tensor.ops._call import as_tensor, is_container
 from phi_tensor.ops._corners import Corners
 from phi_tensor.ops._cubic import cubic_plan
 from phi_tensor.ops._dtype_rules import result_types
-from phi_tensor.ops._grid_split import Splitter, mirrors, needs_split, spline
+from phi_tensor.ops._grid_split import Splitter, continues, mirrors, needs_split, spline
 from phi_tensor.ops._interpolation import FlatGrid, Located, Locator, points_dims, sampled_axes
 from phi_tensor.ops._lookup import index_dim_of
 from phi_tensor.ops._parts import (
@@ -129,7 +129,7 @@ def _sample(grid: Any, coordinates: Tensor, extrap: Any, give: Give, prefix: str
         rules = (extrapolation.true_rule, extrapolation.false_rule)
         return table.WHERE(chosen, *(_sample(values, coordinates, rule, give, prefix) for rule in rules))
     sides, constants = resolved(extrapolation, names, values.shape)
-    if give == "cubic" and needs_split(sides):
+    if give == "cubic" and (needs_split(sides) or continues(sides)):
         return spline(coordinates, names, index.name, lambda at: _sample(values, at, extrapolation, "value"))
     if needs_split(sides) or (give == "corners" and mirrors(sides)):
         return _split(values, coordinates, sides, constants, names, index.name, give, prefix)

@@ -41,6 +41,15 @@ def needs_split(sides: Sides | PerComponent) -> bool:
 
 
 @lru_cache(1024)
+def continues(sides: Sides | PerComponent) -> bool:
+    """Whether values outside continue a slope, so that looking up one sample does not give them."""
+    entries = sides.entries if isinstance(sides, PerComponent) else (sides,)
+    return any(
+        isinstance(s, Kind) and s.offset is not None for entry in entries for pair in entry for s in pair
+    )
+
+
+@lru_cache(1024)
 def mirrors(sides: Sides | PerComponent) -> bool:
     """Whether a map of coordinates exchanges the lower and the upper corner of a cell."""
     entries = sides.entries if isinstance(sides, PerComponent) else (sides,)

@@ -127,7 +127,7 @@ def check_inside(indices: Tensor, names: Sequence[str], index: str, values: Shap
     outside: Any = False
     for i, name in enumerate(names):
         entry = indices if index == NO_INDEX else indices[{index: i}]
-        wrong = (entry < 0) | (entry >= _sizes(values, name))
+        wrong = (entry < 0) | (entry >= sizes_along(values, name))
         outside = wrong if outside is False else outside | wrong
     if outside is not False:
         sizes = {name: values.get_size(name) for name in names}
@@ -138,7 +138,7 @@ def check_inside(indices: Tensor, names: Sequence[str], index: str, values: Shap
         )
 
 
-def _sizes(values: Shape, name: str) -> Any:
+def sizes_along(values: Shape, name: str) -> Any:
     """Size of a dim, as a tensor where it varies."""
     dim = values.get_dim(name)
     return wrap(np.asarray(dim.size), values[dim.over]) if dim.over else dim.size
@@ -150,7 +150,7 @@ def clamped_indices(
     """`(indices clamped to the grid, where they were inside)`."""
     entries = [indices if index == NO_INDEX else indices[{index: i}] for i in range(len(names))]
     clamped = [
-        table.CLIP(entry, 0, _sizes(grid, name) - 1) for entry, name in zip(entries, names, strict=True)
+        table.CLIP(entry, 0, sizes_along(grid, name) - 1) for entry, name in zip(entries, names, strict=True)
     ]
     inside = entries[0] == clamped[0]
     for entry, limited in zip(entries[1:], clamped[1:], strict=True):
@@ -193,7 +193,8 @@ def gather_rule(row: Row, values: Layout, indices: Layout, names: tuple[str, ...
     axes_of_result = (*grid.rest, *dims) if grid.leading else (*dims, *grid.rest)
     result = Dense.of(tuple(shape.get_dim(dim.name) for dim in axes_of_result), shape, values.dtype, backend)
     if not stored:
-        return planned(result, lambda v, i: Tensor(result, v.natives))
+        convert = convert_step(values, backend) or (lambda native: native)
+        return planned(result, lambda v, i: Tensor(result, (convert(v.natives[0]),)))
     strides = flat_strides([(name, cast("int", values.shape.get_size(name))) for name in grid.order])
     parts = [
         (aligned_ints(components[stored.index(name)], dims, backend), stored.index(name), strides[name])

@@ -7,12 +7,11 @@ from typing import Any, cast
 
 from phi_tensor._dim import Dim
 from phi_tensor._dim_changes import merged_dim
-from phi_tensor._dim_types import channel, non_batch
+from phi_tensor._dim_types import channel
 from phi_tensor._errors import IncompatibleShapes
 from phi_tensor._plan import PlanCall, Row, layout_of, planned, rule
 from phi_tensor._shape import Shape, merge_shapes
 from phi_tensor._tensor import Tensor
-from phi_tensor._trees import flatten
 from phi_tensor.backends._backend import Backend
 from phi_tensor.backends._registry import common_backend
 from phi_tensor.layouts._dense_steps import Step, cast_step, chain, convert_step, store_step
@@ -235,39 +234,3 @@ def _components(value: Tensor, vec_dim: Any) -> Any:
             f"`vec_dim`."
         )
     return names
-
-
-def l2_loss(x: Any, reduce: Any = non_batch) -> Any:
-    """½ Σ|x|² over all but batch dims; sums over all tensors of a tree.
-
-    >>> import phi_tensor as math
-    >>> l2_loss(math.vec(x=3.0, y=4.0))
-    12.5
-    """
-    return _loss(lambda leaf: 0.5 * sum_(_square(leaf), reduce), x)
-
-
-def l1_loss(x: Any, reduce: Any = non_batch) -> Any:
-    """Σ|x| over all but batch dims; sums over all tensors of a tree.
-
-    >>> import phi_tensor as math
-    >>> l1_loss(math.vec(x=3.0, y=-4.0))
-    7.0
-    """
-    return _loss(lambda leaf: sum_(table.ABS(leaf), reduce), x)
-
-
-def _square(x: Tensor) -> Tensor:
-    return table.SQUARE(x) if x.dtype.kind is not complex else table.SQUARE(x.real) + table.SQUARE(x.imag)
-
-
-def _loss(f: Any, x: Any) -> Any:
-    leaves, structure = flatten(x, "value")
-    if not leaves:
-        if structure.kind != "static":
-            raise IncompatibleShapes(f"A loss needs at least one tensor, but {x!r} holds none.")
-        leaves = [as_tensor(x)]
-    total = f(leaves[0])
-    for leaf in leaves[1:]:
-        total = total + f(leaf)
-    return total

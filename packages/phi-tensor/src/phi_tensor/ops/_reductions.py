@@ -8,20 +8,22 @@ may match nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from phi_tensor._context import local_settings
+from phi_tensor._create import zeros_like
 from phi_tensor._dim import suggestion
-from phi_tensor._dim_types import DimFilter, DimType, batch, non_batch
+from phi_tensor._dim_types import DimFilter, DimType, batch, instance, non_batch
 from phi_tensor._errors import IncompatibleShapes
 from phi_tensor._plan import Row
-from phi_tensor._shape import Shape
+from phi_tensor._shape import Shape, merge_shapes
 from phi_tensor._tensor import Tensor
 from phi_tensor._trees import tree_map
 from phi_tensor.ops import _table as table
 from phi_tensor.ops._call import as_tensor, is_container
-from phi_tensor.ops._elementwise import safe_div, where
-from phi_tensor.ops._structure import stack
+from phi_tensor.ops._elementwise import where
+from phi_tensor.ops._structure import expand, pack_dims, stack
 
 
 def reduced_names(shape: Shape, dim: Any, function: str) -> tuple[str, ...]:
@@ -46,7 +48,8 @@ def reduced_names(shape: Shape, dim: Any, function: str) -> tuple[str, ...]:
     return shape.selected_names(dim)
 
 
-def _reduce(row: Row, value: Any, dim: Any) -> Any:
+def reduce_by(row: Row, value: Any, dim: Any) -> Any:
+    """Result of a row that reduces dims, for tensors, sequences and trees."""
     try:
         plan = row.plans[value.layout, dim, local_settings()]
     except (KeyError, AttributeError, TypeError):
@@ -63,16 +66,48 @@ def _reduce_slowly(row: Row, value: Any, dim: Any) -> Any:
         return row(value, names=names)
     if isinstance(value, (tuple, list)) and dim == "0":
         values = [as_tensor(v) for v in value]  # pyright: ignore[reportUnknownVariableType]
-        return _reduce(row, stack(values, _ENTRIES.with_size(len(values)), expand_values=True), _ENTRIES.name)
+        return reduce_by(
+            row, stack(values, _ENTRIES.with_size(len(values)), expand_values=True), _ENTRIES.name
+        )
     if is_container(value):
         hook = getattr(type(value), "__reduction__", None)
         if hook is not None:
-            return hook(value, lambda leaf: _reduce(row, leaf, dim), dim)
-        return tree_map(lambda leaf: _reduce(row, leaf, dim), value)
-    return _reduce(row, as_tensor(value), dim)
+            return hook(value, lambda leaf: reduce_by(row, leaf, dim), dim)
+        return tree_map(lambda leaf: reduce_by(row, leaf, dim), value)
+    return reduce_by(row, as_tensor(value), dim)
 
 
 _ENTRIES = batch("_entries")
+_PACKED = instance("_packed")
+
+
+def over_leaves(
+    function: Callable[[Tensor, tuple[str, ...]], Tensor], value: Any, dim: Any, name: str, *others: Any
+) -> Any:
+    """`function(tensor, reduced names)` of a tensor, a sequence along `"0"`, or each tensor of a tree.
+
+    Args:
+        function: What reduces one tensor.
+        value: Tensor or tree; objects with `__reduction__` say themselves what happens.
+        dim: Dims to reduce.
+        name: Name of the public function, for messages.
+        others: Operands whose dims may be reduced although the tensor lacks them.
+    """
+    if isinstance(value, Tensor):
+        shape = (
+            value.shape if not others else merge_shapes(value.shape, *(as_tensor(x).shape for x in others))
+        )
+        return function(value, reduced_names(shape, dim, name))
+    if isinstance(value, (tuple, list)) and dim == "0":
+        values = [as_tensor(v) for v in value]  # pyright: ignore[reportUnknownVariableType]
+        stacked = stack(values, _ENTRIES.with_size(len(values)), expand_values=True)
+        return over_leaves(function, stacked, _ENTRIES.name, name, *others)
+    if is_container(value):
+        hook = getattr(type(value), "__reduction__", None)
+        if hook is not None:
+            return hook(value, lambda leaf: over_leaves(function, leaf, dim, name, *others), dim)
+        return tree_map(lambda leaf: over_leaves(function, leaf, dim, name, *others), value)
+    return over_leaves(function, as_tensor(value), dim, name, *others)
 
 
 def sum_(value: Any, dim: Any = non_batch) -> Any:
@@ -82,7 +117,7 @@ def sum_(value: Any, dim: Any = non_batch) -> Any:
     >>> sum_(wrap([1.0, 2.0, 3.0], spatial("x")))
     6.0
     """
-    return _reduce(table.SUM, value, dim)
+    return reduce_by(table.SUM, value, dim)
 
 
 def prod(value: Any, dim: Any = non_batch) -> Any:
@@ -92,7 +127,7 @@ def prod(value: Any, dim: Any = non_batch) -> Any:
     >>> math.prod(math.vec(x=2.0, y=3.0))
     6.0
     """
-    return _reduce(table.PROD, value, dim)
+    return reduce_by(table.PROD, value, dim)
 
 
 def mean(
@@ -116,42 +151,108 @@ def mean(
     (2.0, 3.0) along (y:s=2) float32
     """
     if weight is None:
-        return _reduce(table.MEAN, value, dim)
-    weighted = as_tensor(value) * as_tensor(weight)
-    total = _reduce(table.SUM, as_tensor(weight) + 0 * weighted, dim)
-    return where(
-        total >= epsilon,
-        safe_div(_reduce(table.SUM, weighted, dim), where(total >= epsilon, total, 1)),
-        where_no_weight,
+        return reduce_by(table.MEAN, value, dim)
+    return over_leaves(
+        lambda leaf, names: _weighted_mean(leaf, names, as_tensor(weight), where_no_weight, epsilon),
+        value,
+        dim,
+        "mean",
+        weight,
     )
 
 
-def std(value: Any, dim: Any = non_batch) -> Any:
-    """Standard deviation of the population, √(mean of squared differences from the mean).
-
-    >>> import phi_tensor as math
-    >>> math.std(math.vec(x=1.0, y=3.0))
-    1.0
-    """
-    if is_container(value):
-        return tree_map(lambda leaf: std(leaf, dim), value)
-    x = as_tensor(value)
-    return table.SQRT(_reduce(table.MEAN, table.SQUARE(table.ABS(x - mean(x, dim))), dim))
+def _weighted_mean(
+    value: Tensor, names: tuple[str, ...], weight: Tensor, where_no_weight: Any, epsilon: float
+) -> Tensor:
+    weighted = value * weight
+    total = table.SUM(weight + zeros_like(weighted), names=names)
+    enough = total >= epsilon
+    return where(enough, table.SUM(weighted, names=names) / where(enough, total, 1), where_no_weight)
 
 
-def max_(value: Any, dim: Any = non_batch) -> Any:
-    """Largest element along `dim`; NaN if any is. Raises for no elements.
+def max_(value: Any, dim: Any = non_batch, key: Any = None) -> Any:
+    """Largest element along `dim`; NaN if any is. Elements that are equally large share its derivative.
+
+    Args:
+        value: Tensor or tree.
+        dim: Dims to reduce.
+        key: Tensor; if given, the result is the value where the key is largest, see `at_max`.
+
+    Raises:
+        IncompatibleShapes: There are no elements.
 
     >>> import phi_tensor as math
     >>> math.max(math.vec(x=2.0, y=3.0))
     3.0
     """
-    return _reduce(table.MAX, value, dim)
+    return reduce_by(table.MAX, value, dim) if key is None else at_max(value, key, dim)
 
 
-def min_(value: Any, dim: Any = non_batch) -> Any:
-    """Smallest element along `dim`; NaN if any is. Raises for no elements."""
-    return _reduce(table.MIN, value, dim)
+def min_(value: Any, dim: Any = non_batch, key: Any = None) -> Any:
+    """Smallest element along `dim`, see `max`; with `key` the value where the key is smallest.
+
+    >>> import phi_tensor as math
+    >>> math.min(math.vec(x=2.0, y=3.0))
+    2.0
+    """
+    return reduce_by(table.MIN, value, dim) if key is None else at_min(value, key, dim)
+
+
+def at_max(value: Any, key: Any, dim: Any = non_batch) -> Any:
+    """Value at the position along `dim` where `key` is largest; the first of several.
+
+    Args:
+        value: Tensor or tree; dims that it lacks do not change it.
+        key: Tensor that decides.
+        dim: Dims of `key` to search and reduce.
+
+    Raises:
+        IncompatibleShapes: There are no elements, or `key` lacks a dim.
+
+    >>> import phi_tensor as math
+    >>> at_max(math.wrap([1, 2], math.spatial("x")), math.wrap([5.0, 4.0], math.spatial("x")))
+    1
+    """
+    return _at(table.ARGMAX, value, as_tensor(key), dim, "at_max")
+
+
+def at_min(value: Any, key: Any, dim: Any = non_batch) -> Any:
+    """Value at the position along `dim` where `key` is smallest, see `at_max`.
+
+    >>> import phi_tensor as math
+    >>> at_min(math.wrap([1, 2], math.spatial("x")), math.wrap([5.0, 4.0], math.spatial("x")))
+    2
+    """
+    return _at(table.ARGMIN, value, as_tensor(key), dim, "at_min")
+
+
+def _at(row: Row, value: Any, key: Tensor, dim: Any, function: str) -> Any:
+    if not isinstance(value, Tensor):
+        if is_container(value):
+            return tree_map(lambda leaf: _at(row, leaf, key, dim, function), value)
+        value = as_tensor(value)
+    names = reduced_names(key.shape, dim, function)
+    if not names:
+        return value
+    check_not_empty(key.shape, names, function)
+    name, (key, value) = in_one_dim(names, key, expand(value, key.shape.only(names)))
+    return table.TAKE(value, row(key, name=name), name=name)
+
+
+def in_one_dim(names: tuple[str, ...], *values: Tensor) -> tuple[str, list[Tensor]]:
+    """`(name, values)` with the dims `names` packed into the one dim `name`, if they are several."""
+    if len(names) == 1:
+        return names[0], list(values)
+    return _PACKED.name, [pack_dims(value, names, _PACKED) for value in values]
+
+
+def check_not_empty(shape: Shape, names: tuple[str, ...], function: str) -> None:
+    """Raise where there are no elements to choose from."""
+    if any(shape.get_size(name) == 0 for name in names):
+        raise IncompatibleShapes(
+            f"`{function}` of no elements is undefined, but {names} of {shape} are empty. Test the size "
+            f"first."
+        )
 
 
 def any_(boolean_value: Any, dim: Any = non_batch) -> Any:
@@ -161,55 +262,9 @@ def any_(boolean_value: Any, dim: Any = non_batch) -> Any:
     >>> math.any(math.vec(x=2.0, y=3.0) > 2)
     True
     """
-    return _reduce(table.ANY, boolean_value, dim)
+    return reduce_by(table.ANY, boolean_value, dim)
 
 
 def all_(boolean_value: Any, dim: Any = non_batch) -> Any:
     """True if every element along `dim` is True."""
-    return _reduce(table.ALL, boolean_value, dim)
-
-
-def cumulative_sum(x: Any, dim: Any) -> Any:
-    """Running sum along one dim, including the element itself.
-
-    >>> import phi_tensor as math
-    >>> math.cumulative_sum(math.wrap([1.0, 2.0, 4.0], math.spatial("x")), "x")
-    (1.0, 3.0, 7.0) along (x:s=3) float32
-    """
-    value = as_tensor(x)
-    (name,) = reduced_names(value.shape, dim, "cumulative_sum")
-    return table.CUMSUM(value, name=name)
-
-
-def sort(x: Any, dim: Any) -> Any:
-    """Elements in ascending order along one dim, which loses its labels.
-
-    >>> import phi_tensor as math
-    >>> math.sort(math.wrap([2.0, 1.0], math.spatial("x")), "x")
-    (1.0, 2.0) along (x:s=2) float32
-    """
-    value = as_tensor(x)
-    (name,) = reduced_names(value.shape, dim, "sort")
-    unlabelled = value.shape.get_dim(name).with_size(value.shape.get_size(name))
-    if value.shape.get_labels(name):
-        value = table.RENAME(value, renamed=((name, unlabelled),))
-    return table.SORT(value, name=name)
-
-
-def argmax(x: Any, dim: Any) -> Any:
-    """Position [-] of the largest element along one dim.
-
-    >>> import phi_tensor as math
-    >>> math.argmax(math.wrap([1.0, 2.0, 4.0], math.spatial("x")), "x")
-    2
-    """
-    value = as_tensor(x)
-    (name,) = reduced_names(value.shape, dim, "argmax")
-    return table.ARGMAX(value, name=name)
-
-
-def argmin(x: Any, dim: Any) -> Any:
-    """Position [-] of the smallest element along one dim."""
-    value = as_tensor(x)
-    (name,) = reduced_names(value.shape, dim, "argmin")
-    return table.ARGMIN(value, name=name)
+    return reduce_by(table.ALL, boolean_value, dim)

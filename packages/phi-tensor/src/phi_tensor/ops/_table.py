@@ -10,6 +10,7 @@ Options
     combine: Reductions: the row that joins the results of parts.
     empty: Reductions: the value for no elements; missing where that raises.
     ints: True where tests draw integers.
+    real: True where the function is defined for real numbers only; complex ones raise.
 """
 
 from __future__ import annotations
@@ -23,10 +24,17 @@ from phi_tensor._dtype import DType
 from phi_tensor._plan import Row
 
 
-def _erf(x: Any) -> Any:
-    from scipy import special
+def _special(name: str) -> Any:
+    def function(*operands: Any) -> Any:
+        from scipy import special
 
-    return cast("Any", special).erf(x)
+        return getattr(cast("Any", special), name)(*operands)
+
+    return function
+
+
+def _stable_order(x: Any, axis: int) -> Any:
+    return np.argsort(x, axis, kind="stable")
 
 
 def _astype(x: npt.NDArray[Any], dtype: DType) -> npt.NDArray[Any]:
@@ -47,9 +55,9 @@ NEGATIVE = _unary("negative", np.negative, "number", "jointly")
 ABS = _unary("abs", np.abs, "real", domain=(0.2, 2))
 SIGN = _unary("sign", np.sign, "number", smooth=False)
 ROUND = _unary("round", np.round, "same", smooth=False)
-CEIL = _unary("ceil", np.ceil, "same", smooth=False)
-FLOOR = _unary("floor", np.floor, "same", smooth=False)
-TRUNC = _unary("trunc", np.trunc, "same", smooth=False)
+CEIL = _unary("ceil", np.ceil, "same", smooth=False, real=True)
+FLOOR = _unary("floor", np.floor, "same", smooth=False, real=True)
+TRUNC = _unary("trunc", np.trunc, "same", smooth=False, real=True)
 SQRT = _unary("sqrt", np.sqrt, domain=(0.2, 2))
 RSQRT = _unary("rsqrt", lambda x: 1 / np.sqrt(x), domain=(0.2, 2))
 SQUARE = _unary("square", np.square, "number")
@@ -72,9 +80,9 @@ ATAN = _unary("atan", np.arctan)
 ASINH = _unary("asinh", np.arcsinh)
 ACOSH = _unary("acosh", np.arccosh, domain=(1.2, 3))
 ATANH = _unary("atanh", np.arctanh, domain=(-0.9, 0.9))
-ERF = _unary("erf", _erf)
+ERF = _unary("erf", _special("erf"), real=True)
 SIGMOID = _unary("sigmoid", lambda x: 1 / (1 + np.exp(-x)))
-SOFTPLUS = _unary("softplus", lambda x: np.log1p(np.exp(x)))
+SOFTPLUS = _unary("softplus", lambda x: np.log1p(np.exp(x)), real=True)
 REAL = _unary("real", np.real, "real", "jointly")
 IMAG = _unary("imag", np.imag, "real", "jointly", smooth=False)
 CONJ = _unary("conj", np.conj, "same", "jointly")
@@ -98,18 +106,18 @@ SAFE_DIVIDE = _binary(
     "first",
     domain=(0.2, 2),
 )
-FLOOR_DIVIDE = _binary("floor_divide", np.floor_divide, "sum", smooth=False, domain=(0.2, 2))
-REMAINDER = _binary("remainder", np.remainder, "sum", smooth=False, domain=(0.2, 2))
+FLOOR_DIVIDE = _binary("floor_divide", np.floor_divide, "sum", smooth=False, domain=(0.2, 2), real=True)
+REMAINDER = _binary("remainder", np.remainder, "sum", smooth=False, domain=(0.2, 2), real=True)
 POW = _binary("pow", np.power, "sum", domain=(0.2, 2))
-ATAN2 = _binary("atan2", np.arctan2, "float", domain=(0.2, 2))
-MAXIMUM = _binary("maximum", np.maximum)
-MINIMUM = _binary("minimum", np.minimum)
+ATAN2 = _binary("atan2", np.arctan2, "float", domain=(0.2, 2), real=True)
+MAXIMUM = _binary("maximum", np.maximum, real=True)
+MINIMUM = _binary("minimum", np.minimum, real=True)
 EQUAL = _binary("equal", np.equal, "compare", smooth=False)
 NOT_EQUAL = _binary("not_equal", np.not_equal, "compare", smooth=False)
-LESS = _binary("less", np.less, "compare", smooth=False)
-LESS_EQUAL = _binary("less_equal", np.less_equal, "compare", smooth=False)
-GREATER = _binary("greater", np.greater, "compare", smooth=False)
-GREATER_EQUAL = _binary("greater_equal", np.greater_equal, "compare", smooth=False)
+LESS = _binary("less", np.less, "compare", smooth=False, real=True)
+LESS_EQUAL = _binary("less_equal", np.less_equal, "compare", smooth=False, real=True)
+GREATER = _binary("greater", np.greater, "compare", smooth=False, real=True)
+GREATER_EQUAL = _binary("greater_equal", np.greater_equal, "compare", smooth=False, real=True)
 LOGICAL_AND = _binary("logical_and", np.logical_and, "logical", smooth=False)
 LOGICAL_OR = _binary("logical_or", np.logical_or, "logical", smooth=False)
 LOGICAL_XOR = _binary("logical_xor", np.logical_xor, "logical", smooth=False)
@@ -122,7 +130,7 @@ RIGHT_SHIFT = _binary("bitwise_right_shift", np.right_shift, "bits", smooth=Fals
 # --- element-wise, three operands
 
 WHERE = Row("where", "elementwise", "where", "last", np.where, arity=3)
-CLIP = Row("clip", "elementwise", "promote", None, np.clip, arity=3)
+CLIP = Row("clip", "elementwise", "promote", None, np.clip, arity=3, real=True)
 
 CAST = Row("cast", "cast", "cast", "jointly", _astype)
 
@@ -131,14 +139,34 @@ CAST = Row("cast", "cast", "cast", "jointly", _astype)
 SUM = Row("sum", "reduction", "accumulate", "jointly", np.sum, combine=ADD, empty=0)
 PROD = Row("prod", "reduction", "accumulate", None, np.prod, combine=MULTIPLY, empty=1)
 MEAN = Row("mean", "mean", "float", "jointly", np.mean)
-MAX = Row("max", "reduction", "same", None, np.max, combine=MAXIMUM)
-MIN = Row("min", "reduction", "same", None, np.min, combine=MINIMUM)
+MAX = Row("max", "reduction", "same", None, np.max, combine=MAXIMUM, real=True)
+MIN = Row("min", "reduction", "same", None, np.min, combine=MINIMUM, real=True)
 ANY = Row("any", "reduction", "logical", None, np.any, combine=LOGICAL_OR, empty=False, smooth=False)
 ALL = Row("all", "reduction", "logical", None, np.all, combine=LOGICAL_AND, empty=True, smooth=False)
-ARGMAX = Row("argmax", "arg_reduction", "index", None, np.argmax, smooth=False)
-ARGMIN = Row("argmin", "arg_reduction", "index", None, np.argmin, smooth=False)
+ARGMAX = Row("argmax", "arg_reduction", "index", None, np.argmax, smooth=False, real=True)
+ARGMIN = Row("argmin", "arg_reduction", "index", None, np.argmin, smooth=False, real=True)
 CUMSUM = Row("cumsum", "along", "accumulate", "jointly", np.cumsum)
-SORT = Row("sort", "along", "same", None, np.sort)
+SORT = Row("sort", "along", "same", None, np.sort, real=True)
+
+# --- special functions, neighbours of numbers, running extremes, searching
+
+ERFC = _unary("erfc", _special("erfc"), real=True)
+ERFINV = _unary("erfinv", _special("erfinv"), domain=(-0.9, 0.9), real=True)
+LOG_GAMMA = _unary("log_gamma", _special("gammaln"), domain=(3, 6), real=True)
+DIGAMMA = _unary("digamma", _special("digamma"), domain=(2, 5), real=True)
+GAMMAINC = _binary("gammainc", _special("gammainc"), "float", smooth=False, domain=(0.2, 2), real=True)
+GAMMAINCC = _binary("gammaincc", _special("gammaincc"), "float", smooth=False, domain=(0.2, 2), real=True)
+SINC = _unary("sinc", np.sinc, real=True)
+SIGNBIT = _unary("signbit", np.signbit, "test", smooth=False, real=True)
+COPYSIGN = _binary("copysign", np.copysign, "float", domain=(0.2, 2), real=True)
+HYPOT = _binary("hypot", np.hypot, "float", domain=(0.2, 2), real=True)
+LOGADDEXP = _binary("logaddexp", np.logaddexp, "float", real=True)
+NEXTAFTER = _binary("nextafter", np.nextafter, "float", smooth=False, real=True)
+CUMPROD = Row("cumprod", "along", "accumulate", None, np.cumprod, domain=(0.2, 2))
+CUMMAX = Row("cummax", "along", "same", None, np.maximum.accumulate, real=True)
+CUMMIN = Row("cummin", "along", "same", None, np.minimum.accumulate, real=True)
+ARGSORT = Row("argsort", "along", "index", None, _stable_order, smooth=False, real=True)
+SEARCHSORTED = Row("searchsorted", "searchsorted", "index", None, np.searchsorted, smooth=False, real=True)
 
 # --- structure
 
