@@ -21,6 +21,7 @@ from jax.core import Tracer
 
 from phi_tensor._dtype import DType
 from phi_tensor.backends._backend import ComputeDevice, Native
+from phi_tensor.backends._jax_random import random_bits
 from phi_tensor.backends._jax_scatter import SCATTER
 
 jax.config.update("jax_enable_x64", True)
@@ -324,6 +325,7 @@ OPS: dict[str, Callable[..., Any]] = {
     "take": lambda x, indices, axis: _take(x, axis, None, indices),
     "pad_constant": lambda x, widths, value: _pad(x, tuple(widths), value),
     **SCATTER,
+    "random_bits": random_bits,
     "matmul": _matmul,
     "fft": _fft,
     "ifft": _ifft,

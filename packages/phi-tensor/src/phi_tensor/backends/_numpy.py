@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from phi_tensor._dtype import INT64, DType
 from phi_tensor.backends._backend import Backend, ComputeDevice, Native, Natives
+from phi_tensor.backends._numpy_random import random_bits
 from phi_tensor.backends._numpy_scatter import SCATTER
 
 Array = npt.NDArray[Any]
@@ -197,6 +198,7 @@ _OPS: dict[str, Callable[..., Any]] = {
     "take": lambda x, indices, axis: x.take(indices, axis),
     "pad_constant": _pad_constant,
     **SCATTER,
+    "random_bits": random_bits,
     "matmul": np.matmul,
     "fft": lambda x, axes: _transform("fftn")(x, axes=axes),
     "ifft": lambda x, axes: _transform("ifftn")(x, axes=axes),

@@ -29,6 +29,7 @@ from phi_tensor.backends import _torch_loops as loops
 from phi_tensor.backends import _torch_rules as rules
 from phi_tensor.backends import _torch_transforms as transforms
 from phi_tensor.backends._backend import Backend, ComputeDevice, Flat, Native, Natives
+from phi_tensor.backends._torch_random import random_bits
 from phi_tensor.backends._torch_scatter import SCATTER
 
 _TORCH: dict[str, Any] = {
@@ -285,6 +286,7 @@ _OPS: dict[str, Callable[..., Any]] = {
     "take": _take,
     "pad_constant": _pad_constant,
     **SCATTER,
+    "random_bits": random_bits,
     "fft": _fft,
     "ifft": _ifft,
     "complex": _complex,

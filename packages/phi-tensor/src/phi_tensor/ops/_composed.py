@@ -13,6 +13,7 @@ from phi_tensor._dtype import DType
 from phi_tensor._plan import Row
 from phi_tensor.backends._backend import Backend
 from phi_tensor.layouts._layout import Layout, Scalar
+from phi_tensor.ops._random_bits import random_bits as _random_bits
 from phi_tensor.ops._scatter_native import COMPOSED as _SCATTER
 
 NativeFunction = Callable[..., Any]
@@ -69,6 +70,7 @@ COMPOSED: dict[str, Callable[[Backend], NativeFunction]] = {
     "safe_divide": _safe_divide,
     "clip": _clip,
     **_SCATTER,
+    "random_bits": _random_bits,
 }
 
 
