@@ -2,7 +2,7 @@
 
 Generator: Threefry-2x32 with 20 rounds (Salmon, Moraes, Dror, Shaw, *Parallel random numbers: as easy as 1,
     2, 3*, SC 2011),
-written in 64-bit integer operations that every library has. Without a key each call draws a new one, inside
+one row of the table in integers (`random_bits`). Without a key each call draws a new one, inside
 `jit_compile`, too.
 """
 
@@ -29,11 +29,10 @@ from phi_tensor._tensor import Tensor
 from phi_tensor.backends._registry import default_backend
 from phi_tensor.layouts._layout import Parts
 from phi_tensor.ops import _elementwise as ops
+from phi_tensor.ops import _table as table
 from phi_tensor.ops._structure import concat, rename_dims, unpack_dim
 
 _MASK = 0xFFFFFFFF
-_ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
-_PARITY = 0x1BD11BDA
 
 
 @dataclass(frozen=True)
@@ -50,8 +49,12 @@ class RandomKey:
 
     def fold_in(self, data: Any) -> RandomKey:
         """Independent key for an int (or 0-d int tensor), e.g. a time step."""
-        words = _threefry(self, data & _MASK if isinstance(data, int) else ops.to_int64(data), 0)
-        return RandomKey(*words)
+        counter = data & _MASK if isinstance(data, int) else ops.to_int64(data)
+        return RandomKey(*_halves(table.RANDOM_BITS(self.packed(), counter)))
+
+    def packed(self) -> Tensor:
+        """Both words in one int64."""
+        return self.high << 32 | self.low
 
     def split(self, count: int = 2) -> tuple[RandomKey, ...]:
         """`count` independent keys; do not use this one afterwards."""
@@ -134,25 +137,16 @@ def current_base() -> RandomKey | None:
     return None if source is None else source.draw()
 
 
-def _threefry(key: RandomKey, first: Any, second: Any) -> tuple[Tensor, Tensor]:
-    """Two words of random bits for two counter words."""
-    words = (key.high, key.low, key.high ^ key.low ^ _PARITY)
-    x = (first + words[0]) & _MASK
-    y = (second + words[1]) & _MASK
-    for block in range(5):
-        for rotation in _ROTATIONS[block % 2]:
-            x = (x + y) & _MASK
-            y = (((y << rotation) & _MASK) | (y >> (32 - rotation))) ^ x
-        x = (x + words[(block + 1) % 3]) & _MASK
-        y = (y + words[(block + 2) % 3] + (block + 1)) & _MASK
-    return x, y
+def _halves(bits: Tensor) -> tuple[Tensor, Tensor]:
+    """High and low 32-bit words of 64 random bits."""
+    return bits >> 32 & _MASK, bits & _MASK
 
 
 def _words(key: RandomKey, count: int, per_number: int) -> tuple[Tensor, ...]:
     """Random 32-bit words `(entries)` in int64: one tensor of `count` words, or two for 64-bit numbers."""
     needed = count if per_number == 2 else (count + 1) // 2
     index = arange(instance(entries=needed), backend=default_backend())
-    x, y = _threefry(key, index, 0 * index)
+    x, y = _halves(table.RANDOM_BITS(key.packed(), index))
     if per_number == 2:
         return x, y
     return (concat([x, y], "entries").entries[:count],)

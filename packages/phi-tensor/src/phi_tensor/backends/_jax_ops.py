@@ -22,6 +22,7 @@ from jax.core import Tracer
 from phi_tensor._dtype import DType
 from phi_tensor.backends._backend import ComputeDevice, Native
 from phi_tensor.backends._jax_convolution import convolve
+from phi_tensor.backends._jax_random import random_bits
 from phi_tensor.backends._jax_scatter import SCATTER
 from phi_tensor.backends._jax_stats import STATS
 
@@ -326,6 +327,7 @@ OPS: dict[str, Callable[..., Any]] = {
     "take": lambda x, indices, axis: _take(x, axis, None, indices),
     "pad_constant": lambda x, widths, value: _pad(x, tuple(widths), value),
     **SCATTER,
+    "random_bits": random_bits,
     "matmul": _matmul,
     "convolve": convolve,
     "fft": _fft,

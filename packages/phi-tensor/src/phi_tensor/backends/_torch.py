@@ -30,6 +30,7 @@ from phi_tensor.backends import _torch_rules as rules
 from phi_tensor.backends import _torch_transforms as transforms
 from phi_tensor.backends._backend import Backend, ComputeDevice, Flat, Native, Natives
 from phi_tensor.backends._torch_convolution import convolution
+from phi_tensor.backends._torch_random import random_bits
 from phi_tensor.backends._torch_scatter import SCATTER
 from phi_tensor.backends._torch_stats import STATS
 
@@ -291,6 +292,7 @@ _OPS: dict[str, Callable[..., Any]] = {
     "take": _take,
     "pad_constant": _pad_constant,
     **SCATTER,
+    "random_bits": random_bits,
     "fft": _fft,
     "ifft": _ifft,
     "complex": _complex,

@@ -14,6 +14,7 @@ from phi_tensor._plan import Row
 from phi_tensor.backends._backend import Backend
 from phi_tensor.layouts._layout import Layout, Scalar
 from phi_tensor.ops._composed_special import SPECIAL
+from phi_tensor.ops._random_bits import random_bits as _random_bits
 from phi_tensor.ops._scatter_native import COMPOSED as _SCATTER
 
 NativeFunction = Callable[..., Any]
@@ -71,6 +72,7 @@ COMPOSED: dict[str, Callable[[Backend], NativeFunction]] = {
     "clip": _clip,
     **_SCATTER,
     **SPECIAL,
+    "random_bits": _random_bits,
 }
 
 

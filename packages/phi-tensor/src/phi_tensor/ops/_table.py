@@ -127,6 +127,15 @@ BITWISE_XOR = _binary("bitwise_xor", np.bitwise_xor, "bits", smooth=False, ints=
 LEFT_SHIFT = _binary("bitwise_left_shift", np.left_shift, "bits", smooth=False, ints=True)
 RIGHT_SHIFT = _binary("bitwise_right_shift", np.right_shift, "bits", smooth=False, ints=True)
 
+
+def _random_bits(key: npt.NDArray[Any], counter: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    from phi_tensor.backends._numpy_random import random_bits  # noqa: PLC0415 see its known answers
+
+    return random_bits(key, counter)
+
+
+RANDOM_BITS = _binary("random_bits", _random_bits, "bits", smooth=False, ints=True)
+
 # --- element-wise, three operands
 
 WHERE = Row("where", "elementwise", "where", "last", np.where, arity=3)
