@@ -37,7 +37,7 @@ from phi_tensor.ops._grid_split import Splitter, mirrors, needs_split
 from phi_tensor.ops._interpolation import FlatGrid, Located, Locator, points_dims, sampled_axes
 from phi_tensor.ops._lookup import index_dim_of
 from phi_tensor.ops._parts import at_points, backend_for, components_of, joined_layout, part_by_part
-from phi_tensor.ops._structure import stack
+from phi_tensor.ops._structure import slice_, stack
 
 Give = Literal["value", "corners", "bounds"]
 
@@ -71,7 +71,7 @@ def grid_sample(grid: Any, coordinates: Tensor, extrap: Any, **kwargs: object) -
 def grid_sample_with_bounds(grid: Tensor, coordinates: Tensor, extrap: Any) -> tuple[Tensor, Tensor, Tensor]:
     """`(value, lowest, highest)`: the interpolated value and the range of the corner values around it."""
     result = _sample(grid, coordinates, extrap, "bounds")
-    return tuple(result[{"bound": i}] for i in range(3))
+    return tuple(slice_(result, {"bound": i}) for i in range(3))
 
 
 def grid_sample_bounds(grid: Tensor, coordinates: Tensor, extrap: Any) -> tuple[Tensor, Tensor]:
