@@ -229,7 +229,8 @@ def full(value: complex, *shape: Shape | str, dtype: DTypeLike = float) -> Tenso
         raise TypeError(
             f"`full` cannot store the complex `value` {value} as `{DType.of(dtype)}`. Pass `dtype=complex`."
         )
-    return _constant(value, dtype, shape)
+    kind = DType.of(dtype).kind
+    return _constant(kind(cast("Any", value)) if kind in (float, complex) else value, dtype, shape)
 
 
 def _constant_like(obj: Any, value: complex) -> Any:

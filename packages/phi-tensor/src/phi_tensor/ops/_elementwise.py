@@ -228,7 +228,7 @@ def safe_div(x: Any, y: Any) -> Any:
     >>> safe_div(math.vec(x=1.0, y=2.0), math.vec(x=0.0, y=4.0))
     (x=0.0, y=0.5)
     """
-    return binary(table.SAFE_DIVIDE, x, y)
+    return binary(table.SAFE_DIVIDE, x, as_tensor(y) if isinstance(y, (int, float, complex)) else y)
 
 
 def logical_and(x: Any, y: Any) -> Any:
