@@ -229,7 +229,8 @@ def full(value: complex, *shape: Shape | str, dtype: DTypeLike = float) -> Tenso
         raise TypeError(
             f"`full` cannot store the complex `value` {value} as `{DType.of(dtype)}`. Pass `dtype=complex`."
         )
-    return _constant(value, dtype, shape)
+    kind = DType.of(dtype).kind
+    return _constant(kind(cast("Any", value)) if kind in (float, complex) else value, dtype, shape)
 
 
 def _constant_like(obj: Any, value: complex) -> Any:
@@ -282,6 +283,7 @@ def arange(
         raise IncompatibleShapes(f"`arange({dim})` needs an end: give the dim a size or pass `stop`.")
     if step == 0:
         raise ValueError("`arange` needs a step other than 0.")
+    end = max(start, end) if step > 0 else min(start, end)  # empty, not an error of some libraries
     backend = backend or default_backend()
     native = backend.ops["arange"](start, end, step, INT64, None)
     return _of_native(native, dim if dim.labels[0] else dim.with_size(None), backend, dim)

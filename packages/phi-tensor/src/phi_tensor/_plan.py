@@ -90,7 +90,13 @@ class Row:
         plan = self.plans.get(key)
         if plan is None:
             plan = self.make(key, cast("tuple[Layout, ...]", key[: len(operands)]), parameters)
-        return plan(*operands)
+        try:
+            return plan(*operands)
+        except OverflowError as error:  # libraries' own, for Python ints
+            raise ValueError(
+                f"`{self.name}` found a number that its operands' type does not hold: {error}. Convert them "
+                f"with `to_int64` or `to_float` first."
+            ) from None
 
     def make(self, key: Any, layouts: tuple[Layout, ...], parameters: dict[str, Any]) -> PlanCall:
         """Plan for `layouts`, made by the row's rule and kept under `key`."""

@@ -37,7 +37,10 @@ def _binary(row: Row) -> Callable[[Tensor, Any], Tensor]:
             plan = plans.get((self.layout, other.layout, local_settings()))
         else:
             plan = plans.get((self.layout, NUMBERS.get(type(other)), local_settings()))
-        return _binary_slow(row, self, other) if plan is None else plan(self, other)
+        try:
+            return _binary_slow(row, self, other) if plan is None else plan(self, other)
+        except OverflowError:
+            return row(self, other)  # raises our error
 
     return method
 

@@ -39,7 +39,7 @@ _UNARY: dict[str, Callable[[Any], Any]] = {
     "negative": jnp.negative,
     "abs": jnp.abs,
     "sign": jnp.sign,
-    "round": jnp.round,
+    "round": lambda x: x if x.dtype == bool else jnp.round(x),
     "ceil": jnp.ceil,
     "floor": jnp.floor,
     "trunc": jnp.trunc,

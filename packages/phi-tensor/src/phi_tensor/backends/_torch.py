@@ -199,14 +199,16 @@ def _argsort(x: Native, axis: int) -> Native:
     return torch.argsort(x, dim=axis, stable=True)
 
 
+def _keep_bools(function: Callable[[Native], Native]) -> Callable[[Native], Native]:
+    return lambda x: x if x.dtype is torch.bool else function(x)
+
+
 _OPS: dict[str, Callable[..., Any]] = {
+    **{name: _keep_bools(getattr(torch, name)) for name in ("round", "ceil", "floor", "trunc")},
     **{
         name: getattr(torch, name)
         for name in [
             "abs",
-            "ceil",
-            "floor",
-            "trunc",
             "sqrt",
             "rsqrt",
             "exp",

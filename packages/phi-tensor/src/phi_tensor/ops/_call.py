@@ -107,8 +107,10 @@ def binary(row: Row, x: Any, y: Any) -> Any:
         if found is not NotImplemented:
             return found
         if is_container(x) and is_container(y):
-            return tree_map(lambda a, b: row(a, b), x, y)
-        return tree_map(lambda a: row(a, y), x) if is_container(x) else tree_map(lambda b: row(x, b), y)
+            return tree_map(lambda a, b: binary(row, a, b), x, y)
+        if is_container(x):
+            return tree_map(lambda a: binary(row, a, y), x)
+        return tree_map(lambda b: binary(row, x, b), y)
     if isinstance(x, Tensor):
         return row(x, operand(y, x))
     return row(operand(x, y), y) if isinstance(y, Tensor) else row(wrap(x), operand(y, x))

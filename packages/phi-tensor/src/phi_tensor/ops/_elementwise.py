@@ -243,6 +243,9 @@ def minimum(x: Any, y: Any, allow_none: bool = False) -> Any:
 
 
 @is_row(table.SAFE_DIVIDE)
+def _quotient(x: Any, y: Any) -> Any: ...
+
+
 def safe_div(x: Any, y: Any) -> Any:
     """x/y, and 0 where y is 0; derivatives are finite there, too (0).
 
@@ -250,6 +253,7 @@ def safe_div(x: Any, y: Any) -> Any:
     >>> safe_div(math.vec(x=1.0, y=2.0), math.vec(x=0.0, y=4.0))
     (x=0.0, y=0.5)
     """
+    return _quotient(x, as_tensor(y) if isinstance(y, (int, float, complex)) else y)
 
 
 @is_row(table.LOGICAL_AND)

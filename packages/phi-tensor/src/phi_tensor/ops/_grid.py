@@ -7,7 +7,7 @@ from typing import Any, Literal, cast
 
 from phi_tensor._dim import Dim
 from phi_tensor._dim_types import channel, spatial
-from phi_tensor._errors import IncompatibleShapes
+from phi_tensor._errors import IncompatibleShapes, Unsupported
 from phi_tensor._extrapolation import NONE, Extrapolation
 from phi_tensor._extrapolation_resolved import resolved
 from phi_tensor._extrapolation_sides import Chosen, as_extrapolation
@@ -62,6 +62,11 @@ def shift(
     names = _stencil_dims(value, dims, stack_dim, "shift")
     if not offsets:
         return []
+    ragged = [name for name in names if not isinstance(value.shape.get_size(name), int)]
+    if ragged:
+        raise Unsupported(
+            f"`shift` along {ragged} of varying size in {value.shape}. Shift the slices instead."
+        )
     low, up = (extend_bounds, extend_bounds) if isinstance(extend_bounds, int) else extend_bounds
     low, up = max(0, -min(offsets)) + low, max(0, max(offsets)) + up
     grown: dict[str, Tensor] = {}

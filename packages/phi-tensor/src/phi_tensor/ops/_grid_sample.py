@@ -45,7 +45,7 @@ from phi_tensor.ops._parts import (
     joined_layout,
     part_by_part,
 )
-from phi_tensor.ops._structure import stack
+from phi_tensor.ops._structure import slice_, stack
 
 Give = Literal["value", "cubic", "corners", "bounds"]
 
@@ -91,7 +91,7 @@ def grid_sample(
 def grid_sample_with_bounds(grid: Tensor, coordinates: Tensor, extrap: Any) -> tuple[Tensor, Tensor, Tensor]:
     """`(value, lowest, highest)`: the interpolated value and the range of the corner values around it."""
     result = _sample(grid, coordinates, extrap, "bounds")
-    return tuple(result[{"bound": i}] for i in range(3))
+    return tuple(slice_(result, {"bound": i}) for i in range(3))
 
 
 def grid_sample_bounds(grid: Tensor, coordinates: Tensor, extrap: Any) -> tuple[Tensor, Tensor]:

@@ -429,7 +429,7 @@ def squeeze(x: Any, dims: Any) -> Any:
                 f"`squeeze` drops dims of size 1, but `{name}` has size {shape_of(x).get_size(name)}. "
                 f"Slice it."
             )
-        x = x[{name: 0}]
+        x = slice_(x, {name: 0}) if isinstance(x, (list, tuple, dict)) else x[{name: 0}]
     return x
 
 
