@@ -148,9 +148,9 @@ def test_shared_dims_have_kernels_of_their_own(backend, rng):
     x, w = rng.standard_normal((2, 3, 6, 5, 2)), rng.standard_normal((3, 3, 2, 2, 4))
     value = tensor(x, batch("b"), channel("g"), spatial("x,y"), channel("c"))
     kernel = tensor(w, channel("g"), spatial("x,y"), dual("c"), channel("o"))
-    found = math.convolve(value, kernel, strides=2)
+    found = math.convolve(value, kernel, strides=2, dilations=2)
     for b, g, o in np.ndindex(2, 3, 4):
-        one = sum(direct(x[b, g, :, :, c], w[g, :, :, c, o], stride=2) for c in range(2))
+        one = sum(direct(x[b, g, :, :, c], w[g, :, :, c, o], stride=2, dilation=2) for c in range(2))
         np.testing.assert_allclose(found[{"b": b, "g": g, "o": o}].numpy("x,y"), one, atol=1e-12)
     depthwise = math.convolve(value.c[0], kernel[{"~c": 0, "o": 0}])
     np.testing.assert_allclose(
