@@ -73,6 +73,21 @@ def test_all_spatial_dims(sizes, backend, rng):
     assert_close(ifft(fft(x)).real, x, atol=1e-12)
 
 
+@pytest.mark.parametrize("sizes", [(1,), (5,), (7, 5), (3, 4, 5), (2, 3, 5, 2)])
+def test_complex_values_and_odd_sizes(sizes, backend, rng):
+    a = rng.standard_normal(sizes) + 1j * rng.standard_normal(sizes)
+    x = tensor(a, *(spatial(name) for name in "xyzw"[: len(sizes)]))
+    order = x.shape.names
+    np.testing.assert_allclose(fft(x).numpy(order), oracle.fftn(a), rtol=1e-10, atol=1e-11)
+    np.testing.assert_allclose(ifft(x).numpy(order), oracle.ifftn(a), rtol=1e-10, atol=1e-11)
+    np.testing.assert_allclose(fft(x, "x").numpy(order), oracle.fft(a, axis=0), rtol=1e-10, atol=1e-11)
+    laplacian = fourier_laplace(x, 0.5)
+    assert laplacian.dtype.kind is complex
+    assert_close(laplacian, fourier_laplace(x.real, 0.5) + 1j * fourier_laplace(x.imag, 0.5), atol=1e-10)
+    assert_close(fourier_poisson(laplacian, 0.5), x - math.mean(x), atol=1e-10)
+    assert fft(tensor(rng.integers(0, 5, 5), spatial("x"))).dtype.kind is complex
+
+
 @pytest.mark.parametrize("sizes", [(5,), (4, 6), (4, 3, 5), (2, 3, 4, 5)])
 def test_real_values_need_half_of_the_frequencies(sizes, backend, rng):
     a = rng.standard_normal(sizes)

@@ -13,9 +13,6 @@ from phi_tensor.backends._convolution import Convolution, Convolve, by_products,
 
 Array = npt.NDArray[Any]
 
-LARGE = 400
-"""Entries of kernels per input channel from which Fourier transforms are faster (measured on 64² to 256²)."""
-
 
 def convolution(ops: Mapping[str, Callable[..., Any]]) -> Convolve:
     """Convolution of any number of axes."""
@@ -27,43 +24,47 @@ def convolution(ops: Mapping[str, Callable[..., Any]]) -> Convolve:
         if rank == 0 or 0 in size or 0 in x.shape:
             return products(x, kernel, c)
         x, kernel, c = forward(ops, x, kernel, c)
+        results = (x.shape[0], *c.result(x.shape[1:-1], size))
         x = padded(ops, x, c.padding)
-        fits = prod(size) >= LARGE and x.dtype.kind in "fc" and max(c.strides) == 1
-        return (_by_transforms if fits else _by_windows)(x, kernel, c)
+        if _is_large(x, kernel, c):
+            return _by_transforms(x, kernel, c)
+        single = kernel.shape[-2] == 1 and kernel.shape[-1] == c.groups
+        return (_by_sums if single else _by_windows)(x, kernel, c, results)
 
     return convolve
 
 
-def _by_windows(x: Array, kernel: Array, c: Convolution) -> Array:
+def _is_large(x: Array, kernel: Array, c: Convolution) -> bool:
+    """Whether Fourier transforms are faster (measured for 64² to 256²); they would spread a single NaN."""
+    inputs, outputs = kernel.shape[-2], kernel.shape[-1] // c.groups
+    worth = prod(kernel.shape[:-2]) >= 32 + inputs * outputs and max(c.strides) == 1
+    return worth and x.dtype.kind in "fc" and bool(np.isfinite(x).all() and np.isfinite(kernel).all())
+
+
+def _by_windows(x: Array, kernel: Array, c: Convolution, results: tuple[int, ...]) -> Array:
     """One product of matrices: of all windows, which are copied side by side, with the kernel."""
     rank = len(c.strides)
-    size, outputs = kernel.shape[:rank], kernel.shape[-1] // c.groups
+    size, inputs, outputs = kernel.shape[:rank], kernel.shape[rank], kernel.shape[-1] // c.groups
     extents = tuple(r + 1 for r in c.reach(size))
     views = np.lib.stride_tricks.sliding_window_view(x, extents, tuple(range(1, rank + 1)))
     views = views[(slice(None), *(slice(None, None, s) for s in c.strides))]
     views = views[(..., *(slice(None, None, d) for d in c.dilations))]
-    n, *results = views.shape[: rank + 1]
-    inputs = x.shape[-1] // c.groups
-    if inputs == 1 and prod(size) <= 64:
-        return _by_sums(x, kernel, c, (n, *results))
-    apart = views.reshape(n, *results, c.groups, inputs, *size)  # an axis that is split needs no copy
-    behind = (0, *range(1, rank + 1), *range(rank + 3, 2 * rank + 3))
-    rows = apart.transpose(rank + 1, *behind, rank + 2).reshape(c.groups, n * prod(results), -1)
+    apart = views.reshape(*results, c.groups, inputs, *size)  # an axis that is split needs no copy
+    behind = (*range(rank + 1), *range(rank + 3, 2 * rank + 3))
+    rows = apart.transpose(rank + 1, *behind, rank + 2).reshape(c.groups, prod(results), -1)
     columns = kernel.reshape(-1, c.groups, outputs).transpose(1, 0, 2)
     y = rows[0] @ columns[0] if c.groups == 1 else (rows @ columns).transpose(1, 0, 2)
-    return y.reshape(n, *results, c.groups * outputs)
+    return y.reshape(*results, c.groups * outputs)
 
 
 def _by_sums(x: Array, kernel: Array, c: Convolution, results: tuple[int, ...]) -> Array:
-    """Sum over the kernel's entries: for one input channel nothing is copied."""
-    rank = len(c.strides)
-    outputs = kernel.shape[-1] // c.groups
-    total = np.zeros((*results, c.groups, outputs), x.dtype)
-    for place in np.ndindex(kernel.shape[:rank]):
+    """Sum over the kernel's entries: for single channels nothing is copied."""
+    total = np.zeros((*results, c.groups), x.dtype)
+    for place in np.ndindex(kernel.shape[: len(c.strides)]):
         columns = zip(place, c.strides, c.dilations, results[1:], strict=True)
         window = x[(slice(None), *(slice(k * d, k * d + (m - 1) * s + 1, s) for k, s, d, m in columns))]
-        total += window[..., None] * kernel[place][0].reshape(c.groups, outputs)
-    return total.reshape(*results, c.groups * outputs)
+        total += window * kernel[place][0]
+    return total
 
 
 def _by_transforms(x: Array, kernel: Array, c: Convolution) -> Array:

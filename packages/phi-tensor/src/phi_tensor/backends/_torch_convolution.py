@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -36,10 +37,17 @@ def convolution(ops: Mapping[str, Callable[..., Any]]) -> Convolve:
 
 
 def _forward(ops: Mapping[str, Callable[..., Any]], x: Native, kernel: Native, c: Convolution) -> Native:
+    native, both, rest = _on_both_sides(c)
+    wide = x if rest is None else padded(ops, x, rest, 2)
+    return native(wide, kernel, None, c.strides, both, c.dilations, c.groups)
+
+
+@lru_cache(1024)
+def _on_both_sides(c: Convolution) -> tuple[Callable[..., Native], tuple[int, ...], Any]:
+    """Function, zeros on both sides alike, and what remains on one side or None."""
     both = tuple(max(0, min(low, up)) for low, up in c.padding)
     rest = tuple((low - b, up - b) for b, (low, up) in zip(both, c.padding, strict=True))
-    native = _FORWARD[len(both)]
-    return native(padded(ops, x, rest, 2), kernel, None, c.strides, both, c.dilations, c.groups)
+    return _FORWARD[len(both)], both, rest if any(pair != (0, 0) for pair in rest) else None
 
 
 def _transposed(ops: Mapping[str, Callable[..., Any]], x: Native, kernel: Native, c: Convolution) -> Native:

@@ -50,11 +50,12 @@ def swap_axes(x: Any, axes: Any) -> Any:
             raise TypeError(f"`swap_axes` takes tensors and arrays, but found {type(x).__name__}.")
         return backend.ops["permute"](x, tuple(axes))
     positions = isinstance(axes, (tuple, list)) and all(isinstance(axis, int) for axis in cast("Any", axes))
-    names = [x.shape.names[i] for i in axes] if positions else x.shape.selected_names(axes)
+    order: Any = [x.shape.names[i] for i in axes] if positions else axes
+    names = x.shape.selected_names(order)
     if sorted(names) != sorted(x.shape.names):
         raise IncompatibleShapes(f"`swap_axes` needs each dim of {x.shape} once, but found {axes!r}.")
-    order = Shape.of(tuple(x.shape.get_dim(name) for name in names))
-    return wrap(x.native(order.names), order) if names else x
+    dims = Shape.of(tuple(x.shape.get_dim(name) for name in names))
+    return wrap(x.native(dims.names), dims) if names else x
 
 
 def reshaped_tensor(
@@ -77,7 +78,7 @@ def reshaped_tensor(
     names = [f"_axis{i}" for i in range(len(shapes))]
     result = (tensor if convert else wrap)(value, *(batch(name) for name in names))
     concat_shapes(*shapes)  # names must not repeat
-    for name, shape in zip(names, cast("list[Shape]", shapes), strict=True):
+    for name, shape in zip(names, shapes, strict=True):
         result = _grouped(result, name, shape, check_sizes)
     return result
 

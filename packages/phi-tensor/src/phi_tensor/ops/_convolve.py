@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from phi_tensor._dim import Dim
@@ -77,36 +79,70 @@ def convolve(
             lambda x: convolve(x, kernel, size, extrapolation, dims, strides, transpose, dilations), value
         )
     x, w = as_tensor(value), as_tensor(kernel)
+    settings = (size, dims, _hashable(strides), transpose, _hashable(dilations))
+    if type(extrapolation) is int and extrapolation == 0:
+        return _prepared(x.shape.dims, w.shape.dims, None, *settings)(x, w)
     rule = as_extrapolation(extrapolation)
-    names = w.shape.only(dims).without(dual).names
+    return _prepared(x.shape.dims, w.shape.dims, None if rule == ZERO else rule, *settings)(x, w)
+
+
+Steps = int | tuple[tuple[str, int], ...]
+
+
+def _hashable(steps: int | dict[str, int]) -> Steps:
+    return tuple(steps.items()) if isinstance(steps, dict) else steps
+
+
+@lru_cache(1024)
+def _prepared(
+    value: tuple[Dim, ...],
+    kernel: tuple[Dim, ...],
+    outside: Extrapolation | None,
+    size: Size | Shape,
+    dims: Any,
+    strides: Steps,
+    transposed: bool,
+    dilations: Steps,
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """The calls of rows that a convolution takes; without a rule, zeros are outside."""
+    shape, window = Shape.of(value), Shape.of(kernel)
+    names = window.only(dims).without(dual).names
     for name in names:
-        _check(x.shape, w.shape, name)
-    varying = next((over for name in names for over in w.shape.get_dim(name).over), None)
+        _check(shape, window, name)
+    varying = next((over for name in names for over in window.get_dim(name).over), None)
     if varying is not None:
-        parts = [
-            convolve(x[entry], w[entry], size, rule, names, strides, transpose, dilations)
-            for entry in w.shape[varying].meshgrid()
-        ]
-        return stack(parts, w.shape[varying])
-    settings = [
-        (name, _of_dim("strides", strides, name), _of_dim("dilations", dilations, name)) for name in names
-    ]
-    extents = {
-        name: _extent(_Slide(x.shape.get_dim(name), w.shape.get_dim(name), *steps), size, rule, transpose)
-        for name, *steps in settings
-    }
-    margins = {name: (low, up) for name, (low, up, _) in extents.items() if (low, up) != (0, 0)}
-    if rule == ZERO or not margins:
-        windows = tuple(
-            Window(*setting, low, up + more)
-            for setting in settings
-            for low, up, more in [extents[setting[0]]]
+        settings = (size, outside or ZERO, names, strides, transposed, dilations)
+        return lambda x, w: _by_kernel(x, w, window[varying], settings)
+    slides = [
+        _Slide(
+            shape.get_dim(name),
+            window.get_dim(name),
+            *(_of_dim(steps, name) for steps in (strides, dilations)),
         )
-        return table.CONVOLVE(x, w, windows=windows, transposed=transpose)
-    inner = tuple(Window(*setting, 0, extents[setting[0]][2]) for setting in settings)
-    if transpose:
-        return unpad(table.CONVOLVE(x, w, windows=inner, transposed=True), margins, rule)
-    return table.CONVOLVE(pad(x, margins, rule), w, windows=inner, transposed=False)
+        for name in names
+    ]
+    rule = outside or ZERO
+    extents = [_extent(slide, size, rule, transposed) for slide in slides]
+    margins = {s.value.name: (low, up) for s, (low, up, _) in zip(slides, extents, strict=True) if low or up}
+    pairs = list(zip(slides, extents, strict=True))
+    if outside is None or not margins:
+        whole = tuple(s.window(low, up + more) for s, (low, up, more) in pairs)
+        return lambda x, w: table.CONVOLVE(x, w, windows=whole, transposed=transposed)
+    inner = tuple(s.window(0, more) for s, (_, _, more) in pairs)
+    if transposed:
+        return lambda x, w: unpad(table.CONVOLVE(x, w, windows=inner, transposed=True), margins, rule)
+    return lambda x, w: table.CONVOLVE(pad(x, margins, rule), w, windows=inner, transposed=False)
+
+
+def _by_kernel(x: Tensor, w: Tensor, along: Shape, settings: tuple[Any, ...]) -> Tensor:
+    """Entry by entry along the dim over which the kernel's size varies."""
+    size, rule, names, strides, transposed, dilations = settings
+    steps = [dict(s) if isinstance(s, tuple) else s for s in (strides, dilations)]
+    parts = [
+        convolve(x[entry], w[entry], size, rule, names, steps[0], transposed, steps[1])
+        for entry in along.meshgrid()
+    ]
+    return stack(parts, along)
 
 
 class _Slide(NamedTuple):
@@ -116,6 +152,9 @@ class _Slide(NamedTuple):
     kernel: Dim
     stride: int
     dilation: int
+
+    def window(self, low: int, up: int) -> Window:
+        return Window(self.value.name, self.stride, self.dilation, low, up)
 
 
 def _extent(slide: _Slide, size: Size | Shape, rule: Extrapolation, transposed: bool) -> tuple[int, int, int]:
@@ -154,10 +193,12 @@ def _is_absent(rule: Extrapolation, name: str, upper: int) -> bool:
     )
 
 
-def _of_dim(what: str, setting: int | dict[str, int], name: str) -> int:
-    number = setting.get(name, 1) if isinstance(setting, dict) else setting
+def _of_dim(steps: Steps, name: str) -> int:
+    number = dict(steps).get(name, 1) if isinstance(steps, tuple) else steps
     if not isinstance(number, int) or number < 1:  # pyright: ignore[reportUnnecessaryIsInstance] from users
-        raise ValueError(f"`{what}` of `convolve` are positive ints, but found {setting!r}. Pass e.g. 2.")
+        raise ValueError(
+            f"`strides` and `dilations` of `convolve` are positive ints, but found {steps!r}. Pass e.g. 2."
+        )
     return number
 
 
