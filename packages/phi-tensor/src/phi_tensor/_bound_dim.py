@@ -17,7 +17,7 @@ Selection = tuple[tuple[str, Any], ...]
 """
 
 
-class Sliceable(Protocol):
+class HasDims(Protocol):
     """Anything with dims that can be sliced by a dict from dim names to selections."""
 
     @property
@@ -30,7 +30,7 @@ class Sliceable(Protocol):
         ...
 
 
-Obj = TypeVar("Obj", bound=Sliceable)
+Obj = TypeVar("Obj", bound=HasDims)
 
 
 class BoundDim(Generic[Obj]):

@@ -277,7 +277,7 @@ def arange(
     if not isinstance(end, int):
         raise IncompatibleShapes(f"`arange({dim})` needs an end: give the dim a size or pass `stop`.")
     backend = backend or default_backend()
-    native = backend.ops["arange"](start, end, step, INT64, None)
+    native = backend.ops["arange"](start, end, step, INT64, backend.chosen_device)
     return _of_native(native, dim if dim.labels[0] else dim.with_size(None), backend, dim)
 
 

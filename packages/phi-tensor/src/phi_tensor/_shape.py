@@ -474,6 +474,13 @@ class Shape:
         count = int_size(self.get_dim(name))
         return tuple(Shape.of(tuple(entry_of(d, name, i) for d in rest)) for i in range(count))
 
+    def after_gather(self, selection: dict[str, Any]) -> Shape:
+        """Shape of a tensor of this shape after slicing by a dict from dim names to selections."""
+        from phi_tensor._create import wrap  # noqa: PLC0415 tensors have shapes
+        from phi_tensor.ops._structure import expand  # noqa: PLC0415 likewise
+
+        return expand(wrap(False), self)[selection].shape
+
     def __reduce__(self) -> tuple[Any, ...]:
         return Shape.of, (self.dims,)
 
@@ -513,8 +520,20 @@ def _merge(a: tuple[Dim, ...], b: tuple[Dim, ...]) -> Shape:
     return Shape.of(merged_dims(a, b))
 
 
-def shape_of(obj: Any) -> Shape:
-    """Shape of a shape, a tensor, a number or any object with a `shape` made of dims."""
+def shape_of(obj: Any, allow_unshaped: bool = False) -> Shape:
+    """Dims of a shape, a tensor, a number, a tree of these, or an object with `shape` or `__shape__()`.
+
+    Args:
+        obj: The value; a text describes dims, see `parse_shape_spec`.
+        allow_unshaped: Whether anything else has no dims; otherwise it is an error.
+
+    Raises:
+        TypeError: `obj` is neither a tensor nor made of tensors.
+
+    >>> from phi_tensor import spatial, zeros
+    >>> shape_of({"a": zeros(spatial(x=2)), "b": 1.0})
+    (x:s=2)
+    """
     if isinstance(obj, Shape):
         return obj
     found = getattr(obj, "shape", None)
@@ -526,22 +545,50 @@ def shape_of(obj: Any) -> Shape:
         from phi_tensor._spec import parse_shape_spec  # noqa: PLC0415 specs build shapes
 
         return parse_shape_spec(obj)
-    from phi_tensor._trees import tree_shape  # noqa: PLC0415 trees hold tensors, which have shapes
+    hook = getattr(type(obj), "__shape__", None)
+    answer = NotImplemented if hook is None else hook(obj)
+    if answer is not NotImplemented:
+        return answer
+    from phi_tensor._trees import opened, tree_shape  # noqa: PLC0415 trees hold tensors, which have shapes
 
-    return tree_shape(obj)
+    return EMPTY_SHAPE if allow_unshaped and opened(obj) is None else tree_shape(obj)
 
 
-def merge_shapes(*objs: Any) -> Shape:
+def merge_shapes(*objs: Any, allow_varying_sizes: bool = False) -> Shape:
     """Union of the dims of all objects; dims of one name must agree in type, size and labels.
+
+    Args:
+        *objs: Shapes or what has one.
+        allow_varying_sizes: Whether sizes and labels may differ; such dims then have neither.
+
+    Raises:
+        IncompatibleShapes: Dims of one name do not agree.
 
     >>> from phi_tensor import channel, spatial
     >>> merge_shapes(spatial(x=2), channel(vector="x,y"))
     (x:s=2, vector:c=x,y)
+    >>> merge_shapes(spatial(x=2), spatial(x=3), allow_varying_sizes=True)
+    (x:s=None)
     """
+    shapes = [shape_of(obj) for obj in objs]
+    if allow_varying_sizes:
+        differing = _differing(shapes)
+        shapes = [
+            Shape.of(tuple(dim.with_size(None) if dim.name in differing else dim for dim in shape.dims))
+            for shape in shapes
+        ]
     result = EMPTY_SHAPE
-    for obj in objs:
-        result = result & shape_of(obj)
+    for shape in shapes:
+        result = result & shape
     return result
+
+
+def _differing(shapes: Sequence[Shape]) -> set[str]:
+    """Names of the dims whose sizes or labels differ."""
+    found: dict[str, set[tuple[Any, ...]]] = {}
+    for dim in itertools.chain.from_iterable(shape.dims for shape in shapes):
+        found.setdefault(dim.name, set()).add((dim.size, dim.labels, dim.over))
+    return {name for name, variants in found.items() if len(variants) > 1}
 
 
 def concat_shapes(*shapes: Any) -> Shape:

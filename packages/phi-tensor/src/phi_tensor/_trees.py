@@ -16,13 +16,13 @@ from __future__ import annotations
 import copy as _copy
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from operator import attrgetter
 from typing import Any, Literal, cast
 
 from phi_tensor._dim import Dim
 from phi_tensor._errors import IncompatibleShapes
-from phi_tensor._shape import EMPTY_SHAPE, Shape, merge_shapes
+from phi_tensor._shape import EMPTY_SHAPE, Shape, merge_shapes, shape_of
 from phi_tensor._tensor import Tensor
 
 Attributes = Literal["variable", "value", "all"]
@@ -62,7 +62,7 @@ class Structure:
             isinstance(other, Structure)
             and self._hash == other._hash
             and self.kind == other.kind
-            and _same(self.data, other.data)
+            and same_static(self.data, other.data)
             and self.children == other.children
         )
 
@@ -99,13 +99,19 @@ class Structure:
             return dict(zip(self.data, values, strict=True))
         return self.data.build(values)
 
+    def keys(self) -> list[str]:
+        """How the children are reached from the tree: `[0]`, `['key']` or `.name`."""
+        if self.kind == "object":
+            return [f".{name}" for name in self.data.names]
+        return [f"[{key!r}]" for key in (self.data if self.kind == "dict" else range(len(self.children)))]
+
     def __repr__(self) -> str:
         if self.kind == "leaf":
             return "*"
         return f"{self.data!r}" if self.kind == "static" else f"{self.kind}{self.children}"
 
 
-def _same(a: Any, b: Any) -> bool:
+def same_static(a: Any, b: Any) -> bool:
     """Whether two static values are equal; by identity where comparing gives an element-wise result."""
     if a is b:
         return True
@@ -142,10 +148,7 @@ class _Object:
             return self.copy_with(**changes)
         if dataclasses.is_dataclass(self.template):
             return replaced(self.template, changes)
-        changed = _copy.copy(self.template)
-        for name, value in changes.items():
-            setattr(changed, name, value)
-        return changed
+        return changed_copy(self.template, changes)
 
     def __eq__(self, other: object) -> bool:
         return (
@@ -153,7 +156,7 @@ class _Object:
             and type(self.template) is type(other.template)
             and self.names == other.names
             and self.static.keys() == other.static.keys()
-            and all(_same(value, other.static[name]) for name, value in self.static.items())
+            and all(same_static(value, other.static[name]) for name, value in self.static.items())
         )
 
     def __hash__(self) -> int:
@@ -170,10 +173,28 @@ def replaced(obj: Any, changes: dict[str, Any]) -> Any:
     return changed
 
 
+def changed_copy(obj: Any, changes: dict[str, Any]) -> Any:
+    """Copy of an object that is no dataclass with changed attributes and without its cached properties."""
+    changed = _copy.copy(obj)
+    for name in [name for name in vars(changed) if _is_cached(type(obj), name)]:
+        del vars(changed)[name]
+    for name, value in changes.items():
+        setattr(changed, name, value)
+    return changed
+
+
+def _is_cached(cls: type, name: str) -> bool:
+    return isinstance(getattr(cls, name, None), cached_property)
+
+
 def _static_part(obj: Any, names: tuple[str, ...]) -> Any:
     if dataclasses.is_dataclass(obj):
         return {name: getattr(obj, name) for name in _other_fields(type(obj), names)}
-    return {key: value for key, value in getattr(obj, "__dict__", {}).items() if key not in names}
+    return {
+        key: value
+        for key, value in getattr(obj, "__dict__", {}).items()
+        if key not in names and not _is_cached(type(obj), key)
+    }
 
 
 @lru_cache(1024)
@@ -195,15 +216,20 @@ _STATIC_ANNOTATIONS = (
 )
 
 
+SPECIAL_FIELDS = ("variable_attrs", "value_attrs")
+"""Fields of dataclasses that name other fields."""
+
+
 @lru_cache(1024)
-def _data_fields(cls: type) -> tuple[str, ...]:
+def data_names(cls: type) -> tuple[str, ...]:
+    """Fields of a dataclass that may hold tensors, judged by their annotation."""
     names: list[str] = []
     for field in dataclasses.fields(cls):
         annotation = (
             field.type if isinstance(field.type, str) else getattr(field.type, "__name__", str(field.type))
         )
         first = annotation.split("[")[0].split("|")[0].strip().rsplit(".", 1)[-1]
-        if first not in _STATIC_ANNOTATIONS:
+        if first not in _STATIC_ANNOTATIONS and field.name not in SPECIAL_FIELDS:
             names.append(field.name)
     return tuple(names)
 
@@ -213,27 +239,45 @@ def attributes_of(obj: Any, attributes: Attributes) -> tuple[str, ...] | None:
 
     None if it is no tree.
     """
-    hook = {"variable": "__variable_attrs__", "value": "__value_attrs__", "all": "__all_attrs__"}[attributes]
-    if hasattr(obj, hook):
-        return tuple(getattr(obj, hook)())
-    if attributes != "variable" and hasattr(obj, "__variable_attrs__"):
-        return tuple(obj.__variable_attrs__())
+    hooked = _hooked_attributes(obj, attributes)
+    if hooked is not None:
+        return hooked
     if dataclasses.is_dataclass(obj) and not isinstance(obj, type):
-        listed = getattr(obj, f"{attributes}_attrs", None) if attributes != "all" else None
+        listed = _listed(obj, f"{attributes}_attrs")
         if listed is not None:
             return (
                 tuple(part.strip() for part in listed.split(","))
                 if isinstance(listed, str)
                 else tuple(listed)
             )
-        return _data_fields(type(obj))
+        return data_names(type(obj))
     return None
+
+
+def _listed(obj: Any, name: str) -> Any:
+    """Attribute or field of a dataclass that lists other fields; None where it has none."""
+    return getattr(obj, name) if hasattr(type(obj), name) or name in type(obj).__dataclass_fields__ else None
+
+
+def _hooked_attributes(obj: Any, attributes: Attributes) -> tuple[str, ...] | None:
+    """What the hooks of a foreign class list: all attributes are its variables and values together.
+
+    Classes may name one of the two, which then are the other, too.
+    """
+    if not _follows_protocol(type(obj)):
+        return None
+    if attributes != "all" and hasattr(obj, f"__{attributes}_attrs__"):
+        return tuple(getattr(obj, f"__{attributes}_attrs__")())
+    if attributes == "all" and hasattr(obj, "__all_attrs__"):
+        return tuple(obj.__all_attrs__())
+    hooks = [hook for hook in ("__variable_attrs__", "__value_attrs__") if hasattr(obj, hook)]
+    return tuple(dict.fromkeys(name for hook in hooks for name in getattr(obj, hook)()))
 
 
 @lru_cache(1024)
 def _follows_protocol(cls: type) -> bool:
     """Whether objects of a class are trees by our protocol: nobody needs to ask whether they are arrays."""
-    return hasattr(cls, "__variable_attrs__") or hasattr(cls, "__value_attrs__")
+    return any(hasattr(cls, f"__{kind}_attrs__") for kind in ("variable", "value", "all"))
 
 
 def flatten(
@@ -284,6 +328,32 @@ def _flatten(
         return _flat_object(obj, names)
     children = tuple(_flatten(value, attributes, leaf, leaves) for value in values)
     return Structure("object", _Object(obj, names), children)
+
+
+def opened(obj: Any) -> tuple[Sequence[Any], Structure] | None:
+    """Entries of a container, or all tensor attributes of an object, and what puts others in their place.
+
+    None for tensors and for whatever is neither container nor object.
+    """
+    if isinstance(obj, (Tensor, str, int, float, complex, Shape, type)) or obj is None:
+        return None
+    if isinstance(obj, (tuple, list)):
+        entries = cast("Sequence[Any]", obj)
+        leaves = (_LEAF,) * len(entries)
+        is_list = isinstance(obj, list)
+        return entries, Structure("list", None, leaves) if is_list else Structure(
+            "tuple", type(entries), leaves
+        )
+    if isinstance(obj, dict):
+        items = cast("dict[Any, Any]", obj)
+        return tuple(items.values()), Structure("dict", tuple(items), (_LEAF,) * len(items))
+    names = attributes_of(obj, "all")
+    if names is None:
+        return None
+    values = [getattr(obj, name) for name in names]
+    if dataclasses.is_dataclass(obj):
+        return values, _flat_object(obj, names)
+    return values, Structure("object", _Object(obj, names), (_LEAF,) * len(names))
 
 
 def _flat_object(obj: Any, names: tuple[str, ...]) -> Structure:
@@ -339,8 +409,14 @@ def is_tree(obj: Any) -> bool:
 
 
 def tree_shape(obj: Any) -> Shape:
-    """Dims of all tensors of a tree, merged."""
-    leaves, structure = flatten(obj, "all")
-    if not leaves and structure.kind in ("static",):
+    """Dims of all parts of a tree, merged. Objects in it may say themselves which dims they have."""
+    parts = opened(obj)
+    if parts is None:
         raise TypeError(f"{type(obj).__name__} has no dims: it is neither a tensor nor made of tensors.")
-    return merge_shapes(EMPTY_SHAPE, *(leaf.shape for leaf in leaves))
+    return merge_shapes(EMPTY_SHAPE, *(_part_shape(part) for part in parts[0]))
+
+
+def _part_shape(part: Any) -> Shape:
+    if isinstance(part, (str, Shape)):
+        return EMPTY_SHAPE
+    return shape_of(part, allow_unshaped=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from phi_tensor._context import context_dtype
 from phi_tensor._dtype import COMPLEX64, FLOAT32, INT32, INT64, DType, DTypeLike
+from phi_tensor._hooks import asked, rearranged
 from phi_tensor._tensor import Tensor
 from phi_tensor._trees import tree_map
 from phi_tensor.ops import _table as table
@@ -328,6 +329,11 @@ def cast(x: Any, dtype: DTypeLike) -> Any:
         if isinstance(dtype, type) and dtype in (float, complex)
         else DType.of(dtype)
     )
+    answer = asked(x, "__cast__", target)
+    if answer is not NotImplemented:
+        return answer
+    if isinstance(x, (tuple, list, dict)):
+        return rearranged("__cast__", cast, x, target)
     return unary(table.CAST, x, dtype=target, backend=None)
 
 
