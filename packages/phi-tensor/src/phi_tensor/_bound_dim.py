@@ -215,11 +215,11 @@ class DimChain(Generic[Obj]):
             raise IncompatibleShapes(f"Dims {self.names} need one selection each, but found {items!r}.")
         return self.obj[dict(zip(self.names, items, strict=True))]
 
-    def pack(self, packed_dim: Shape) -> Obj:
-        """The object with these dims packed into one."""
+    def pack(self, packed_dim: Shape | str, pos: int | None = None) -> Obj:
+        """The object with these dims packed into one, at position `pos` of the shape."""
         from phi_tensor.ops._structure import pack_dims  # noqa: PLC0415 see `BoundDim.replace`
 
-        return pack_dims(self.obj, self.names, packed_dim)
+        return pack_dims(self.obj, self.names, packed_dim, pos)
 
 
 def _object_of(other: Any) -> Any:

@@ -10,6 +10,7 @@ import dataclasses
 import functools
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, TypeVar, cast, overload
 
 from phi_tensor._trees import flatten
@@ -22,7 +23,49 @@ _COMPUTING: ContextVar[tuple[tuple[Any, set[str]], ...]] = ContextVar("phi_tenso
 """Objects whose cached properties are being computed here, innermost last, and the fields read so far."""
 
 
-class cached_property(functools.cached_property[T]):
+class CachedProperty(functools.cached_property[T]):
+    """What `cached_property` makes.
+
+    Attributes:
+        commutes: Dims along which the property commutes with slicing and stacking.
+    """
+
+    def __init__(self, func: Callable[[Any], T], *, commutes: Any = None) -> None:
+        super().__init__(func)
+        self.commutes = commutes
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None:
+            return self
+        name = cast("str", self.attrname)
+        values, notes = instance.__dict__, instance.__dict__.get(_NOTES, {})
+        if name in values:
+            _note(instance, notes.get(name))
+            return values[name]
+        reads: set[str] = set()
+        token = _COMPUTING.set((*_COMPUTING.get(), (instance, reads)))
+        try:
+            value = self.func(instance)
+        finally:
+            _COMPUTING.reset(token)
+        known = frozenset(reads) if _notes_reads(type(instance)) else None
+        _note(instance, known)
+        if _is_available(value) or not _is_available(instance):
+            values[name] = value
+            values[_NOTES] = {**values.get(_NOTES, {}), name: known}
+        return value
+
+    def __set__(self, instance: Any, value: object) -> None:
+        raise AttributeError(f"`{self.attrname}` is computed and cannot be set. Change what it depends on.")
+
+
+@overload
+def cached_property(func: Callable[[Any], T], *, commutes: Any = None) -> CachedProperty[T]: ...
+@overload
+def cached_property(
+    func: None = None, *, commutes: Any = None
+) -> Callable[[Callable[[Any], T]], CachedProperty[T]]: ...
+def cached_property(func: Any = None, *, commutes: Any = None) -> Any:
     """Property of a dataclass that is computed when first read and then kept, as far as that is safe.
 
     What a changed copy (`replace`, `obj.x[0]`, `stack`) keeps:
@@ -57,46 +100,9 @@ class cached_property(functools.cached_property[T]):
     >>> dust.total_mass is math.replace(dust, position=dust.position + 1).total_mass
     True
     """
-
-    @overload
-    def __new__(cls, func: Callable[[Any], T], *, commutes: Any = None) -> cached_property[T]: ...
-    @overload
-    def __new__(
-        cls, func: None = None, *, commutes: Any = None
-    ) -> Callable[[Callable[[Any], T]], cached_property[T]]: ...
-    def __new__(cls, func: Callable[[Any], T] | None = None, *, commutes: Any = None) -> Any:
-        """The property, or a decorator where only `commutes` is given."""
-        if func is None:
-            return lambda function: cached_property(function, commutes=commutes)
-        return super().__new__(cls)
-
-    def __init__(self, func: Callable[[Any], T], *, commutes: Any = None) -> None:
-        super().__init__(func)
-        self.commutes = commutes
-
-    def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        if instance is None:
-            return self
-        name = cast("str", self.attrname)
-        values, notes = instance.__dict__, instance.__dict__.get(_NOTES, {})
-        if name in values:
-            _note(instance, notes.get(name))
-            return values[name]
-        reads: set[str] = set()
-        token = _COMPUTING.set((*_COMPUTING.get(), (instance, reads)))
-        try:
-            value = self.func(instance)
-        finally:
-            _COMPUTING.reset(token)
-        known = frozenset(reads) if _notes_reads(type(instance)) else None
-        _note(instance, known)
-        if _is_available(value) or not _is_available(instance):
-            values[name] = value
-            values[_NOTES] = {**values.get(_NOTES, {}), name: known}
-        return value
-
-    def __set__(self, instance: Any, value: object) -> None:
-        raise AttributeError(f"`{self.attrname}` is computed and cannot be set. Change what it depends on.")
+    if func is None:
+        return partial(CachedProperty, commutes=commutes)
+    return CachedProperty(func, commutes=commutes)
 
 
 class NotedField:

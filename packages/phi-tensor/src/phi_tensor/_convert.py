@@ -127,7 +127,8 @@ def choose_backend(*values: Any) -> Backend:
 
 
 def _backends_of(value: Any) -> list[Backend]:
-    leaves, structure = flatten(value, "all", lambda x: x if backend_of(x) is not None else None)
+    found, structure = flatten(value, "all", lambda x: x if backend_of(x) is not None else None)
+    leaves: list[Any] = list(found)  # tensors and native arrays
     if structure.kind == "static" and not isinstance(value, (bool, int, float, complex, type(None))):
         raise NoBackendFound(
             f"No backend handles a `{type(value).__name__}`. Pass tensors, arrays, numbers or trees of these."

@@ -35,7 +35,7 @@ def to_dict(value: Tensor | Shape) -> dict[str, Any]:
     """
     if isinstance(value, Shape):
         return {"dims": [dim_to_dict(dim) for dim in value.dims]}
-    if not isinstance(value, Tensor):
+    if not isinstance(value, Tensor):  # pyright: ignore[reportUnnecessaryIsInstance]  # user input
         raise TypeError(
             f"`to_dict` describes tensors and shapes, but found {type(value).__name__}. Try `save`."
         )
@@ -122,7 +122,7 @@ def _size(size: Any) -> Size:
 
 def _to_lists(array: npt.NDArray[Any]) -> Any:
     if array.dtype.kind == "c":
-        return {"real": _to_lists(array.real), "imag": _to_lists(array.imag)}
+        return {"real": _to_lists(np.real(array)), "imag": _to_lists(np.imag(array))}
     lists: Any = array.tolist()
     return lists if array.dtype.kind != "f" or np.all(np.isfinite(array)) else _finite(lists)
 

@@ -50,9 +50,8 @@ class DType:
                 f"`DType({kind!r})`: elements are of type bool, int, float or complex. Pass one of these."
             )
         if bits is None:
-            bits = {bool: 8, int: 32}.get(kind) or DType.by_precision(
-                kind, precision or _context_precision()
-            ).bits
+            sized = _BY_KIND[kind] if kind in (bool, int) else None
+            bits = (sized or DType.by_precision(kind, precision or _context_precision())).bits
         name = "bool" if kind is bool else f"{kind.__name__}{bits}"
         if name not in _BY_NAME:
             raise ValueError(f"There is no element type `{name}`. Use one of {', '.join(_BY_NAME)}.")

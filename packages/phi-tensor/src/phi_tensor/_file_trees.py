@@ -49,7 +49,7 @@ class Writer:
         if obj is None or type(obj) in (bool, int, str) or (type(obj) is float and math.isfinite(obj)):
             return obj
         if type(obj) in (tuple, list):
-            entries = [self.describe(entry, f"{place}[{i}]") for i, entry in enumerate(obj)]
+            entries = self._entries(obj, place)
             return entries if type(obj) is list else {"tuple": entries}
         if type(obj) is dict:
             items = cast("dict[Any, Any]", obj).items()
@@ -66,12 +66,15 @@ class Writer:
             described = {name: self.describe(value, f"{place}.{name}") for name, value in fields}
             return {"object": {"class": _importable(type(obj), place), "fields": described}}
         if isinstance(obj, tuple) and hasattr(obj, "_fields"):
-            entries = [self.describe(entry, f"{place}[{i}]") for i, entry in enumerate(obj)]
-            return {"named": {"class": _importable(type(obj), place), "entries": entries}}
+            named = {"class": _importable(cast("type[Any]", type(obj)), place)}
+            return {"named": named | {"entries": self._entries(obj, place)}}
         raise TypeError(
             f"`save` writes tensors, numbers, text, shapes, containers and dataclasses of these, but "
             f"`{place}` is a `{type(obj).__name__}`. Leave it out or make it a dataclass."
         )
+
+    def _entries(self, entries: Any, place: str) -> list[Any]:
+        return [self.describe(entry, f"{place}[{i}]") for i, entry in enumerate(entries)]
 
     def tensor(self, x: Tensor) -> dict[str, Any]:
         """Description of a tensor."""
@@ -166,7 +169,7 @@ class Reader:
             raise Unsupported(
                 f"The file holds a `{data['class']}` of {len(entries)} entries, which {cls} is not."
             )
-        return tuple.__new__(cls, entries)
+        return cast("Any", tuple).__new__(cls, entries)
 
 
 _READERS: dict[str, Callable[[Reader, Any], Any]] = {

@@ -17,7 +17,7 @@ all tensors of the object.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from phi_tensor._errors import IncompatibleShapes
 from phi_tensor._shape import Shape
@@ -102,7 +102,7 @@ def sliced(value: Any, slices: dict[str, Any]) -> Any:
             return answer
     parts = opened(value)
     if parts is None:
-        return value
+        return cast("Any", value)
     children, structure = parts
     return structure.build([sliced(part, slices) for part in children])
 

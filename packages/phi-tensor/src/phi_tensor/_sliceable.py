@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast, overload
 
 from phi_tensor._bound_dim import BoundDim, slicing_dict
 from phi_tensor._cached import (
-    cached_property,
+    CachedProperty,
     cached_values,
     fields_read,
     keep,
@@ -96,13 +96,14 @@ def sliceable(
             lazy_dims=lazy_dims,
         )
     is_frozen = dataclasses.is_dataclass(cls) and cast("Any", cls).__dataclass_params__.frozen
+    cls = cast("Any", cls)
     if not is_frozen or "__slots__" in vars(cls):
         raise TypeError(
             f"`sliceable` makes slices and caches, which is safe for frozen dataclasses without "
             f"`slots` only, but found {cls!r}. Write `@sliceable` above `@dataclass(frozen=True)`."
         )
     offered: dict[str, Any] = {
-        "shape": cached_property(tree_shape),
+        "shape": CachedProperty(tree_shape),
         "__getitem__": lambda self, item: getitem(self, item, keepdims),
         "__stack__": staticmethod(_stacked),
     }
@@ -115,7 +116,7 @@ def sliceable(
     for name, member in offered.items():
         if not hasattr(cls, name):
             setattr(cls, name, member)
-            if isinstance(member, cached_property):
+            if isinstance(member, CachedProperty):
                 member.__set_name__(cls, name)
     _adopt_caches(cls)
     note_fields(cls)
@@ -131,7 +132,7 @@ def _adopt_caches(cls: type) -> None:
     """Properties cached by `functools` become ours, which know when their values still hold."""
     for name, member in list(vars(cls).items()):
         if type(member) is functools.cached_property:
-            ours = cached_property(cast("Callable[[Any], Any]", member.func))
+            ours = CachedProperty(cast("Callable[[Any], Any]", member.func))
             ours.__set_name__(cls, name)
             setattr(cls, name, ours)
 

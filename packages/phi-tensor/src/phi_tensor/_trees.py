@@ -7,8 +7,8 @@ Dataclasses: fields are data unless annotated as `str`, `int`, `float`, `bool`, 
 the class may name its `variable_attrs` (traced, differentiated, optimised) and `value_attrs` (what
 mathematics acts on).
 
-Foreign classes: `__variable_attrs__() -> names`, optionally `__value_attrs__()`, and
-    `__with_attrs__(**changes)`.
+Foreign classes: `__variable_attrs__() -> names` and `__value_attrs__()` (one stands for the other where it is
+    missing), `__all_attrs__()` (default: both together), and `__with_attrs__(**changes)` (default: a copy).
 """
 
 from __future__ import annotations
@@ -176,8 +176,9 @@ def replaced(obj: Any, changes: dict[str, Any]) -> Any:
 def changed_copy(obj: Any, changes: dict[str, Any]) -> Any:
     """Copy of an object that is no dataclass with changed attributes and without its cached properties."""
     changed = _copy.copy(obj)
-    for name in [name for name in vars(changed) if _is_cached(type(obj), name)]:
-        del vars(changed)[name]
+    attributes = cast("dict[str, Any]", vars(changed))
+    for name in [name for name in attributes if _is_cached(type(obj), name)]:
+        del attributes[name]
     for name, value in changes.items():
         setattr(changed, name, value)
     return changed
@@ -256,7 +257,13 @@ def attributes_of(obj: Any, attributes: Attributes) -> tuple[str, ...] | None:
 
 def _listed(obj: Any, name: str) -> Any:
     """Attribute or field of a dataclass that lists other fields; None where it has none."""
-    return getattr(obj, name) if hasattr(type(obj), name) or name in type(obj).__dataclass_fields__ else None
+    names = _field_names(type(obj))
+    return getattr(obj, name) if hasattr(type(obj), name) or name in names else None
+
+
+@lru_cache(1024)
+def _field_names(cls: type) -> frozenset[str]:
+    return frozenset(field.name for field in dataclasses.fields(cls))
 
 
 def _hooked_attributes(obj: Any, attributes: Attributes) -> tuple[str, ...] | None:
