@@ -81,7 +81,8 @@ def problem(row):
 
 def test_every_name_is_here_or_says_why_not():
     found = {row.name: problem(row) for row in names()}
-    assert {name: what for name, what in found.items() if what} == {}
+    wrong = [f"`{name}`: {what}" for name, what in found.items() if what]
+    assert not wrong, "\n".join(["names of parity.csv:", *wrong])
 
 
 def test_names_are_listed_once():

@@ -237,9 +237,9 @@ def selection_of(shape: Shape, item: Any) -> dict[str, Any]:
     if isinstance(item, dict):
         return {_name(key): value for key, value in cast("dict[Any, Any]", item).items()}
     if isinstance(item, str):
-        wanted = {part.strip() for part in item.split("->")[0].split(",")}
+        wanted = {label for part in item.split("->")[0].split(",") if (label := part.strip())}
         for dim in shape.dims:
-            if dim.labels and wanted <= set(dim.labels):
+            if dim.labels and wanted and wanted <= set(dim.labels):
                 return {dim.name: item}
         raise KeyError(
             f"No dim of {shape} has the label(s) {sorted(wanted)}. Slice by dim and index instead: "

@@ -18,6 +18,8 @@ from phi_tensor.layouts._layout import Dense, Layout, Parts
 def convert(x: Any, backend: Backend | str | None = None, use_dlpack: bool = True) -> Any:
     """`x` on another library, sharing memory where both can read it. Not differentiable.
 
+    What comes from NumPy goes to the device that `set_default_device` chose, if it did.
+
     Args:
         x: Tensor or tree.
         backend: Target; default: the default backend.
@@ -43,6 +45,8 @@ def _converted(x: Tensor, target: Backend, use_dlpack: bool) -> Tensor:
 
 
 def _native(source: Backend, target: Backend, native: Any, use_dlpack: bool) -> Any:
+    if source.mixes and target.chosen_device is not None:
+        return target.as_native(source.to_numpy(native))
     dtype = source.dtype(native)
     if not use_dlpack or dtype.kind is bool or source.shape(native) == () or not _is_shareable(native):
         return target.as_native(np.array(source.to_numpy(native), order="C"))

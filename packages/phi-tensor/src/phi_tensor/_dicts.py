@@ -16,6 +16,7 @@ from phi_tensor._dtype import DType
 from phi_tensor._errors import Unsupported
 from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
+from phi_tensor.layouts._layout import Parts
 from phi_tensor.ops._structure import stack
 
 
@@ -77,7 +78,9 @@ def from_dict(dict_: Mapping[str, Any], convert: bool = False) -> Any:
 
 def _tensor_from(dict_: Mapping[str, Any], shape: Shape) -> Tensor:
     if "parts" in dict_:
-        return stack([from_dict(part) for part in dict_["parts"]], shape[dict_["along"]])
+        stacked = stack([from_dict(part) for part in dict_["parts"]], shape[dict_["along"]])
+        layout = cast("Parts", stacked.layout)
+        return Tensor(Parts.of(layout.dim, layout.parts, shape), stacked.natives)
     dtype = DType.of(dict_["dtype"])
     return wrap(_from_lists(dict_["data"], dtype, shape), shape)
 
