@@ -124,6 +124,28 @@ def test_without_an_answer_all_tensors_are_rearranged(backend):
     assert math.flip(n, "x").x.shape == math.roll(n, 1, "x").x.shape == X
 
 
+def test_hooks_may_call_the_function_for_their_own_object(backend):
+    class Doubling(Nothing):
+        def __getitem__(self, item):
+            part = math.slice(self, item)
+            part.unit += "!"
+            return part
+
+        def __shape__(self):
+            return math.shape(self) & batch(own=1)
+
+        @staticmethod
+        def __stack__(values, dim, **options):
+            made = math.stack(values, dim)
+            made.unit += str(len(values))
+            return made
+
+    d = Doubling(math.ones(X), math.zeros(X))
+    assert math.slice([d], {"x": 0})[0].unit == "m!"
+    assert math.shape([d]) == X & batch(own=1)
+    assert math.stack([[d], [d]], batch("b"))[0].unit == "m2"
+
+
 def test_structure_of_containers(backend):
     x = tensor([1.0, 2.0, 3.0], spatial("x"))
     tree = [x, {"a": 2 * x, "n": 1.0}, None]

@@ -8,7 +8,7 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 from phi_tensor._dim import Dim, Size
 from phi_tensor._dim_types import DimType, batch, channel, dual, instance, spatial
 from phi_tensor._errors import IncompatibleShapes
-from phi_tensor._shape import Shape
+from phi_tensor._shape import Shape, shape_of
 
 Selection = tuple[tuple[str, Any], ...]
 """Normalised, hashable selections.
@@ -275,9 +275,10 @@ def slicing_dict(obj: Any, item: Any, existing_only: bool = True) -> dict[str, A
     """Any selection as a dict from dim names to ints, slices, labels, masks or index tensors.
 
     Args:
-        obj: Object with a shape.
+        obj: Object with dims.
         item: What was written in brackets.
         existing_only: Leave out dims that `obj` does not have.
     """
-    selection = selection_of(obj.shape, item)
-    return {name: value for name, value in selection.items() if not existing_only or name in obj.shape}
+    shape = shape_of(obj)
+    selection = selection_of(shape, item)
+    return {name: value for name, value in selection.items() if not existing_only or name in shape}

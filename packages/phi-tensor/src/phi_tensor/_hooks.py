@@ -11,12 +11,14 @@
 | `flatten`, `cast` | `__flatten__(flat_dim, flatten_batch)`, `__cast__(dtype)` |
 
 `options` are those that the caller gave. Every hook may return `NotImplemented`: the function then acts on
-all tensors of the object.
+all tensors of the object, as it does where a hook calls it for its own object.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from functools import partial
 from typing import Any, cast
 
 from phi_tensor._errors import IncompatibleShapes
@@ -28,10 +30,27 @@ from phi_tensor.layouts._layout import NUMBERS
 _NUMBERS = tuple(NUMBERS)
 
 
+_ASKED: ContextVar[tuple[tuple[Any, str], ...]] = ContextVar("phi_tensor_asked", default=())
+"""Objects whose hooks are running here."""
+
+
 def asked(obj: Any, hook: str, *args: Any, **options: Any) -> Any:
-    """What the class of `obj` answers; `NotImplemented` where it lacks the hook."""
+    """What the class of `obj` answers; `NotImplemented` where it lacks the hook or is answering already."""
     method = getattr(type(obj), hook, None)
-    return NotImplemented if method is None else method(obj, *args, **options)
+    return NotImplemented if method is None else _answer(obj, hook, partial(method, obj), args, options)
+
+
+def _answer(
+    obj: Any, hook: str, method: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]
+) -> Any:
+    running = _ASKED.get()
+    if any(other is obj and name == hook for other, name in running):
+        return NotImplemented
+    token = _ASKED.set((*running, (obj, hook)))
+    try:
+        return method(*args, **options)
+    finally:
+        _ASKED.reset(token)
 
 
 def rearranged(hook: str, function: Callable[..., Any], value: Any, *args: Any, **options: Any) -> Any:
@@ -66,7 +85,7 @@ def joined(hook: str, function: Callable[..., Any], values: Sequence[Any], *args
     """
     for value in values:
         static = getattr(type(value), hook, None)
-        answer = NotImplemented if static is None else static(values, *args, **options)
+        answer = NotImplemented if static is None else _answer(value, hook, static, (values, *args), options)
         if answer is not NotImplemented:
             return answer
     if all(isinstance(value, (Tensor, *_NUMBERS)) for value in values):

@@ -545,12 +545,12 @@ def shape_of(obj: Any, allow_unshaped: bool = False) -> Shape:
         from phi_tensor._spec import parse_shape_spec  # noqa: PLC0415 specs build shapes
 
         return parse_shape_spec(obj)
-    hook = getattr(type(obj), "__shape__", None)
-    answer = NotImplemented if hook is None else hook(obj)
+    from phi_tensor._hooks import asked  # noqa: PLC0415 hooks know tensors, which have shapes
+    from phi_tensor._trees import opened, tree_shape  # noqa: PLC0415 likewise
+
+    answer = asked(obj, "__shape__")
     if answer is not NotImplemented:
         return answer
-    from phi_tensor._trees import opened, tree_shape  # noqa: PLC0415 trees hold tensors, which have shapes
-
     return EMPTY_SHAPE if allow_unshaped and opened(obj) is None else tree_shape(obj)
 
 

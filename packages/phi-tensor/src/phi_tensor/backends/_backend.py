@@ -268,7 +268,8 @@ class Backend(ABC):
     def set_default_device(self, device: ComputeDevice | str) -> bool:
         """Create tensors on `device` from now on, in the whole process; True if there is such a device.
 
-        Tensors that exist stay where they are, see `to_device`.
+        Tensors that exist stay where they are, see `to_device`. Results of operations are where their
+        operands are, but TensorFlow places them itself: on a GPU if there is one.
 
         Args:
             device: A device of `list_devices()`, its name, or a type: `CPU`, `GPU`, `TPU`.
