@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
-import zipfile
-import zlib
-from pathlib import Path
 from typing import Any, cast
-from uuid import uuid4
 
 import numpy as np
 
@@ -43,22 +38,26 @@ def save(file: str | os.PathLike[str], obj: Any, mkdir: bool = True) -> None:
     ...     load(f"{folder}/state.npz")
     {'v': (x=1.0, y=2.0), 'step': 3}
     """
+    import json  # noqa: PLC0415 costs 1 ms
+
     writer = Writer()
     tree = writer.describe(obj)
     description = json.dumps({"format": FORMAT, "version": VERSION, "tree": tree}, allow_nan=False)
     arrays = {str(place): array for place, array in enumerate(writer.arrays)}
-    path = Path(file)
-    if mkdir:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{uuid4().hex}")
+    path = os.fspath(file)
+    folder, name = os.path.split(path)
+    if mkdir and folder:
+        os.makedirs(folder, exist_ok=True)
+    unfinished = os.path.join(folder, f".{name}.{os.urandom(8).hex()}")
     try:
-        with unfinished.open("xb") as stream:
+        with open(unfinished, "xb") as stream:
             np.savez(stream, **{_DESCRIPTION: np.frombuffer(description.encode(), np.uint8)}, **arrays)  # pyright: ignore[reportArgumentType]  # not `allow_pickle`
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(unfinished, path)
     finally:
-        unfinished.unlink(missing_ok=True)
+        if os.path.exists(unfinished):
+            os.remove(unfinished)
 
 
 def load(file: str | os.PathLike[str]) -> Any:
@@ -72,9 +71,13 @@ def load(file: str | os.PathLike[str]) -> Any:
         ValueError: `save` did not write the file, or it is damaged.
         Unsupported: A newer version wrote it, or it holds a class that this program has not imported.
     """
-    path = Path(file)
-    with path.open("rb") as stream:
-        if not zipfile.is_zipfile(stream):
+    from zipfile import BadZipFile, is_zipfile  # noqa: PLC0415 costs 10 ms
+    from zlib import error as ZlibError  # noqa: PLC0415 likewise
+
+    damage = (ValueError, LookupError, TypeError, AttributeError, OSError, EOFError, BadZipFile, ZlibError)
+    path = os.fspath(file)
+    with open(path, "rb") as stream:
+        if not is_zipfile(stream):
             raise _unreadable(path, "it is no archive")
         stream.seek(0)
         try:
@@ -82,30 +85,19 @@ def load(file: str | os.PathLike[str]) -> Any:
                 return _read(path, archive)
         except Unsupported:
             raise
-        except _ERRORS as error:
+        except damage as error:
             raise _unreadable(path, str(error)) from error
 
 
-_ERRORS = (
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    OSError,
-    EOFError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
-"""What reading a damaged or foreign archive runs into."""
+def _read(path: str, archive: Any) -> Any:
+    import json  # noqa: PLC0415 costs 1 ms
 
-
-def _read(path: Path, archive: Any) -> Any:
     description = json.loads(archive[_DESCRIPTION].tobytes())
     if not isinstance(description, dict) or cast("dict[str, Any]", description).get("format") != FORMAT:
         raise ValueError(f"its format is not `{FORMAT}`")
     if description["version"] > VERSION:
         raise Unsupported(
-            f"`load({str(path)!r})`: the file has version {description['version']}, but this phi-tensor "
+            f"`load({path!r})`: the file has version {description['version']}, but this phi-tensor "
             f"reads versions up to {VERSION}. Update phi-tensor."
         )
     arrays: dict[int, Array] = {}
@@ -118,8 +110,7 @@ def _read(path: Path, archive: Any) -> Any:
     return Reader(array, default_backend()).build(description["tree"])
 
 
-def _unreadable(path: Path, reason: str) -> ValueError:
+def _unreadable(path: str, reason: str) -> ValueError:
     return ValueError(
-        f"`load({str(path)!r})` reads files that `save` wrote and that are complete, but {reason}. Save "
-        f"it again."
+        f"`load({path!r})` reads files that `save` wrote and that are complete, but {reason}. Save it again."
     )
