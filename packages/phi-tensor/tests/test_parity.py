@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import phi_tensor as math
-from phi_tensor import _hooks, _trees
+from phi_tensor import _attributes, _hooks
 
 TABLE = Path(__file__).with_name("parity.csv")
 
@@ -66,7 +66,7 @@ def problem(row):
     if not row.ours:
         return None if row.difference else "missing"
     if row.ours.startswith("hook "):
-        text = f"{_hooks.__doc__} {_trees.__doc__}"
+        text = f"{_hooks.__doc__} {_attributes.__doc__}"
         return None if row.ours.removeprefix("hook ") in text else "no hook of this name is documented"
     try:
         ours = attrgetter(row.ours)(math)

@@ -10,9 +10,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, cast
 
+from phi_tensor._attributes import attributes_of
 from phi_tensor._hooks import is_shaped
 from phi_tensor._tensor import Tensor
-from phi_tensor._trees import attributes_of
 
 
 class _Capability(type):

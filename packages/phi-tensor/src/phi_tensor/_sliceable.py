@@ -7,6 +7,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast, overload
 
+from phi_tensor._attributes import SPECIAL_FIELDS, data_names
 from phi_tensor._bound_dim import BoundDim, slicing_dict
 from phi_tensor._cached import (
     CachedProperty,
@@ -21,7 +22,7 @@ from phi_tensor._dim_changes import retyped
 from phi_tensor._dim_types import DimType, channel, dual, instance, spatial
 from phi_tensor._hooks import joined_parts, sliced
 from phi_tensor._shape import Shape, shape_of
-from phi_tensor._trees import SPECIAL_FIELDS, data_names, replaced, tree_shape
+from phi_tensor._trees import replaced, tree_shape
 from phi_tensor.ops._structure import rename_dims, stack
 
 C = TypeVar("C", bound=type)

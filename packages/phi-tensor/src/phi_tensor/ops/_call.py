@@ -6,10 +6,11 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
+from phi_tensor._attributes import attributes_of
 from phi_tensor._create import wrap
 from phi_tensor._plan import Row
 from phi_tensor._tensor import Tensor
-from phi_tensor._trees import attributes_of, tree_map
+from phi_tensor._trees import tree_map
 from phi_tensor.backends._registry import backend_of
 from phi_tensor.layouts._layout import NUMBERS
 

@@ -329,11 +329,11 @@ def cast(x: Any, dtype: DTypeLike) -> Any:
         if isinstance(dtype, type) and dtype in (float, complex)
         else DType.of(dtype)
     )
-    answer = asked(x, "__cast__", target)
-    if answer is not NotImplemented:
-        return answer
     if isinstance(x, (tuple, list, dict)):
         return rearranged("__cast__", cast, x, target)
+    answer = NotImplemented if isinstance(x, Tensor) else asked(x, "__cast__", target)
+    if answer is not NotImplemented:
+        return answer
     return unary(table.CAST, x, dtype=target, backend=None)
 
 
