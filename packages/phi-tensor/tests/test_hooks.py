@@ -173,6 +173,22 @@ def test_joined_values_have_one_structure(backend):
         math.concat([1.0, math.ones(X)], "x")
 
 
+def test_objects_without_a_hook_are_not_numbers():
+    for function in (lambda: math.flip(OnlyShape(), "x"), lambda: math.expand(OnlyShape(), batch(b=2))):
+        with pytest.raises(math.Unsupported, match=r"moves numbers of tensors.*OnlyShape"):
+            function()
+
+
+def test_what_cannot_be_joined_or_unstacked():
+    with pytest.raises(TypeError, match="sequence or dict"):
+        math.stack(1, batch("b"))
+    with pytest.raises(TypeError, match="along one dim"):
+        math.concat([wrap(1.0)], spatial)
+    ragged = math.stack([math.ones(X), math.ones(spatial(x=2))], batch("b"))
+    with pytest.raises(IncompatibleShapes, match="varying size"):
+        math.unstack([ragged], "x")
+
+
 def test_shapes_of_objects():
     assert math.shape([Everything(), 1.0, "y:s=2"]) == X
     with pytest.raises(TypeError, match="object has no dims"):
@@ -190,14 +206,6 @@ def test_shapes_that_differ_in_size():
         math.merge_shapes(a, b)
     with pytest.raises(IncompatibleShapes, match=r"batch on one side|spatial on one side"):
         math.merge_shapes(X, batch(x=3), allow_varying_sizes=True)
-
-
-def test_shape_after_slicing():
-    shape = batch(b=2) & X & channel(vector="x,y")
-    for selection in ({"x": 1}, {"x": slice(1, None), "vector": "y"}, {"vector": "y,x"}, {"other": 0}, {}):
-        assert shape.after_gather(selection) == math.zeros(shape)[selection].shape
-    ragged = math.stack([math.zeros(X), math.zeros(spatial(x=2))], batch("b")).shape
-    assert ragged.after_gather({"b": 1}) == spatial(x=2)
 
 
 @dataclass(frozen=True)

@@ -474,13 +474,6 @@ class Shape:
         count = int_size(self.get_dim(name))
         return tuple(Shape.of(tuple(entry_of(d, name, i) for d in rest)) for i in range(count))
 
-    def after_gather(self, selection: dict[str, Any]) -> Shape:
-        """Shape of a tensor of this shape after slicing by a dict from dim names to selections."""
-        from phi_tensor._create import wrap  # noqa: PLC0415 tensors have shapes
-        from phi_tensor.ops._structure import expand  # noqa: PLC0415 likewise
-
-        return expand(wrap(False), self)[selection].shape
-
     def __reduce__(self) -> tuple[Any, ...]:
         return Shape.of, (self.dims,)
 

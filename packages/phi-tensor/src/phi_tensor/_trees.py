@@ -94,7 +94,8 @@ class Structure:
         """How the children are reached from the tree: `[0]`, `['key']` or `.name`."""
         if self.kind == "object":
             return [f".{name}" for name in self.data.names]
-        return [f"[{key!r}]" for key in (self.data if self.kind == "dict" else range(len(self.children)))]
+        positions = self.kind in ("tuple", "list")
+        return [f"[{key!r}]" for key in (range(len(self.children)) if positions else self.data)]
 
     def __repr__(self) -> str:
         if self.kind == "leaf":

@@ -5,14 +5,15 @@ Trees are rearranged leaf by leaf.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, cast
 
 from phi_tensor._context import local_settings
 from phi_tensor._dim import Dim
 from phi_tensor._dim_changes import retyped
 from phi_tensor._dim_types import DimFilter, DimType, dim_type, instance, non_batch
-from phi_tensor._errors import IncompatibleShapes
-from phi_tensor._hooks import asked, joined, rearranged, sliced
+from phi_tensor._errors import IncompatibleShapes, Unsupported
+from phi_tensor._hooks import asked, is_shaped, joined, rearranged, sliced
 from phi_tensor._shape import Shape, merge_shapes, shape_of
 from phi_tensor._spec import parse_shape_spec
 from phi_tensor._tensor import Tensor
@@ -22,7 +23,14 @@ from phi_tensor.ops import _table as table
 def _by_parts(hook: str, function: Any, value: Any, *args: Any, **options: Any) -> Any:
     """`function` applied to a wrapped number or to the parts of a tree, see `_hooks`."""
     found = rearranged(hook, function, value, *args, **options)
-    return function(_leaf(value), *args, **options) if found is NotImplemented else found
+    if found is not NotImplemented:
+        return found
+    if is_shaped(value):
+        raise Unsupported(
+            f"`{function.__name__}` moves numbers of tensors, but found {type(value).__name__} {value!r}. "
+            f"Slice and `stack` objects instead, or give the class the hook `{hook or '__variable_attrs__'}`."
+        )
+    return function(_leaf(value), *args, **options)
 
 
 def as_dim(dim: Shape | str, default_type: DimType | None = None) -> Dim:
@@ -137,7 +145,9 @@ def _stack_slowly(values: Any, dim: Shape | str, expand_values: bool) -> Any:
     if isinstance(values, dict):
         items = cast("dict[str, Any]", values)
         return stack(list(items.values()), shape.with_size(tuple(items)), expand_values)
-    entries: list[Any] = list(values)
+    if not isinstance(values, Iterable):
+        raise TypeError(f"`stack` needs a sequence or dict of values, but found {type(values).__name__}.")
+    entries: list[Any] = list(cast("Iterable[Any]", values))
     if not entries:
         raise IncompatibleShapes(f"`stack` along {shape} needs at least one value. Use `zeros` for size 0.")
     if shape.rank > 1:
@@ -244,7 +254,12 @@ def concat(values: Any, dim: Any, expand_values: bool = False) -> Any:
 
 
 def _concat_slowly(values: Any, dim: Any, expand_values: bool) -> Any:
-    entries: list[Any] = list(values)
+    if not isinstance(values, Iterable) or not isinstance(dim, (str, Shape)):
+        raise TypeError(
+            f"`concat` joins a sequence of values along one dim, but found {type(values).__name__} and "
+            f"{dim!r}. Try `concat([a, b], 'x')`."
+        )
+    entries: list[Any] = list(cast("Iterable[Any]", values))
     given = entries
     if not entries:
         raise IncompatibleShapes("`concat` needs at least one value.")
@@ -310,7 +325,12 @@ def unstack(value: Any, dim: Any) -> tuple[Any, ...]:
         return tuple(answer)
     first, *rest = names
     size = shape.get_dim(first).size
-    slices = [sliced(value, {first: i}) for i in range(cast("int", size))]
+    if not isinstance(size, int):
+        raise IncompatibleShapes(
+            f"`unstack` found dim `{first}` of varying size {size} in {shape}. Unstack the dim it varies "
+            f"along first."
+        )
+    slices = [sliced(value, {first: i}) for i in range(size)]
     return tuple(slices) if not rest else tuple(s for part in slices for s in unstack(part, rest))
 
 
