@@ -28,7 +28,8 @@ def _by_parts(hook: str, function: Any, value: Any, *args: Any, **options: Any) 
     if is_shaped(value):
         raise Unsupported(
             f"`{function.__name__}` moves numbers of tensors, but found {type(value).__name__} {value!r}. "
-            f"Slice and `stack` objects instead, or give the class the hook `{hook or '__variable_attrs__'}`."
+            f"Slice and `stack` objects instead, e.g. `value.x[::-1]`, or give the class the hook "
+            f"`{hook or '__variable_attrs__'}`."
         )
     return function(_leaf(value), *args, **options)
 
