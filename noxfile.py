@@ -203,14 +203,19 @@ def bench(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def docs(session: nox.Session) -> None:
-    """docs/support.md: what every operation supports on every backend, as found by the law suite."""
+    """docs/support.md, what the law suite finds operations to support; docs/parity.md, names and PhiML's."""
     python = environment(session, "all")
     laws = sorted((ROOT / "packages").glob("*/tests/**/test_*laws*.py"))
     if not laws:
         session.error("no law suite, which would be packages/*/tests/**/test_*laws*.py")
-    table = ROOT / "docs" / "support.md"
-    table.parent.mkdir(exist_ok=True)
-    pytest(session, python, *laws, backends=",".join(BACKENDS), PHI_SUPPORT_TABLE=str(table))
+    names = ROOT / "packages/phi-tensor/tests/test_parity.py"
+    tables = {
+        "PHI_SUPPORT_TABLE": ROOT / "docs" / "support.md",
+        "PHI_PARITY_TABLE": ROOT / "docs" / "parity.md",
+    }
+    (ROOT / "docs").mkdir(exist_ok=True)
+    env = {variable: str(table) for variable, table in tables.items()}
+    pytest(session, python, *laws, names, backends=",".join(BACKENDS), **env)
 
 
 if __name__ == "__main__":

@@ -226,7 +226,7 @@ def test_unusable_pictures_end_with_one_line(content, tmp_path, out, capsys):
 
 def test_missing_backend_ends_with_one_line(out, capsys, monkeypatch):
     monkeypatch.setattr("phi_tensor.backends._registry.find_spec", lambda name: None)
-    monkeypatch.setattr("phi_tensor.backends._registry.BACKENDS", {})
+    monkeypatch.setattr("phi_tensor.backends._registry.LOADED", {})
     with pytest.raises(SystemExit) as ended:
         smoke(out, "--backend", "torch")
     assert ended.value.code == 2

@@ -9,16 +9,20 @@
 """
 
 from phi_tensor import _rules as _rules
+from phi_tensor import dataclasses as dataclasses
 from phi_tensor import extrapolation as extrapolation
 from phi_tensor._aliases import (
     divide_no_nan,
     functional_gradient,
+    get_backend,
     grid_scatter,
     isfinite,
     length,
     rand,
     randn,
+    replace,
     replace_dims,
+    set_global_default_backend,
     var,
     vec_length,
     vec_normalize,
@@ -26,7 +30,17 @@ from phi_tensor._aliases import (
 )
 from phi_tensor._bound_dim import BoundDim, slicing_dict
 from phi_tensor._context import get_precision, is_compiling, precision, set_global_precision
-from phi_tensor._convert import convert, to_device
+from phi_tensor._convert import choose_backend, convert, to_cpu, to_device, to_gpu
+from phi_tensor._convert import (
+    dtype_ as _dtype,
+)
+from phi_tensor._convert import (
+    native_ as _native,
+)
+from phi_tensor._convert import (
+    numpy_ as _numpy,
+)
+from phi_tensor._copy_with import copy_with
 from phi_tensor._create import (
     INF,
     NAN,
@@ -46,6 +60,10 @@ from phi_tensor._create import (
     zeros_like,
 )
 from phi_tensor._dict import Dict
+from phi_tensor._dicts import from_dict, to_dict
+from phi_tensor._dim_types import (
+    DimSelector as DimFilter,
+)
 from phi_tensor._dim_types import (
     batch,
     channel,
@@ -70,9 +88,12 @@ from phi_tensor._errors import (
     Unsupported,
 )
 from phi_tensor._extrapolation import Extrapolation
+from phi_tensor._files import load, save
 from phi_tensor._hidden import checked, report
+from phi_tensor._magic import PhiTreeNode, Shapable, Shaped, Sliceable
 from phi_tensor._objects import Objects, layout
 from phi_tensor._plan import explain
+from phi_tensor._print import print_ as _print
 from phi_tensor._progress import ConsoleProgress, Progress, progress_range, watched
 from phi_tensor._random import (
     RandomKey,
@@ -98,8 +119,10 @@ from phi_tensor._tensor import Tensor
 from phi_tensor._trees import tree_map
 from phi_tensor._verify import BackendReport, inspect_backend, inspect_installation, verify
 from phi_tensor.backends._backend import Backend, ComputeDevice
+from phi_tensor.backends._numpy import NUMPY
 from phi_tensor.backends._registry import (
     BACKENDS,
+    context_backend,
     default_backend,
     init_backend,
     init_installed_backends,
@@ -387,6 +410,11 @@ max = _max
 min = _min
 sum = _sum
 slice = _slice
+print = _print
+# Names of modules and of common variables: likewise.
+dtype = _dtype
+native = _native
+numpy = _numpy
 
 __all__ = [
     "extrapolation",
@@ -404,6 +432,7 @@ __all__ = [
     "non_spatial",
     "primal",
     "EMPTY_SHAPE",
+    "DimFilter",
     "Shape",
     "concat_shapes",
     "merge_shapes",
@@ -446,6 +475,17 @@ __all__ = [
     "random_uniform",
     "seed",
     "tree_map",
+    # objects: trees, changed copies, files
+    "PhiTreeNode",
+    "Shapable",
+    "Shaped",
+    "Sliceable",
+    "copy_with",
+    "from_dict",
+    "load",
+    "replace",
+    "save",
+    "to_dict",
     # settings, backends, devices
     "get_precision",
     "is_compiling",
@@ -454,13 +494,20 @@ __all__ = [
     "Backend",
     "ComputeDevice",
     "BACKENDS",
+    "NUMPY",
+    "choose_backend",
+    "context_backend",
     "default_backend",
+    "get_backend",
     "init_backend",
     "init_installed_backends",
     "on_backend",
+    "set_global_default_backend",
     "use",
     "convert",
+    "to_cpu",
     "to_device",
+    "to_gpu",
     "BackendReport",
     "inspect_backend",
     "inspect_installation",

@@ -17,7 +17,7 @@ Selection = tuple[tuple[str, Any], ...]
 """
 
 
-class Sliceable(Protocol):
+class HasDims(Protocol):
     """Anything with dims that can be sliced by a dict from dim names to selections."""
 
     @property
@@ -30,7 +30,7 @@ class Sliceable(Protocol):
         ...
 
 
-Obj = TypeVar("Obj", bound=Sliceable)
+Obj = TypeVar("Obj", bound=HasDims)
 
 
 class BoundDim(Generic[Obj]):
@@ -215,11 +215,11 @@ class DimChain(Generic[Obj]):
             raise IncompatibleShapes(f"Dims {self.names} need one selection each, but found {items!r}.")
         return self.obj[dict(zip(self.names, items, strict=True))]
 
-    def pack(self, packed_dim: Shape) -> Obj:
-        """The object with these dims packed into one."""
+    def pack(self, packed_dim: Shape | str, pos: int | None = None) -> Obj:
+        """The object with these dims packed into one, at position `pos` of the shape."""
         from phi_tensor.ops._structure import pack_dims  # noqa: PLC0415 see `BoundDim.replace`
 
-        return pack_dims(self.obj, self.names, packed_dim)
+        return pack_dims(self.obj, self.names, packed_dim, pos)
 
 
 def _object_of(other: Any) -> Any:
@@ -237,9 +237,9 @@ def selection_of(shape: Shape, item: Any) -> dict[str, Any]:
     if isinstance(item, dict):
         return {_name(key): value for key, value in cast("dict[Any, Any]", item).items()}
     if isinstance(item, str):
-        wanted = {part.strip() for part in item.split("->")[0].split(",")}
+        wanted = {label for part in item.split("->")[0].split(",") if (label := part.strip())}
         for dim in shape.dims:
-            if dim.labels and wanted <= set(dim.labels):
+            if dim.labels and wanted and wanted <= set(dim.labels):
                 return {dim.name: item}
         raise KeyError(
             f"No dim of {shape} has the label(s) {sorted(wanted)}. Slice by dim and index instead: "
@@ -275,7 +275,7 @@ def slicing_dict(obj: Any, item: Any, existing_only: bool = True) -> dict[str, A
     """Any selection as a dict from dim names to ints, slices, labels, masks or index tensors.
 
     Args:
-        obj: Object with a shape.
+        obj: Object with dims.
         item: What was written in brackets.
         existing_only: Leave out dims that `obj` does not have.
     """

@@ -27,6 +27,8 @@ class Values(NamedTuple):
     backend: str = "numpy"
     check: Check = "late"
     traced: Literal["", "derivative", "jit"] = ""  # which of our transformations runs the code
+    entered: str = ""  # backend of the innermost `with backend:` around
+    devices: tuple[tuple[str, str], ...] = ()  # default device by backend, where one was chosen
 
 
 class Settings:
@@ -38,13 +40,14 @@ class Settings:
         backend: Name of the default backend.
         check: When hidden outcomes are checked.
         traced: Which of our transformations runs the code: none, `derivative` or `jit`.
+        entered: Name of the backend of the innermost `with backend:`, empty outside.
     """
 
-    __slots__ = ("backend", "check", "precision", "traced", "values")
+    __slots__ = ("backend", "check", "entered", "precision", "traced", "values")
 
     def __init__(self, values: Values) -> None:
         self.values = values
-        self.precision, self.backend, self.check, self.traced = values
+        self.precision, self.backend, self.check, self.traced, self.entered = values[:5]
 
     def __repr__(self) -> str:
         return repr(self.values)
@@ -64,6 +67,11 @@ They clear the plans.
 def settings() -> Settings:
     """The settings that hold here."""
     return _LOCAL.get() or _GLOBAL[0]
+
+
+def global_settings() -> Settings:
+    """The settings outside of `with` blocks."""
+    return _GLOBAL[0]
 
 
 def _intern(values: Values) -> Settings:

@@ -6,16 +6,19 @@ from typing import Any
 
 import numpy as np
 
+from phi_tensor._dtype import DType
 from phi_tensor._errors import NoBackendFound
 from phi_tensor._tensor import Tensor
 from phi_tensor._trees import flatten
 from phi_tensor.backends._backend import Backend, ComputeDevice
-from phi_tensor.backends._registry import default_backend, init_backend
+from phi_tensor.backends._registry import backend_of, common_backend, default_backend, init_backend
 from phi_tensor.layouts._layout import Dense, Layout, Parts
 
 
 def convert(x: Any, backend: Backend | str | None = None, use_dlpack: bool = True) -> Any:
     """`x` on another library, sharing memory where both can read it. Not differentiable.
+
+    What comes from NumPy goes to the device that `set_default_device` chose, if it did.
 
     Args:
         x: Tensor or tree.
@@ -42,6 +45,8 @@ def _converted(x: Tensor, target: Backend, use_dlpack: bool) -> Tensor:
 
 
 def _native(source: Backend, target: Backend, native: Any, use_dlpack: bool) -> Any:
+    if source.mixes and target.chosen_device is not None:
+        return target.as_native(source.to_numpy(native))
     dtype = source.dtype(native)
     if not use_dlpack or dtype.kind is bool or source.shape(native) == () or not _is_shareable(native):
         return target.as_native(np.array(source.to_numpy(native), order="C"))
@@ -83,10 +88,10 @@ def to_device(value: Any, device: ComputeDevice | str, convert: bool = True, use
 
 
 def _moved(x: Tensor, device: ComputeDevice | str, may_convert: bool, use_dlpack: bool) -> Tensor:
-    found = find_device(x.layout.backend, device)
+    found = x.layout.backend.find_device(device)
     if found is None and may_convert:
         x = _converted(x, default_backend(), use_dlpack)
-        found = find_device(x.layout.backend, device)
+        found = x.layout.backend.find_device(device)
     if found is None:
         raise NoBackendFound(
             f"`{x.layout.backend}` has no device `{device}`, only "
@@ -95,11 +100,81 @@ def _moved(x: Tensor, device: ComputeDevice | str, may_convert: bool, use_dlpack
     return Tensor(x.layout, tuple(x.layout.backend.to_device(native, found) for native in x.natives))
 
 
-def find_device(backend: Backend, device: ComputeDevice | str) -> ComputeDevice | None:
-    """First device of a backend that is, is named, or has the type `device`."""
-    for candidate in backend.list_devices():
-        if device in (candidate, candidate.name) or (
-            isinstance(device, str) and device.upper() == candidate.device_type
-        ):
-            return candidate
-    return None
+def to_cpu(value: Any) -> Any:
+    """`value` in main memory."""
+    return to_device(value, "CPU")
+
+
+def to_gpu(value: Any) -> Any:
+    """`value` on the first GPU.
+
+    Raises:
+        NoBackendFound: Neither its library nor the default backend can use a GPU.
+    """
+    return to_device(value, "GPU")
+
+
+def choose_backend(*values: Any) -> Backend:
+    """Backend on which an operation of all `values` runs: that of their arrays, NumPy for numbers alone.
+
+    Args:
+        *values: Tensors, native arrays, numbers, and trees of these.
+
+    Raises:
+        NoBackendFound: Arrays of two learning libraries are among them, or what no library handles.
+
+    >>> import phi_tensor as math
+    >>> choose_backend(1.0, [math.wrap([1, 2])])
+    numpy
+    """
+    return common_backend(tuple(found for value in values for found in _backends_of(value)))
+
+
+def _backends_of(value: Any) -> list[Backend]:
+    found, structure = flatten(value, "all", lambda x: x if backend_of(x) is not None else None)
+    leaves: list[Any] = list(found)  # tensors and native arrays
+    if structure.kind == "static" and not isinstance(value, (bool, int, float, complex, type(None))):
+        raise NoBackendFound(
+            f"No backend handles a `{type(value).__name__}`. Pass tensors, arrays, numbers or trees of these."
+        )
+    natives = [leaf.layout.backend if isinstance(leaf, Tensor) else backend_of(leaf) for leaf in leaves]
+    return [backend for backend in natives if backend is not None]
+
+
+def native_(value: Any) -> Any:
+    """Native array of a tensor of at most one dim; other values as they are.
+
+    >>> import phi_tensor as math
+    >>> native_(math.vec(x=1.0, y=2.0))
+    array([1., 2.], dtype=float32)
+    """
+    return value.native() if isinstance(value, Tensor) else value
+
+
+def numpy_(value: Any) -> Any:
+    """NumPy array of a tensor of at most one dim, of a native array or of a number.
+
+    >>> import phi_tensor as math
+    >>> numpy_(math.vec(x=1.0, y=2.0))
+    array([1., 2.], dtype=float32)
+    """
+    if isinstance(value, Tensor):
+        return value.numpy()
+    backend = backend_of(value)
+    return np.asarray(value) if backend is None else backend.to_numpy(value)
+
+
+def dtype_(x: Any) -> DType:
+    """Element type of a tensor, a native array or a number.
+
+    >>> dtype_(True)
+    bool
+    """
+    if isinstance(x, Tensor):
+        return x.dtype
+    backend = backend_of(x)
+    if backend is not None:
+        return backend.dtype(x)
+    from phi_tensor._create import wrap  # noqa: PLC0415 creation converts
+
+    return wrap(x).dtype

@@ -285,7 +285,7 @@ def arange(
         raise ValueError("`arange` needs a step other than 0.")
     end = max(start, end) if step > 0 else min(start, end)  # empty, not an error of some libraries
     backend = backend or default_backend()
-    native = backend.ops["arange"](start, end, step, INT64, None)
+    native = backend.ops["arange"](start, end, step, INT64, backend.chosen_device)
     return _of_native(native, dim if dim.labels[0] else dim.with_size(None), backend, dim)
 
 

@@ -6,12 +6,14 @@ Each type is a constructor and a filter: `spatial(x=4, y=3)` builds a shape, `sp
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from phi_tensor._dim import Dim, Size
 from phi_tensor._errors import IncompatibleShapes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
     from phi_tensor._shape import Shape
 
 
@@ -122,9 +124,8 @@ class DimFilter:
         return self.name
 
 
-DimSelector = (
-    "str | Shape | DimType | DimFilter | Callable[[Shape], Shape] "
-    "| tuple[DimSelector, ...] | list[DimSelector] | set[str]"
+DimSelector: TypeAlias = (
+    "str | Shape | DimType | DimFilter | Callable[[Shape], Shape] | Collection[DimSelector]"
 )
 """What names dims: a comma list, a shape, a type or filter, or several of these."""
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,15 @@ KINDS: tuple[Kind, ...] = (bool, int, float, complex)
 
 
 class DType:
-    """Element type of a tensor, interned: `DType.of("float32") is FLOAT32`.
+    """Element type of a tensor, interned: `DType(float, 32) is DType.of("float32")`.
+
+    Args:
+        kind: Python type of the elements: `bool`, `int`, `float` or `complex`.
+        bits: Bits per element [bit]; default: 8 for `bool`, 32 for `int`, by `precision` for the others.
+        precision: Bits of the floating-point numbers [bit]; default: that of the context.
+
+    >>> DType(complex, precision=64)
+    complex128
 
     Attributes:
         name: NumPy name, e.g. `float32`.
@@ -29,12 +37,25 @@ class DType:
 
     __slots__ = ("bits", "itemsize", "kind", "name", "numpy")
 
-    def __init__(self, name: str, kind: Kind, bits: int) -> None:
-        self.name: str = name
-        self.kind: Kind = kind
-        self.bits: int = bits
-        self.itemsize: int = bits // 8
-        self.numpy: np.dtype[Any] = np.dtype(name)
+    name: str
+    kind: Kind
+    bits: int
+    itemsize: int
+    numpy: np.dtype[Any]
+
+    def __new__(cls, kind: Kind, bits: int | None = None, precision: int | None = None) -> DType:
+        """The one object of this type."""
+        if kind not in KINDS:
+            raise TypeError(
+                f"`DType({kind!r})`: elements are of type bool, int, float or complex. Pass one of these."
+            )
+        if bits is None:
+            sized = _BY_KIND[kind] if kind in (bool, int) else None
+            bits = (sized or DType.by_precision(kind, precision or _context_precision())).bits
+        name = "bool" if kind is bool else f"{kind.__name__}{bits}"
+        if name not in _BY_NAME:
+            raise ValueError(f"There is no element type `{name}`. Use one of {', '.join(_BY_NAME)}.")
+        return _BY_NAME[name]
 
     @staticmethod
     def of(dtype: DTypeLike) -> DType:
@@ -53,6 +74,22 @@ class DType:
         if name not in _BY_NAME:
             raise TypeError(f"`{dtype}` is no element type of tensors. Use one of {', '.join(_BY_NAME)}.")
         return _BY_NAME[name]
+
+    @staticmethod
+    def as_dtype(value: DTypeLike | tuple[Kind, int] | None) -> DType | None:
+        """Element type for a Python type, in the context's precision, `(type, bits)`, or what `of` takes.
+
+        None stays None.
+
+        >>> DType.as_dtype((int, 64)), DType.as_dtype(float)
+        (int64, float32)
+        """
+        if value is None:
+            return None
+        if isinstance(value, tuple):
+            kind, bits = cast("tuple[Kind, int]", value)
+            return DType(kind, bits)
+        return DType(value) if isinstance(value, type) and value in KINDS else DType.of(value)
 
     @staticmethod
     def by_precision(kind: Kind, precision: int) -> DType:
@@ -77,13 +114,31 @@ class DType:
         return self.name
 
 
+def _context_precision() -> int:
+    from phi_tensor._context import get_precision  # noqa: PLC0415 the context needs element types
+
+    return get_precision()
+
+
+def _made(name: str, kind: Kind, bits: int) -> DType:
+    dtype = object.__new__(DType)
+    dtype.name, dtype.kind, dtype.bits, dtype.itemsize, dtype.numpy = (
+        name,
+        kind,
+        bits,
+        bits // 8,
+        np.dtype(name),
+    )
+    return dtype
+
+
 DTypeLike = DType | str | Kind | npt.DTypeLike
 
-BOOL = DType("bool", bool, 8)
-INT8, INT16, INT32, INT64 = (DType(f"int{bits}", int, bits) for bits in (8, 16, 32, 64))
-UINT8, UINT16, UINT32, UINT64 = (DType(f"uint{bits}", int, bits) for bits in (8, 16, 32, 64))
-FLOAT16, FLOAT32, FLOAT64 = (DType(f"float{bits}", float, bits) for bits in (16, 32, 64))
-COMPLEX64, COMPLEX128 = (DType(f"complex{bits}", complex, bits) for bits in (64, 128))
+BOOL = _made("bool", bool, 8)
+INT8, INT16, INT32, INT64 = (_made(f"int{bits}", int, bits) for bits in (8, 16, 32, 64))
+UINT8, UINT16, UINT32, UINT64 = (_made(f"uint{bits}", int, bits) for bits in (8, 16, 32, 64))
+FLOAT16, FLOAT32, FLOAT64 = (_made(f"float{bits}", float, bits) for bits in (16, 32, 64))
+COMPLEX64, COMPLEX128 = (_made(f"complex{bits}", complex, bits) for bits in (64, 128))
 
 _ALL = (
     BOOL,

@@ -40,7 +40,6 @@ class Objects:
 
     shape: Shape
 
-    __structural_leaf__ = True  # structural operations on trees reach it, mathematics and derivatives do not
     __array_ufunc__ = None
 
     def __init__(self, shape: Shape, at: Callable[[dict[str, int]], Any]) -> None:
@@ -120,7 +119,7 @@ class Objects:
     # --- structure: what `stack`, `concat`, `expand`, `rename_dims`, `pack_dims`, `unpack_dim` call
 
     @staticmethod
-    def __stack__(values: Sequence[Any], dim: Shape) -> Objects:
+    def __stack__(values: Sequence[Any], dim: Shape, expand_values: bool = False) -> Objects:
         parts = [as_objects(value) for value in values]
         if dim.size not in (None, len(parts)):
             raise IncompatibleShapes(
@@ -128,6 +127,9 @@ class Objects:
             )
         shape = merge_shapes(*(part.shape.without_sizes() for part in parts))
         missing = [part.shape for part in parts if set(part.shape.names) != set(shape.names)]
+        if missing and expand_values:
+            whole = merge_shapes(*(part.shape for part in parts))
+            return Objects.__stack__([part.__expand__(whole) for part in parts], dim)
         if missing or dim.name in shape:
             raise IncompatibleShapes(
                 f"`stack` along {dim} needs objects with the same other dims, but found "
@@ -136,8 +138,11 @@ class Objects:
         return _stacked(parts, dim.dim.with_size(len(parts), dim.dim.labels))
 
     @staticmethod
-    def __concat__(values: Sequence[Any], name: str) -> Objects:
+    def __concat__(values: Sequence[Any], name: str, expand_values: bool = False) -> Objects:
         parts = [as_objects(value) for value in values]
+        if expand_values:
+            others = merge_shapes(*(part.shape.without(name) for part in parts))
+            parts = [part.__expand__(others) for part in parts]
         for part in parts:
             if name not in part.shape or part.shape.get_dim(name).over:
                 raise IncompatibleShapes(

@@ -326,8 +326,20 @@ def _merge(a: tuple[Dim, ...], b: tuple[Dim, ...]) -> Shape:
     return Shape.of(merged_dims(a, b))
 
 
-def shape_of(obj: Any) -> Shape:
-    """Shape of a shape, a tensor, a number or any object with a `shape` made of dims."""
+def shape_of(obj: Any, allow_unshaped: bool = False) -> Shape:
+    """Dims of a shape, a tensor, a number, a tree of these, or an object with `shape` or `__shape__()`.
+
+    Args:
+        obj: The value; a text describes dims, see `parse_shape_spec`.
+        allow_unshaped: Whether anything else has no dims; otherwise it is an error.
+
+    Raises:
+        TypeError: `obj` is neither a tensor nor made of tensors.
+
+    >>> from phi_tensor import spatial, zeros
+    >>> shape_of({"a": zeros(spatial(x=2)), "b": 1.0})
+    (x:s=2)
+    """
     if isinstance(obj, Shape):
         return obj
     found = getattr(obj, "shape", None)
@@ -339,22 +351,50 @@ def shape_of(obj: Any) -> Shape:
         from phi_tensor._spec import parse_shape_spec  # noqa: PLC0415 specs build shapes
 
         return parse_shape_spec(obj)
-    from phi_tensor._trees import tree_shape  # noqa: PLC0415 trees hold tensors, which have shapes
+    from phi_tensor._hooks import asked  # noqa: PLC0415 hooks know tensors, which have shapes
+    from phi_tensor._trees import opened, tree_shape  # noqa: PLC0415 likewise
 
-    return tree_shape(obj)
+    answer = asked(obj, "__shape__")
+    if answer is not NotImplemented:
+        return answer
+    return EMPTY_SHAPE if allow_unshaped and opened(obj) is None else tree_shape(obj)
 
 
-def merge_shapes(*objs: Any) -> Shape:
+def merge_shapes(*objs: Any, allow_varying_sizes: bool = False) -> Shape:
     """Union of the dims of all objects; dims of one name must agree in type, size and labels.
+
+    Args:
+        *objs: Shapes or what has one.
+        allow_varying_sizes: Whether sizes and labels may differ; such dims then have neither.
+
+    Raises:
+        IncompatibleShapes: Dims of one name do not agree.
 
     >>> from phi_tensor import channel, spatial
     >>> merge_shapes(spatial(x=2), channel(vector="x,y"))
     (x:s=2, vector:c=x,y)
+    >>> merge_shapes(spatial(x=2), spatial(x=3), allow_varying_sizes=True)
+    (x:s=None)
     """
+    shapes = [shape_of(obj) for obj in objs]
+    if allow_varying_sizes:
+        differing = _differing(shapes)
+        shapes = [
+            Shape.of(tuple(dim.with_size(None) if dim.name in differing else dim for dim in shape.dims))
+            for shape in shapes
+        ]
     result = EMPTY_SHAPE
-    for obj in objs:
-        result = result & shape_of(obj)
+    for shape in shapes:
+        result = result & shape
     return result
+
+
+def _differing(shapes: Sequence[Shape]) -> set[str]:
+    """Names of the dims whose sizes or labels differ."""
+    found: dict[str, set[tuple[Any, ...]]] = {}
+    for dim in itertools.chain.from_iterable(shape.dims for shape in shapes):
+        found.setdefault(dim.name, set()).add((dim.size, dim.labels, dim.over))
+    return {name for name, variants in found.items() if len(variants) > 1}
 
 
 def concat_shapes(*shapes: Any) -> Shape:

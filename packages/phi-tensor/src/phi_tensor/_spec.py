@@ -13,18 +13,18 @@ from phi_tensor._shape import Shape, concat_shapes
 _DIM = re.compile(r"^(~?\w+)\s*(?::\s*(\w+))?\s*(?:=\s*(\(.*\)|\w+))?$")
 
 
-def parse_shape_spec(spec: str, default_type: DimType | None = None) -> Shape:
+def parse_shape_spec(input_string: str, default_type: DimType | None = None) -> Shape:
     """Shape described by a comma list of dims.
 
     Args:
-        spec: Dims as `name[:type][=size or (labels)]`. `(x,y)` alone means `vector:c=(x,y)`.
+        input_string: Dims as `name[:type][=size or (labels)]`. `(x,y)` alone means `vector:c=(x,y)`.
         default_type: Type where none is written. By default `~` names are dual, single letters spatial;
             others are an error.
 
     >>> parse_shape_spec("b:b=2, x:s=4, vector:c=(x,y)")
     (b:b=2, x:s=4, vector:c=x,y)
     """
-    parts = [part for part in (p.strip() for p in re.split(r",(?![^(]*\))", spec)) if part]
+    parts = [part for part in (p.strip() for p in re.split(r",(?![^(]*\))", input_string)) if part]
     return concat_shapes(*(_parse_dim(part, default_type) for part in parts))
 
 

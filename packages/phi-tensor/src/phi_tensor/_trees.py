@@ -1,14 +1,6 @@
 """Trees: anything made of tensors.
 
-Tuples, lists, dicts, dataclasses and foreign classes that name their attributes.
-
-Dataclasses: fields are data unless annotated as `str`, `int`, `float`, `bool`, `Shape`, `slice`, `type`,
-    `Callable` or `Literal`;
-the class may name its `variable_attrs` (traced, differentiated, optimised) and `value_attrs` (what
-mathematics acts on).
-
-Foreign classes: `__variable_attrs__() -> names`, optionally `__value_attrs__()`, and
-    `__with_attrs__(**changes)`.
+Tuples, lists, dicts, dataclasses and foreign classes that name their attributes, see `_attributes`.
 """
 
 from __future__ import annotations
@@ -16,18 +8,16 @@ from __future__ import annotations
 import copy as _copy
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from operator import attrgetter
-from typing import Any, Literal, cast
+from typing import Any, cast
 
+from phi_tensor._attributes import Attributes, attributes_of, follows_protocol
 from phi_tensor._dict import Dict
 from phi_tensor._dim import Dim
 from phi_tensor._errors import IncompatibleShapes
-from phi_tensor._shape import EMPTY_SHAPE, Shape, merge_shapes
+from phi_tensor._shape import EMPTY_SHAPE, Shape, merge_shapes, shape_of
 from phi_tensor._tensor import Tensor
-
-Attributes = Literal["variable", "value", "all", "structure"]
-"""What a function follows in trees; `structure` are all tensors and what else has dims (`layout`)."""
 
 
 class Structure:
@@ -64,7 +54,7 @@ class Structure:
             isinstance(other, Structure)
             and self._hash == other._hash
             and self.kind == other.kind
-            and _same(self.data, other.data)
+            and same_static(self.data, other.data)
             and self.children == other.children
         )
 
@@ -107,13 +97,20 @@ class Structure:
             return Dict(zip(self.data, values, strict=True))
         return self.data.build(values)
 
+    def keys(self) -> list[str]:
+        """How the children are reached from the tree: `[0]`, `['key']` or `.name`."""
+        if self.kind == "object":
+            return [f".{name}" for name in self.data.names]
+        positions = self.kind in ("tuple", "list")
+        return [f"[{key!r}]" for key in (range(len(self.children)) if positions else self.data)]
+
     def __repr__(self) -> str:
         if self.kind == "leaf":
             return "*"
         return f"{self.data!r}" if self.kind == "static" else f"{self.kind}{self.children}"
 
 
-def _same(a: Any, b: Any) -> bool:
+def same_static(a: Any, b: Any) -> bool:
     """Whether two static values are equal; by identity where comparing gives an element-wise result."""
     if a is b:
         return True
@@ -150,10 +147,7 @@ class _Object:
             return self.copy_with(**changes)
         if dataclasses.is_dataclass(self.template):
             return replaced(self.template, changes)
-        changed = _copy.copy(self.template)
-        for name, value in changes.items():
-            setattr(changed, name, value)
-        return changed
+        return changed_copy(self.template, changes)
 
     def __eq__(self, other: object) -> bool:
         return (
@@ -161,7 +155,7 @@ class _Object:
             and type(self.template) is type(other.template)
             and self.names == other.names
             and self.static.keys() == other.static.keys()
-            and all(_same(value, other.static[name]) for name, value in self.static.items())
+            and all(same_static(value, other.static[name]) for name, value in self.static.items())
         )
 
     def __hash__(self) -> int:
@@ -178,71 +172,34 @@ def replaced(obj: Any, changes: dict[str, Any]) -> Any:
     return changed
 
 
+def changed_copy(obj: Any, changes: dict[str, Any]) -> Any:
+    """Copy of an object that is no dataclass with changed attributes and without its cached properties."""
+    changed = _copy.copy(obj)
+    attributes = cast("dict[str, Any]", vars(changed))
+    for name in [name for name in attributes if _is_cached(type(obj), name)]:
+        del attributes[name]
+    for name, value in changes.items():
+        setattr(changed, name, value)
+    return changed
+
+
+def _is_cached(cls: type, name: str) -> bool:
+    return isinstance(getattr(cls, name, None), cached_property)
+
+
 def _static_part(obj: Any, names: tuple[str, ...]) -> Any:
     if dataclasses.is_dataclass(obj):
         return {name: getattr(obj, name) for name in _other_fields(type(obj), names)}
-    return {key: value for key, value in getattr(obj, "__dict__", {}).items() if key not in names}
+    return {
+        key: value
+        for key, value in getattr(obj, "__dict__", {}).items()
+        if key not in names and not _is_cached(type(obj), key)
+    }
 
 
 @lru_cache(1024)
 def _other_fields(cls: type, names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(cls) if field.name not in names)
-
-
-_STATIC_ANNOTATIONS = (
-    "str",
-    "int",
-    "float",
-    "bool",
-    "Shape",
-    "slice",
-    "type",
-    "Callable",
-    "Literal",
-    "DType",
-)
-
-
-@lru_cache(1024)
-def _data_fields(cls: type) -> tuple[str, ...]:
-    names: list[str] = []
-    for field in dataclasses.fields(cls):
-        annotation = (
-            field.type if isinstance(field.type, str) else getattr(field.type, "__name__", str(field.type))
-        )
-        first = annotation.split("[")[0].split("|")[0].strip().rsplit(".", 1)[-1]
-        if first not in _STATIC_ANNOTATIONS:
-            names.append(field.name)
-    return tuple(names)
-
-
-def attributes_of(obj: Any, attributes: Attributes) -> tuple[str, ...] | None:
-    """Names of the tensor attributes of an object that mathematics / derivatives / structure act on.
-
-    None if it is no tree.
-    """
-    attributes = "all" if attributes == "structure" else attributes
-    hook = {"variable": "__variable_attrs__", "value": "__value_attrs__", "all": "__all_attrs__"}[attributes]
-    if hasattr(obj, hook):
-        return tuple(getattr(obj, hook)())
-    if attributes != "variable" and hasattr(obj, "__variable_attrs__"):
-        return tuple(obj.__variable_attrs__())
-    if dataclasses.is_dataclass(obj) and not isinstance(obj, type):
-        listed = getattr(obj, f"{attributes}_attrs", None) if attributes != "all" else None
-        if listed is not None:
-            return (
-                tuple(part.strip() for part in listed.split(","))
-                if isinstance(listed, str)
-                else tuple(listed)
-            )
-        return _data_fields(type(obj))
-    return None
-
-
-@lru_cache(1024)
-def _follows_protocol(cls: type) -> bool:
-    """Whether objects of a class are trees by our protocol: nobody needs to ask whether they are arrays."""
-    return hasattr(cls, "__variable_attrs__") or hasattr(cls, "__value_attrs__")
 
 
 def flatten(
@@ -263,10 +220,10 @@ def flatten(
 def _flatten(
     obj: Any, attributes: Attributes, leaf: Callable[[Any], Tensor | None] | None, leaves: list[Tensor]
 ) -> Structure:
-    if isinstance(obj, Tensor) or (attributes == "structure" and hasattr(type(obj), "__structural_leaf__")):
-        leaves.append(cast("Tensor", obj))
+    if isinstance(obj, Tensor):
+        leaves.append(obj)
         return _LEAF
-    if leaf is not None and not _follows_protocol(type(obj)):
+    if leaf is not None and not follows_protocol(type(obj)):
         made = leaf(obj)
         if made is not None:
             leaves.append(made)
@@ -293,6 +250,32 @@ def _flatten(
         return _flat_object(obj, names)
     children = tuple(_flatten(value, attributes, leaf, leaves) for value in values)
     return Structure("object", _Object(obj, names), children)
+
+
+def opened(obj: Any) -> tuple[Sequence[Any], Structure] | None:
+    """Entries of a container, or all tensor attributes of an object, and what puts others in their place.
+
+    None for tensors and for whatever is neither container nor object.
+    """
+    if isinstance(obj, (Tensor, str, int, float, complex, Shape, type)) or obj is None:
+        return None
+    if isinstance(obj, (tuple, list)):
+        entries = cast("Sequence[Any]", obj)
+        leaves = (_LEAF,) * len(entries)
+        is_list = isinstance(obj, list)
+        return entries, Structure("list", None, leaves) if is_list else Structure(
+            "tuple", type(entries), leaves
+        )
+    if isinstance(obj, dict):
+        items = cast("dict[Any, Any]", obj)
+        return tuple(items.values()), Structure("dict", tuple(items), (_LEAF,) * len(items))
+    names = attributes_of(obj, "all")
+    if names is None:
+        return None
+    values = [getattr(obj, name) for name in names]
+    if dataclasses.is_dataclass(obj):
+        return values, _flat_object(obj, names)
+    return values, Structure("object", _Object(obj, names), (_LEAF,) * len(names))
 
 
 def _flat_object(obj: Any, names: tuple[str, ...]) -> Structure:
@@ -348,8 +331,14 @@ def is_tree(obj: Any) -> bool:
 
 
 def tree_shape(obj: Any) -> Shape:
-    """Dims of all tensors of a tree, merged."""
-    leaves, structure = flatten(obj, "structure")
-    if not leaves and structure.kind in ("static",):
+    """Dims of all parts of a tree, merged. Objects in it may say themselves which dims they have."""
+    parts = opened(obj)
+    if parts is None:
         raise TypeError(f"{type(obj).__name__} has no dims: it is neither a tensor nor made of tensors.")
-    return merge_shapes(EMPTY_SHAPE, *(leaf.shape for leaf in leaves))
+    return merge_shapes(EMPTY_SHAPE, *(_part_shape(part) for part in parts[0]))
+
+
+def _part_shape(part: Any) -> Shape:
+    if isinstance(part, (str, Shape)):
+        return EMPTY_SHAPE
+    return shape_of(part, allow_unshaped=True)

@@ -14,12 +14,13 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from phi_tensor._context import changed_settings
+from phi_tensor._context import change_global, changed_settings, global_settings
 from phi_tensor._dtype import INT32, DType
 from phi_tensor._errors import Unsupported
 
@@ -53,13 +54,24 @@ class ComputeDevice:
     ref: Any = None
 
 
+class Features(frozenset[str]):
+    """What a library offers; asked as `backend.supports("jit")` or `"jit" in backend.supports`."""
+
+    __slots__ = ()
+
+    def __call__(self, feature: str) -> bool:
+        """True if the library offers the feature or has the native function of this name."""
+        return feature in self
+
+
 class Backend(ABC):
     """A native array library. Final subclasses fill `ops` and implement the primitives.
 
     Attributes:
         name: `numpy`, `torch`, `jax` or `tensorflow`.
         ops: Native functions by row name (array-API spelling), see `backends/README.md` for their arguments.
-        supports: Which of `jit`, `reverse`, `forward`, `float16` the library offers.
+        features: Which of `jit`, `reverse`, `forward`, `float16` the library offers.
+        chosen_device: Where arrays are made that nobody assigned to a device; None: where the library does.
         mixes: True if its arrays are plain data that join those of any other backend.
         index_dtype: Int type that `take` reads fastest, where it is wide enough.
         channels_first: Whether its convolutions take channels before the axes that they slide along.
@@ -67,7 +79,8 @@ class Backend(ABC):
 
     name: str
     ops: dict[str, Callable[..., Any]]
-    supports: frozenset[str]
+    features: frozenset[str]
+    chosen_device: ComputeDevice | None = None
     mixes: bool = False
     index_dtype: DType = INT32
     channels_first: bool = False
@@ -119,8 +132,8 @@ class Backend(ABC):
         """Static sizes of all axes."""
 
     @abstractmethod
-    def list_devices(self) -> list[ComputeDevice]:
-        """All devices that the library can use, the default one first."""
+    def all_devices(self) -> list[ComputeDevice]:
+        """All devices that the library can use, the one that it uses by default first."""
 
     @abstractmethod
     def device(self, native: Native) -> ComputeDevice:
@@ -225,6 +238,52 @@ class Backend(ABC):
 
     # --- shared
 
+    @cached_property
+    def supports(self) -> Features:
+        """Features and names of native functions: `backend.supports("reverse")`, `backend.supports("qr")`."""
+        return Features(self.features | self.ops.keys())
+
+    def list_devices(self, device_type: str | None = None) -> list[ComputeDevice]:
+        """Devices that the library can use, the default one first.
+
+        Args:
+            device_type: Only those of this type: `CPU`, `GPU` or `TPU`.
+        """
+        found = self.all_devices()
+        if self.chosen_device in found:
+            found.sort(key=lambda device: device != self.chosen_device)
+        return [d for d in found if device_type is None or d.device_type == device_type.upper()]
+
+    def find_device(self, device: ComputeDevice | str) -> ComputeDevice | None:
+        """First device that is, is named, or has the type `device`."""
+        for candidate in self.list_devices():
+            if device in (candidate, candidate.name) or (
+                isinstance(device, str) and device.upper() == candidate.device_type
+            ):
+                return candidate
+        return None
+
+    def get_default_device(self) -> ComputeDevice:
+        """Device on which tensors are created."""
+        return self.list_devices()[0]
+
+    def set_default_device(self, device: ComputeDevice | str) -> bool:
+        """Create tensors on `device` from now on, in the whole process; True if there is such a device.
+
+        Tensors that exist stay where they are, see `to_device`. Results of operations are where their
+        operands are, but TensorFlow places them itself: on a GPU if there is one.
+
+        Args:
+            device: A device of `list_devices()`, its name, or a type: `CPU`, `GPU`, `TPU`.
+        """
+        found = self.find_device(device)
+        if found is None:
+            return False
+        self.chosen_device = found
+        others = tuple(entry for entry in global_settings().values.devices if entry[0] != self.name)
+        change_global(devices=(*others, (self.name, found.name)))  # forgets plans that hold constants
+        return True
+
     def look_up_table(self, native: Native) -> Native:
         """All entries along one axis, for many look-ups by `take`; may have more entries behind the last."""
         return self.ops["reshape"](native, (math.prod(self.shape(native)),))
@@ -253,7 +312,7 @@ class Backend(ABC):
 
     def __enter__(self) -> Backend:
         """Create tensors on this backend until the block ends: `with backend:`."""
-        change = changed_settings(backend=self.name)
+        change = changed_settings(backend=self.name, entered=self.name)
         change.__enter__()
         _ENTERED.set((*_ENTERED.get(), change))
         return self

@@ -34,7 +34,7 @@ class JaxBackend(Backend):
 
     name = "jax"
     ops = OPS
-    supports = frozenset({"jit", "reverse", "forward", "float16"})
+    features = frozenset({"jit", "reverse", "forward", "float16"})
 
     # --- data
 
@@ -73,14 +73,20 @@ class JaxBackend(Backend):
     def shape(self, native: Native) -> tuple[int, ...]:
         return native.shape
 
-    def list_devices(self) -> list[ComputeDevice]:
+    def all_devices(self) -> list[ComputeDevice]:
         default = jax.devices()
         cpus = [] if default[0].platform == "cpu" else jax.devices("cpu")
         return [_device_of(device) for device in (*default, *cpus)]
 
+    def set_default_device(self, device: ComputeDevice | str) -> bool:
+        found = super().set_default_device(device)
+        if found and self.chosen_device is not None:
+            jax.config.update("jax_default_device", self.chosen_device.ref)
+        return found
+
     def device(self, native: Native) -> ComputeDevice:
         if isinstance(native, Tracer):
-            return _device_of(jax.devices()[0])
+            return self.get_default_device()
         return _device_of(min(native.devices(), key=lambda device: device.id))
 
     def to_device(self, native: Native, device: ComputeDevice) -> Native:

@@ -24,7 +24,7 @@ class NumPyBackend(Backend):
     """NumPy arrays in main memory."""
 
     name = "numpy"
-    supports = frozenset({"float16"})
+    features = frozenset({"float16"})
     mixes = True
     index_dtype = INT64
 
@@ -58,7 +58,7 @@ class NumPyBackend(Backend):
     def shape(self, native: Native) -> tuple[int, ...]:
         return native.shape
 
-    def list_devices(self) -> list[ComputeDevice]:
+    def all_devices(self) -> list[ComputeDevice]:
         return [self._device]
 
     def device(self, native: Native) -> ComputeDevice:

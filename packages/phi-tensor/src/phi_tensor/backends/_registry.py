@@ -39,7 +39,10 @@ ENTRIES = {
     "tensorflow": Entry("tensorflow", "phi_tensor.backends._tensorflow", "phi-tensor[tensorflow]"),
 }
 
-BACKENDS: dict[str, Backend] = {"numpy": NUMPY}
+BACKENDS: list[Backend] = [NUMPY]
+"""Loaded backends."""
+
+LOADED: dict[str, Backend] = {"numpy": NUMPY}
 """Loaded backends by name."""
 
 
@@ -55,8 +58,8 @@ def init_backend(backend: str | Backend) -> Backend:
     """
     if isinstance(backend, Backend):
         return backend
-    if backend in BACKENDS:
-        return BACKENDS[backend]
+    if backend in LOADED:
+        return LOADED[backend]
     if backend not in ENTRIES:
         raise NoBackendFound(f"There is no backend `{backend}`. Use one of {', '.join(ENTRIES)}.")
     entry = ENTRIES[backend]
@@ -64,8 +67,11 @@ def init_backend(backend: str | Backend) -> Backend:
         raise NoBackendFound(
             f"The backend `{backend}` needs the library `{entry.library}`: `pip install {entry.extra}`."
         )
-    BACKENDS[backend] = import_module(entry.module).BACKEND
-    return BACKENDS[backend]
+    loaded: Backend = import_module(entry.module).BACKEND
+    LOADED[backend] = loaded
+    if loaded not in BACKENDS:
+        BACKENDS.append(loaded)
+    return loaded
 
 
 def init_installed_backends() -> tuple[Backend, ...]:
@@ -96,14 +102,20 @@ def use(backend: str | Backend) -> Backend:
 def on_backend(backend: str | Backend) -> Generator[Backend]:
     """Context in which tensors are created on `backend`; `with backend:` is short for it."""
     loaded = init_backend(backend)
-    with changed_settings(backend=loaded.name):
+    with changed_settings(backend=loaded.name, entered=loaded.name):
         yield loaded
+
+
+def context_backend() -> Backend | None:
+    """Backend of the innermost `with backend:` around, None outside."""
+    entered = settings().entered
+    return init_backend(entered) if entered else None
 
 
 def backend_of(native: Any) -> Backend | None:
     """Backend whose array `native` is, or None. Libraries that nobody imported own nothing."""
     for name, entry in ENTRIES.items():
-        if name in BACKENDS or entry.library in sys.modules:
+        if name in LOADED or entry.library in sys.modules:
             backend = init_backend(name)
             if backend.is_native(native):
                 return backend

@@ -24,7 +24,7 @@ from phi_tensor.backends import _tensorflow_loops as loops
 from phi_tensor.backends import _tensorflow_transforms as transforms
 from phi_tensor.backends._backend import Backend, ComputeDevice, Flat, Native, Natives, numpy_of
 from phi_tensor.backends._tensorflow_elementwise import ints
-from phi_tensor.backends._tensorflow_ops import OPS
+from phi_tensor.backends._tensorflow_ops import CHOSEN_DEVICE, OPS, device_name
 from phi_tensor.backends._tensorflow_private import has_no_tape, is_eager, is_taped
 
 _ALIGNMENT = 64  # EIGEN_MAX_ALIGN_BYTES [byte]
@@ -64,7 +64,7 @@ class TensorFlowBackend(Backend):
 
     name = "tensorflow"
     ops = OPS
-    supports = frozenset({"jit", "reverse", "forward", "float16"})
+    features = frozenset({"jit", "reverse", "forward", "float16"})
 
     def look_up_table(self, native: Native) -> Native:
         return super().look_up_table(native) if is_eager() else self._spare_table(native)
@@ -76,7 +76,7 @@ class TensorFlowBackend(Backend):
         return isinstance(native, _EAGER) and (has_no_tape() or not is_taped([native]))
 
     def as_native(self, array: npt.NDArray[Any], device: ComputeDevice | None = None) -> Native:
-        with tf.init_scope(), tf.device(None if device is None else device.name):
+        with tf.init_scope(), tf.device(device_name(device)):
             return tf.constant(array)
 
     def to_numpy(self, native: Native) -> npt.NDArray[Any]:
@@ -95,10 +95,15 @@ class TensorFlowBackend(Backend):
             is_aligned = "CPU" not in shared.device or np.asarray(shared).ctypes.data % _ALIGNMENT == 0
             return shared if is_aligned else tf.constant(np.asarray(shared))
 
+    def set_default_device(self, device: ComputeDevice | str) -> bool:
+        found = super().set_default_device(device)
+        CHOSEN_DEVICE[:] = [self.chosen_device] if self.chosen_device else []
+        return found
+
     def full(
         self, shape: Sequence[int], value: complex, dtype: DType, device: ComputeDevice | None = None
     ) -> Native:
-        with tf.device(None if device is None else device.name):
+        with tf.device(device_name(device)):
             return tf.raw_ops.Fill(dims=ints(tuple(shape)), value=tf.constant(numpy_of(value, dtype)))
 
     def dtype(self, native: Native) -> DType:
@@ -107,7 +112,7 @@ class TensorFlowBackend(Backend):
     def shape(self, native: Native) -> tuple[int, ...]:
         return tuple(native.shape)
 
-    def list_devices(self) -> list[ComputeDevice]:
+    def all_devices(self) -> list[ComputeDevice]:
         return list(_devices())
 
     def device(self, native: Native) -> ComputeDevice:

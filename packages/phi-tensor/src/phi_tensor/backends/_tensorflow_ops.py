@@ -147,10 +147,20 @@ def _pad_constant(x: Native, widths: Any, value: Any) -> Native:
     return arrays.pad_v2(x, widths, value)
 
 
+CHOSEN_DEVICE: list[ComputeDevice] = []
+"""The device that `set_default_device` chose, if any."""
+
+
+def device_name(device: ComputeDevice | None) -> str | None:
+    """Where to make an array: on `device`, else on the chosen one, else (None) where TensorFlow does."""
+    chosen = device or next(iter(CHOSEN_DEVICE), None)
+    return None if chosen is None else chosen.name
+
+
 def _arange(start: Any, stop: Any, step: Any, dtype: DType, device: ComputeDevice | None = None) -> Native:
     size = max(0, math.ceil((stop - start) / step))
     wide = tf.float64 if dtype.kind is float else tf.int64
-    with tf.device(None if device is None else device.name):
+    with tf.device(device_name(device)):
         steps = maths._range(*(tf.constant(value, wide) for value in (0, size, 1)))
         values = maths.add_v2(maths.mul(steps, tf.constant(step, wide)), tf.constant(start, wide))
         return cast_to(values, tf.as_dtype(dtype.numpy))

@@ -186,9 +186,7 @@ def _irfft(x: Native, n: int, axes: tuple[int, ...]) -> Native:
 def _arange(
     start: float, stop: float, step: float, dtype: DType, device: ComputeDevice | None = None
 ) -> Native:
-    return torch.arange(
-        start, stop, step, dtype=_TORCH[dtype.name], device=None if device is None else device.ref
-    )
+    return torch.arange(start, stop, step, dtype=_TORCH[dtype.name], device=_ref(device))
 
 
 def _sort(x: Native, axis: int) -> Native:
@@ -302,7 +300,9 @@ _OPS: dict[str, Callable[..., Any]] = {
     "rfft": _rfft,
     "irfft": _irfft,
     "arange": _arange,
-    "iota": lambda n, dtype: torch.arange(n, dtype=_TORCH[dtype.name], device=adapter.device_of_trace()),
+    "iota": lambda n, dtype: torch.arange(
+        n, dtype=_TORCH[dtype.name], device=adapter.device_of_trace() or _ref(None)
+    ),
     "sort": _sort,
     "argsort": _argsort,
     **STATS,
@@ -314,6 +314,12 @@ _OPS["convolve"] = convolution(_OPS)
 
 
 @functools.cache
+def _ref(device: ComputeDevice | None) -> torch.device | None:
+    """Where to make an array: on `device`, else on the chosen one, else (None) where torch does."""
+    device = device or BACKEND.chosen_device
+    return None if device is None else device.ref
+
+
 def _device(ref: torch.device) -> ComputeDevice:
     if ref.type == "cuda":
         properties: Any = torch.cuda.get_device_properties(ref)
@@ -337,7 +343,7 @@ class TorchBackend(Backend):
 
     name = "torch"
     ops = _OPS
-    supports = frozenset({"jit", "reverse", "forward", "float16"})
+    features = frozenset({"jit", "reverse", "forward", "float16"})
     index_dtype = INT64
     channels_first = True
 
@@ -356,7 +362,8 @@ class TorchBackend(Backend):
         ):
             array = np.array(array, array.dtype.newbyteorder("="))
         native = torch.from_numpy(array)
-        return native if device is None else native.to(device.ref)
+        ref = _ref(device)
+        return native if ref is None else native.to(ref)
 
     def to_numpy(self, native: Native) -> npt.NDArray[Any]:
         if adapter.is_traced(native):
@@ -373,9 +380,7 @@ class TorchBackend(Backend):
     def full(
         self, shape: Sequence[int], value: complex, dtype: DType, device: ComputeDevice | None = None
     ) -> Native:
-        return torch.full(
-            tuple(shape), value, dtype=_TORCH[dtype.name], device=None if device is None else device.ref
-        )
+        return torch.full(tuple(shape), value, dtype=_TORCH[dtype.name], device=_ref(device))
 
     def dtype(self, native: Native) -> DType:
         return _OURS[native.dtype]
@@ -383,7 +388,7 @@ class TorchBackend(Backend):
     def shape(self, native: Native) -> tuple[int, ...]:
         return tuple(native.shape)
 
-    def list_devices(self) -> list[ComputeDevice]:
+    def all_devices(self) -> list[ComputeDevice]:
         refs = [
             torch.device("cpu"),
             *(torch.device("cuda", index) for index in range(torch.cuda.device_count())),

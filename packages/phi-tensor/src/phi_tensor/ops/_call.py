@@ -7,11 +7,12 @@ from functools import lru_cache, update_wrapper
 from types import FunctionType
 from typing import Any, TypeVar, cast
 
+from phi_tensor._attributes import attributes_of
 from phi_tensor._context import local_settings
 from phi_tensor._create import wrap
 from phi_tensor._plan import Row
 from phi_tensor._tensor import Tensor
-from phi_tensor._trees import attributes_of, tree_map
+from phi_tensor._trees import tree_map
 from phi_tensor.backends._registry import backend_of
 from phi_tensor.layouts._layout import NUMBERS
 

@@ -13,6 +13,7 @@ import numpy as np
 from phi_tensor._context import context_dtype
 from phi_tensor._create import wrap
 from phi_tensor._dtype import COMPLEX64, FLOAT32, INT32, INT64, DType, DTypeLike
+from phi_tensor._hooks import asked, rearranged
 from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
 from phi_tensor._trees import tree_map
@@ -359,6 +360,11 @@ def cast(x: Any, dtype: DTypeLike) -> Any:
         if isinstance(dtype, type) and dtype in (float, complex)
         else DType.of(dtype)
     )
+    if isinstance(x, (tuple, list, dict)):
+        return rearranged("__cast__", cast, x, target)
+    answer = NotImplemented if isinstance(x, Tensor) else asked(x, "__cast__", target)
+    if answer is not NotImplemented:
+        return answer
     return unary(table.CAST, x, dtype=target, backend=None)
 
 

@@ -13,28 +13,25 @@ from phi_tensor._dim import Dim
 from phi_tensor._dim_changes import retyped
 from phi_tensor._dim_types import DimFilter, DimType, dim_type, instance, non_batch
 from phi_tensor._errors import IncompatibleShapes, Unsupported
+from phi_tensor._hooks import asked, is_shaped, joined, rearranged, sliced
 from phi_tensor._shape import Shape, merge_shapes, shape_of
 from phi_tensor._spec import parse_shape_spec
 from phi_tensor._tensor import Tensor
 from phi_tensor.ops import _table as table
 
 
-def _leaf_by_leaf(function: Any, value: Any, *args: Any, **kwargs: Any) -> Any:
-    """`function` applied to the tensors of a tree or to a wrapped number."""
-    from phi_tensor._create import wrap  # noqa: PLC0415 creation needs `stack`
-    from phi_tensor._trees import flatten  # noqa: PLC0415 trees need tensors
-
-    leaves, structure = flatten(
-        value, "structure", lambda x: wrap(x) if isinstance(x, (bool, int, float, complex)) else None
-    )
-    if structure.kind == "leaf":
+def _by_parts(hook: str, function: Any, value: Any, *args: Any, **options: Any) -> Any:
+    """`function` applied to a wrapped number or to the parts of a tree, see `_hooks`."""
+    found = rearranged(hook, function, value, *args, **options)
+    if found is not NotImplemented:
+        return found
+    if is_shaped(value):
         raise Unsupported(
             f"`{function.__name__}` moves numbers of tensors, but found {type(value).__name__} {value!r}. "
-            f"Slice and `stack` objects instead, e.g. `value.x[::-1]`."
+            f"Slice and `stack` objects instead, e.g. `value.x[::-1]`, or give the class the hook "
+            f"`{hook or '__variable_attrs__'}`."
         )
-    if structure.kind == "static":
-        return function(wrap(value), *args, **kwargs)
-    return structure.build([function(leaf, *args, **kwargs) for leaf in leaves])
+    return function(_leaf(value), *args, **options)
 
 
 def as_dim(dim: Shape | str, default_type: DimType | None = None) -> Dim:
@@ -51,9 +48,7 @@ def expand(value: Any, *dims: Shape | str) -> Any:
     """
     shape = merge_shapes(*(parse_shape_spec(d) if isinstance(d, str) else d for d in dims))
     if not isinstance(value, Tensor):
-        if hasattr(value, "__expand__"):
-            return value.__expand__(shape)
-        return _leaf_by_leaf(expand, value, shape)
+        return _by_parts("__expand__", expand, value, shape)
     if all(dim.name in value.shape for dim in shape.dims) and merge_shapes(value.shape, shape) == value.shape:
         return value
     return table.EXPAND(value, dims=shape.dims)
@@ -75,9 +70,7 @@ def rename_dims(value: Any, dims: Any, names: Any) -> Any:
     if not isinstance(value, Tensor):
         if isinstance(value, Shape):
             return _renamed_shape(value, dims, names)
-        if hasattr(value, "__replace_dims__"):
-            return value.__replace_dims__(dims, names)
-        return _leaf_by_leaf(rename_dims, value, dims, names)
+        return _by_parts("__replace_dims__", rename_dims, value, dims, names)
     table_ = _renaming(value.shape, dims, names)
     return table.RENAME(value, renamed=table_) if table_ else value
 
@@ -155,29 +148,14 @@ def _stack_slowly(values: Any, dim: Shape | str, expand_values: bool) -> Any:
         return stack(list(items.values()), shape.with_size(tuple(items)), expand_values)
     if not isinstance(values, Iterable):
         raise TypeError(f"`stack` needs a sequence or dict of values, but found {type(values).__name__}.")
-    entries: list[Any] = list(values)
+    entries: list[Any] = list(cast("Iterable[Any]", values))
     if not entries:
         raise IncompatibleShapes(f"`stack` along {shape} needs at least one value. Use `zeros` for size 0.")
     if shape.rank > 1:
         return _stack_many(entries, shape, expand_values)
-    if any(not isinstance(entry, (Tensor, bool, int, float, complex)) for entry in entries):
-        from phi_tensor._trees import flatten  # noqa: PLC0415 trees need tensors
-
-        if hasattr(type(entries[0]), "__stack__"):
-            return cast("Any", type(entries[0])).__stack__(entries, shape)
-        if not all(_is_arraylike(entry) for entry in entries):
-            flat = [flatten(entry, "structure", _number_leaf) for entry in entries]
-            structure = flat[0][1]
-            if any(other != structure for _, other in flat):
-                raise IncompatibleShapes(
-                    f"Only values of one structure can be stacked, but found {[s for _, s in flat]}."
-                )
-            return structure.build(
-                [
-                    stack(list(column), shape, expand_values)
-                    for column in zip(*(leaves for leaves, _ in flat), strict=True)
-                ]
-            )
+    if not all(_is_arraylike(entry) for entry in entries):
+        options = {"expand_values": True} if expand_values else {}
+        return joined("__stack__", stack, entries, shape, **options)
     tensors = [_leaf(entry) for entry in entries]
     size = shape.dim.size
     if size is not None and size != len(tensors):
@@ -197,10 +175,6 @@ def _is_arraylike(x: Any) -> bool:
     from phi_tensor.backends._registry import backend_of  # noqa: PLC0415 backends need shapes
 
     return isinstance(x, (Tensor, bool, int, float, complex)) or backend_of(x) is not None
-
-
-def _number_leaf(x: Any) -> Tensor | None:
-    return _leaf(x) if isinstance(x, (bool, int, float, complex)) else None
 
 
 def _leaf(x: Any) -> Tensor:
@@ -286,23 +260,14 @@ def _concat_slowly(values: Any, dim: Any, expand_values: bool) -> Any:
             f"`concat` joins a sequence of values along one dim, but found {type(values).__name__} and "
             f"{dim!r}. Try `concat([a, b], 'x')`."
         )
-    entries: list[Any] = list(values)
+    entries: list[Any] = list(cast("Iterable[Any]", values))
     given = entries
     if not entries:
         raise IncompatibleShapes("`concat` needs at least one value.")
     name = dim if isinstance(dim, str) else dim.name
     if any(not isinstance(entry, Tensor) for entry in entries):
-        from phi_tensor._trees import flatten  # noqa: PLC0415 trees need tensors
-
-        if hasattr(type(entries[0]), "__concat__"):
-            return cast("Any", type(entries[0])).__concat__(entries, name)
-        flat = [flatten(entry, "structure") for entry in entries]
-        return flat[0][1].build(
-            [
-                concat(list(column), name, expand_values)
-                for column in zip(*(leaves for leaves, _ in flat), strict=True)
-            ]
-        )
+        options = {"expand_values": True} if expand_values else {}
+        return joined("__concat__", _concat_leaves, entries, name, **options)
     for entry in entries:
         if name not in entry.shape:
             raise IncompatibleShapes(
@@ -334,6 +299,17 @@ def _concat_slowly(values: Any, dim: Any, expand_values: bool) -> Any:
     return table.CONCAT(*same, dim=name)
 
 
+def _concat_leaves(values: list[Any], dim: str, expand_values: bool = False) -> Any:
+    """Values along `dim`; numbers, which lack it, stay as they are where they are equal."""
+    if all(isinstance(value, Tensor) for value in values):
+        return concat(values, dim, expand_values)
+    if len({value if isinstance(value, (bool, int, float, complex)) else None for value in values}) > 1:
+        raise IncompatibleShapes(
+            f"`concat` along `{dim}`: numbers lack this dim, but found {values}. Use `stack` for a new dim."
+        )
+    return values[0]
+
+
 def unstack(value: Any, dim: Any) -> tuple[Any, ...]:
     """Slices along one dim, or along several in row-major order.
 
@@ -345,6 +321,9 @@ def unstack(value: Any, dim: Any) -> tuple[Any, ...]:
     names = shape.selected_names(dim)
     if not names:
         return (value,)
+    answer = asked(value, "__unstack__", names)
+    if answer is not NotImplemented:
+        return tuple(answer)
     first, *rest = names
     size = shape.get_dim(first).size
     if not isinstance(size, int):
@@ -352,19 +331,18 @@ def unstack(value: Any, dim: Any) -> tuple[Any, ...]:
             f"`unstack` found dim `{first}` of varying size {size} in {shape}. Unstack the dim it varies "
             f"along first."
         )
-    tree = isinstance(value, (list, tuple, dict))
-    slices = [slice_(value, {first: i}) if tree else value[{first: i}] for i in range(size)]
+    slices = [sliced(value, {first: i}) for i in range(size)]
     return tuple(slices) if not rest else tuple(s for part in slices for s in unstack(part, rest))
 
 
 def slice_(value: Any, slices: dict[str, Any]) -> Any:
-    """`value` sliced by a dict from dim names to selections; trees leaf by leaf, absent dims ignored."""
-    if isinstance(value, Tensor):
-        return value[slices]
-    from phi_tensor._trees import flatten  # noqa: PLC0415 trees need tensors
+    """`value` sliced by a dict from dim names to selections; trees part by part, absent dims ignored.
 
-    leaves, structure = flatten(value, "structure")
-    return structure.build([leaf[slices] for leaf in leaves])
+    >>> import phi_tensor as math
+    >>> slice_([math.vec(x=1.0, y=2.0), 3.0, "text"], {"vector": "y"})
+    [2.0, 3.0, 'text']
+    """
+    return sliced(value, slices)
 
 
 def pack_dims(value: Any, dims: Any, packed_dim: Shape | str, pos: int | None = None) -> Any:
@@ -381,9 +359,7 @@ def pack_dims(value: Any, dims: Any, packed_dim: Shape | str, pos: int | None = 
     (points:i=6)
     """
     if not isinstance(value, Tensor):
-        if hasattr(value, "__pack_dims__"):
-            return value.__pack_dims__(dims, packed_dim, pos)
-        return _leaf_by_leaf(pack_dims, value, dims, packed_dim, pos)
+        return _by_parts("__pack_dims__", pack_dims, value, dims, packed_dim, pos)
     new = as_dim(packed_dim)
     names = value.shape.selected_names(dims)
     if not names:
@@ -400,11 +376,9 @@ def unpack_dim(value: Any, dim: Any, *unpacked_dims: Shape | str) -> Any:
     >>> unpack_dim(math.arange(math.spatial(x=6)), "x", math.spatial(y=2, z=3)).shape
     (y:s=2, z:s=3)
     """
-    if not isinstance(value, Tensor):
-        if hasattr(value, "__unpack_dim__"):
-            return value.__unpack_dim__(dim, unpacked_dims)
-        return _leaf_by_leaf(unpack_dim, value, dim, *unpacked_dims)
     dims = merge_shapes(*(parse_shape_spec(d) if isinstance(d, str) else d for d in unpacked_dims))
+    if not isinstance(value, Tensor):
+        return _by_parts("__unpack_dim__", unpack_dim, value, dim, dims)
     names = value.shape.selected_names(dim)
     if not names:
         return value
@@ -413,6 +387,8 @@ def unpack_dim(value: Any, dim: Any, *unpacked_dims: Shape | str) -> Any:
 
 def flatten(value: Any, flat_dim: Shape | str | None = None, flatten_batch: bool = False) -> Any:
     """`value` with all dims but batch dims packed into one (default: instance `flat`)."""
+    if not isinstance(value, Tensor):
+        return _by_parts("__flatten__", flatten, value, flat_dim, flatten_batch)
     dims = _all if flatten_batch else non_batch
     return pack_dims(value, dims, instance("flat") if flat_dim is None else flat_dim)
 
@@ -429,7 +405,7 @@ def squeeze(x: Any, dims: Any) -> Any:
                 f"`squeeze` drops dims of size 1, but `{name}` has size {shape_of(x).get_size(name)}. "
                 f"Slice it."
             )
-        x = slice_(x, {name: 0}) if isinstance(x, (list, tuple, dict)) else x[{name: 0}]
+        x = sliced(x, {name: 0})
     return x
 
 
@@ -441,7 +417,7 @@ def flip(value: Any, dims: Any) -> Any:
     (y=2.0, x=1.0)
     """
     if not isinstance(value, Tensor):
-        return _leaf_by_leaf(flip, value, dims)
+        return _by_parts("", flip, value, dims)
     names = value.shape.selected_names(dims)
     return table.FLIP(value, names=names) if names else value
 
@@ -454,5 +430,5 @@ def roll(value: Any, shift: int, dim: str) -> Any:
     (2, 0, 1) along (x:s=3) int64
     """
     if not isinstance(value, Tensor):
-        return _leaf_by_leaf(roll, value, shift, dim)
+        return _by_parts("", roll, value, shift, dim)
     return table.ROLL(value, name=dim, shift=shift)
