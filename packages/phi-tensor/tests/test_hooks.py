@@ -152,6 +152,9 @@ def test_structure_of_containers(backend):
     assert math.shape(tree) == X
     assert_close(math.slice(tree, {"x": slice(1, None)}), [x.x[1:], {"a": 2 * x.x[1:], "n": 1.0}, None])
     assert_close(math.unstack(tree, "x")[2], [x.x[2], {"a": 2 * x.x[2], "n": 1.0}, None])
+    assert_close(math.unstack(tree, batch(b=2), expand=True), (tree, tree))
+    assert len(math.unstack(tree, batch(b=2) & X, expand=True)) == 6
+    assert math.unstack(tree, batch(b=2)) == (tree,)
     assert_close(math.squeeze([x.x[:1]], "x"), [x.x[0]])
     both = math.concat([tree, tree], "x")
     assert (both[0].shape, both[1]["n"], both[2]) == (spatial(x=6), 1.0, None)

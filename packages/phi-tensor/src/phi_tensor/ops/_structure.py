@@ -310,14 +310,25 @@ def _concat_leaves(values: list[Any], dim: str, expand_values: bool = False) -> 
     return values[0]
 
 
-def unstack(value: Any, dim: Any) -> tuple[Any, ...]:
+_expanded = expand
+"""`expand` where an argument has this name."""
+
+
+def unstack(value: Any, dim: Any, expand: bool = False) -> tuple[Any, ...]:
     """Slices along one dim, or along several in row-major order.
+
+    Args:
+        value: Tensor or tree.
+        dim: Which dims. Without any of them, `value` alone.
+        expand: Repeat `value` along dims that it lacks; `dim` is a shape with sizes then.
 
     >>> import phi_tensor as math
     >>> unstack(math.vec(x=1.0, y=2.0), "vector")
     (1.0, 2.0)
     """
     shape = shape_of(value)
+    if expand and isinstance(dim, Shape) and dim.without(shape):
+        return unstack(_expanded(value, dim.without(shape)), dim.names)
     names = shape.selected_names(dim)
     if not names:
         return (value,)
