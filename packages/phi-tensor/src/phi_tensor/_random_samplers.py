@@ -69,8 +69,8 @@ def random_gamma(
 ) -> Tensor:
     """Gamma distributed random numbers on the default backend: density ∝ x^(k−1) e^(−x/scale).
 
-    Exact, by rejection. Differentiable in `scale`; a derivative in `concentration` raises, and is NaN where it
-    is compiled.
+    Exact, by rejection. Differentiable in `scale`; a derivative in `concentration` raises, and is NaN where
+    it is compiled.
 
     Args:
         *shape: Dims of the result; those of `concentration` and `scale` are added.
@@ -234,17 +234,19 @@ def _checked_parameter(
 
 def _refusing(parameter: Tensor, sample: Tensor, function: str, argument: str) -> Tensor:
     """`sample`, whose derivative in `parameter` is an error; in compiled code, which cannot raise, NaN."""
-    if settings().traced == "derivative" and not parameter.available:
+
+    def refuse(inputs: dict[str, Any], y: Any, dy: Any) -> dict[str, Any]:
         raise Unsupported(
             f"`{function}` has no derivative in `{argument}`: numbers are accepted or not. Use "
             f"`stop_gradient({argument})`, or a score function: the derivative of the log density times the "
             f"loss."
         )
-    if settings().traced != "jit":
-        return sample
 
     def undefined(inputs: dict[str, Any], y: Any, dy: Any) -> dict[str, Any]:
         total = sum_(dy, tuple(name for name in dy.shape.names if name not in inputs["parameter"].shape))
         return {"parameter": total * float("nan"), "sample": dy}
 
-    return custom_gradient(lambda parameter, sample: sample, undefined)(parameter, sample)
+    if parameter.available:
+        return sample
+    rule = undefined if settings().traced == "jit" else refuse
+    return custom_gradient(lambda parameter, sample: sample, rule)(parameter, sample)
