@@ -144,6 +144,17 @@ def test_samplers_in_compiled_code(backend):
         assert_close(compiled, eager, rtol=1e-5)
 
 
+@pytest.mark.needs("jit", "reverse")
+@pytest.mark.compiled
+def test_compiled_derivatives(backend):
+    def loss(a, scale):
+        return math.sum(math.random_gamma(spatial(x=5), concentration=a, scale=scale, key=random_key(1)))
+
+    slopes = math.jit_compile(math.gradient(loss, "a,scale", get_output=False))(tensor(2.5), tensor(3.0))
+    assert_close(slopes[1] * 3, loss(2.5, 3.0), rtol=1e-5)
+    assert np.isnan(slopes[0].item())  # compiled code cannot raise
+
+
 @pytest.mark.needs("jit")
 @pytest.mark.compiled
 def test_compiled_calls_without_a_key_draw_anew(backend):

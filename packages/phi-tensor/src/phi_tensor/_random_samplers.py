@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from phi_tensor._context import context_dtype, precision
+from phi_tensor._context import context_dtype, precision, settings
 from phi_tensor._create import wrap
 from phi_tensor._dtype import INT64, DType, DTypeLike
 from phi_tensor._errors import Unsupported
@@ -19,7 +19,7 @@ from phi_tensor._random import RandomKey, fresh_key, random_normal, random_unifo
 from phi_tensor._shape import Shape, merge_shapes
 from phi_tensor._tensor import Tensor
 from phi_tensor.ops import _elementwise as ops
-from phi_tensor.ops._reductions import any_
+from phi_tensor.ops._reductions import any_, sum_
 from phi_tensor.ops._structure import expand
 from phi_tensor.transforms._custom import custom_gradient
 from phi_tensor.transforms._iterate import while_loop
@@ -69,7 +69,8 @@ def random_gamma(
 ) -> Tensor:
     """Gamma distributed random numbers on the default backend: density ∝ x^(k−1) e^(−x/scale).
 
-    Exact, by rejection. Differentiable in `scale`; a derivative in `concentration` raises.
+    Exact, by rejection. Differentiable in `scale`; a derivative in `concentration` raises, and is NaN where
+    it is compiled.
 
     Args:
         *shape: Dims of the result; those of `concentration` and `scale` are added.
@@ -92,7 +93,7 @@ def random_gamma(
     with precision(64):
         alpha = ops.to_float(alpha)
         unit = _standard_gamma(expand(ops.stop_gradient(alpha), dims), dims, words)
-        if isinstance(concentration, Tensor):
+        if isinstance(concentration, Tensor) and alpha.backend is unit.backend:
             unit = _refusing(alpha, unit, "random_gamma", "concentration")
     return ops.cast(unit, context_dtype(DType.of(dtype))) * scale
 
@@ -232,7 +233,7 @@ def _checked_parameter(
 
 
 def _refusing(parameter: Tensor, sample: Tensor, function: str, argument: str) -> Tensor:
-    """`sample`, whose derivative in `parameter` is an error."""
+    """`sample`, whose derivative in `parameter` is an error; in compiled code, which cannot raise, NaN."""
 
     def refuse(inputs: dict[str, Any], y: Any, dy: Any) -> dict[str, Any]:
         raise Unsupported(
@@ -241,4 +242,11 @@ def _refusing(parameter: Tensor, sample: Tensor, function: str, argument: str) -
             f"loss."
         )
 
-    return custom_gradient(lambda parameter, sample: sample, refuse)(parameter, sample)
+    def undefined(inputs: dict[str, Any], y: Any, dy: Any) -> dict[str, Any]:
+        total = sum_(dy, tuple(name for name in dy.shape.names if name not in inputs["parameter"].shape))
+        return {"parameter": total * float("nan"), "sample": dy}
+
+    if parameter.available:
+        return sample
+    rule = undefined if settings().traced == "jit" else refuse
+    return custom_gradient(lambda parameter, sample: sample, rule)(parameter, sample)

@@ -43,7 +43,8 @@ def _looked_up(backend: Backend, values: Native, rows: Native) -> Native:
         return ops["take"](values, ops["reshape"](rows, (count,)), 0)
     offset = ops["arange"](0, columns, 1, INT64, backend.device(values))
     flat = ops["add"](ops["multiply"](ops["cast"](rows, INT64), columns), offset)
-    found = ops["take"](ops["reshape"](values, (-1,)), ops["reshape"](flat, (-1,)), 0)
+    entries = backend.shape(values)[0] * columns
+    found = ops["take"](ops["reshape"](values, (entries,)), ops["reshape"](flat, (count * columns,)), 0)
     return ops["reshape"](found, (count, columns))
 
 
@@ -81,8 +82,8 @@ def _extreme(name: str) -> Callable[[Backend], Scatter]:
                 _zeros(backend, backend.shape(base), dtype, values), indices, scores
             )
             is_undefined = ops["greater"](best, count)
-            row = ops["subtract"](ops["where"](is_undefined, 2 * count, count), best)
-            row = ops["minimum"](row, count - 1)
+            rows = [ops["subtract"](number, best) for number in (2 * count, count)]
+            row = ops["minimum"](ops["where"](is_undefined, *rows), count - 1)
             kept = ops["logical_and"](ops["equal"](base, extreme), ops["logical_not"](is_undefined))
             kept = ops["logical_or"](kept, ops["isnan"](base))
             kept = ops["logical_or"](kept, ops["equal"](best, 0))

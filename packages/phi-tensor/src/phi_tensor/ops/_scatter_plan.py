@@ -157,7 +157,7 @@ def _flat_places(
         for n, size in zip(aligned, sizes, strict=True):
             within = ops["logical_and"](ops["greater_equal"](n, 0), ops["less"](n, size))
             inside = within if inside is None else ops["logical_and"](inside, within)
-        inside = ops["reshape"](ops["broadcast_to"](inside, every), (-1,))
+        inside = ops["reshape"](ops["broadcast_to"](inside, every), (prod(every),))
         return ops["where"](inside, found, rows)
 
     return flat

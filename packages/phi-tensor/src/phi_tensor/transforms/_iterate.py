@@ -328,7 +328,13 @@ def while_loop(
         raise IncompatibleShapes("`while_loop` needs an initial state: `while_loop(condition, step, state)`.")
     if settings().traced != "jit":
         state, count = x0, 0
-        while (limit is None or count < limit) and bool(condition(*state)):
+        while limit is None or count < limit:
+            holds = condition(*state)
+            if isinstance(holds, Tensor) and not holds.available:  # differentiated
+                rest = None if limit is None else limit - count
+                return _untupled(_traced_while(condition, step, state, rest))
+            if not bool(holds):
+                break
             state, count = _as_tuple(step(*state)), count + 1
         return _untupled(state)
     return _untupled(_traced_while(condition, step, x0, limit))
