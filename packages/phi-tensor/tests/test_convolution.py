@@ -158,6 +158,19 @@ def test_shared_dims_have_kernels_of_their_own(backend, rng):
     )
 
 
+@pytest.mark.parametrize("groups", [3, 20])
+def test_groups_are_independent(groups, backend, rng):
+    value = tensor(
+        rng.standard_normal((2, groups, 6, 2)), batch("b"), channel("g"), spatial("x"), channel("c")
+    )
+    kernel = tensor(
+        rng.standard_normal((groups, 3, 2, 2)), channel("g"), spatial("x"), dual("c"), channel("o")
+    )
+    for settings in ({"strides": 2}, {"strides": 2, "transpose": True}):
+        found = math.convolve(value, kernel, **settings)
+        assert_close(found.g[-1], math.convolve(value.g[-1], kernel.g[-1], **settings))
+
+
 def test_kernels_of_a_batch(backend, rng):
     x, w = rng.standard_normal((2, 6)), rng.standard_normal((2, 3))
     found = math.convolve(tensor(x, batch("b"), spatial("x")), tensor(w, batch("b"), spatial("x")))

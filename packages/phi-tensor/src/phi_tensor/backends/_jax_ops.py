@@ -21,7 +21,7 @@ from jax.core import Tracer
 
 from phi_tensor._dtype import DType
 from phi_tensor.backends._backend import ComputeDevice, Native
-from phi_tensor.backends._jax_convolution import convolve
+from phi_tensor.backends._jax_convolution import convolution
 
 jax.config.update("jax_enable_x64", True)
 
@@ -330,7 +330,6 @@ OPS: dict[str, Callable[..., Any]] = {
     "pad_constant": lambda x, widths, value: _pad(x, tuple(widths), value),
     "scatter_add": _scatter_add,
     "matmul": _matmul,
-    "convolve": convolve,
     "fft": _fft,
     "ifft": _ifft,
     "complex": lax.complex,
@@ -339,3 +338,4 @@ OPS: dict[str, Callable[..., Any]] = {
     "arange": _arange,
     "iota": lambda n, dtype: lax.iota(dtype.numpy, n),
 }
+OPS["convolve"] = convolution(OPS)
