@@ -102,6 +102,14 @@ def test_outside_differs_between_sides(backend, rng):
     )
 
 
+def test_outside_is_known_when_it_runs(backend, execution, rng):
+    x, w = rng.standard_normal((6, 5)), grid_of(rng.standard_normal((3, 3)))
+    run = execution(lambda x, c: math.convolve(x, w, "same", c, ["x", "y"]))
+    for constant in (2.0, -1.0):
+        expected = direct(np.pad(x, 1, constant_values=constant), w.numpy("x,y"), "valid")
+        np.testing.assert_allclose(run(grid_of(x), tensor(constant)).numpy("x,y"), expected, atol=1e-12)
+
+
 def test_kernel_is_not_reversed(backend):
     x, later = grid_of(np.arange(1.0, 5)), grid_of(np.array([0.0, 0.0, 1.0]))
     assert math.convolve(x, later).numpy().tolist() == [2, 3, 4, 0]
