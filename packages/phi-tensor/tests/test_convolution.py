@@ -102,6 +102,14 @@ def test_outside_differs_between_sides(backend, rng):
     )
 
 
+def test_outside_is_known_when_it_runs(backend, execution, rng):
+    x, w = rng.standard_normal((6, 5)), grid_of(rng.standard_normal((3, 3)))
+    run = execution(lambda x, c: math.convolve(x, w, "same", c, ["x", "y"]))
+    for constant in (2.0, -1.0):
+        expected = direct(np.pad(x, 1, constant_values=constant), w.numpy("x,y"), "valid")
+        np.testing.assert_allclose(run(grid_of(x), tensor(constant)).numpy("x,y"), expected, atol=1e-12)
+
+
 def test_kernel_is_not_reversed(backend):
     x, later = grid_of(np.arange(1.0, 5)), grid_of(np.array([0.0, 0.0, 1.0]))
     assert math.convolve(x, later).numpy().tolist() == [2, 3, 4, 0]
@@ -156,6 +164,19 @@ def test_shared_dims_have_kernels_of_their_own(backend, rng):
     np.testing.assert_allclose(
         depthwise.b[1].g[2].numpy("x,y"), direct(x[1, 2, ..., 0], w[2, ..., 0, 0]), atol=1e-12
     )
+
+
+@pytest.mark.parametrize("groups", [3, 20])
+def test_groups_are_independent(groups, backend, rng):
+    value = tensor(
+        rng.standard_normal((2, groups, 6, 2)), batch("b"), channel("g"), spatial("x"), channel("c")
+    )
+    kernel = tensor(
+        rng.standard_normal((groups, 3, 2, 2)), channel("g"), spatial("x"), dual("c"), channel("o")
+    )
+    for settings in ({"strides": 2}, {"strides": 2, "transpose": True}):
+        found = math.convolve(value, kernel, **settings)
+        assert_close(found.g[-1], math.convolve(value.g[-1], kernel.g[-1], **settings))
 
 
 def test_kernels_of_a_batch(backend, rng):

@@ -60,6 +60,8 @@ Convolve = Callable[[Native, Native, Convolution], Native]
 def by_products(ops: Mapping[str, Callable[..., Any]]) -> Convolve:
     """Convolution, channels last, as one product of matrices: of all windows with the kernel.
 
+    Single channels are sums over the kernel's entries.
+
     For any number of axes and any numbers that the library multiplies.
     """
     reshape, permute, concat, matmul = (ops[k] for k in ("reshape", "permute", "concat", "matmul"))
@@ -72,6 +74,8 @@ def by_products(ops: Mapping[str, Callable[..., Any]]) -> Convolve:
         if any(n == 0 for n in size):
             size, kernel = (1,) * rank, ops["pad_constant"](kernel, _ones(kernel.shape, rank), 0)
         results = c._replace(padding=((0, 0),) * rank).result(tuple(x.shape)[1 : 1 + rank], size)
+        if is_single(kernel, c):
+            return _summed(ops, x, kernel, c, size, results)
         count = int(x.shape[0]) * prod(results)
         windows = [reshape(w, (count, groups, inputs)) for w in _windows(ops, x, c, size, results)]
         rows = concat(windows, 2)
@@ -84,6 +88,27 @@ def by_products(ops: Mapping[str, Callable[..., Any]]) -> Convolve:
         return reshape(y, (int(x.shape[0]), *results, groups * outputs))
 
     return convolve
+
+
+MOST_TERMS = 64
+"""Largest kernel whose entries are written out."""
+
+
+def is_single(kernel: Native, c: Convolution) -> bool:
+    """Whether each group has one input and one output, and few entries: products would only move numbers."""
+    *size, inputs, outputs = (int(n) for n in kernel.shape)
+    return inputs == 1 and outputs == c.groups and 0 < prod(size) <= MOST_TERMS
+
+
+def _summed(
+    ops: Any, x: Native, kernel: Native, c: Convolution, size: tuple[int, ...], results: tuple[int, ...]
+) -> Native:
+    """Sum over the kernel's entries, which compilers fuse into one loop."""
+    multiply, add, total = ops["multiply"], ops["add"], None
+    for place, window in zip(product(*map(range, size)), _windows(ops, x, c, size, results), strict=True):
+        term = multiply(window, ops["getitem"](kernel, (*place, 0)))
+        total = term if total is None else add(total, term)
+    return total
 
 
 def _ones(shape: Any, rank: int) -> tuple[tuple[int, int], ...]:
@@ -136,3 +161,25 @@ def padded(
         widths = [(max(low, 0), max(up, 0)) for low, up in padding]
         x = ops["pad_constant"](x, (*[(0, 0)] * first, *widths, *[(0, 0)] * behind), 0)
     return x
+
+
+MOST_GROUPS = 16
+"""Most groups that are convolved one by one."""
+
+
+def each_group(
+    ops: Mapping[str, Callable[..., Any]], convolve: Convolve, x: Native, kernel: Native, c: Convolution
+) -> Native:
+    """Convolution, channels last, of each group by itself."""
+    one, getitem = c._replace(groups=1), ops["getitem"]
+    inputs, outputs = int(kernel.shape[-2]), int(kernel.shape[-1]) // c.groups
+    before: tuple[slice, ...] = (slice(None),) * (len(x.shape) - 1)
+    parts = [
+        convolve(
+            getitem(x, (*before, slice(i * inputs, (i + 1) * inputs))),
+            getitem(kernel, (*before, slice(i * outputs, (i + 1) * outputs))),
+            one,
+        )
+        for i in range(c.groups)
+    ]
+    return ops["concat"](parts, len(x.shape) - 1)

@@ -21,7 +21,7 @@ from jax.core import Tracer
 
 from phi_tensor._dtype import DType
 from phi_tensor.backends._backend import ComputeDevice, Native
-from phi_tensor.backends._jax_convolution import convolve
+from phi_tensor.backends._jax_convolution import convolution
 from phi_tensor.backends._jax_random import random_bits
 from phi_tensor.backends._jax_scatter import SCATTER
 from phi_tensor.backends._jax_stats import STATS
@@ -329,7 +329,6 @@ OPS: dict[str, Callable[..., Any]] = {
     **SCATTER,
     "random_bits": random_bits,
     "matmul": _matmul,
-    "convolve": convolve,
     "fft": _fft,
     "ifft": _ifft,
     "complex": lax.complex,
@@ -339,3 +338,4 @@ OPS: dict[str, Callable[..., Any]] = {
     "iota": lambda n, dtype: lax.iota(dtype.numpy, n),
     **STATS,
 }
+OPS["convolve"] = convolution(OPS)

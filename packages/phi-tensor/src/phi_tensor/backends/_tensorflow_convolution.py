@@ -9,7 +9,15 @@ from typing import Any
 import tensorflow as tf
 
 from phi_tensor.backends._backend import Native
-from phi_tensor.backends._convolution import Convolution, Convolve, by_products, padded
+from phi_tensor.backends._convolution import (
+    MOST_GROUPS,
+    Convolution,
+    Convolve,
+    by_products,
+    each_group,
+    is_single,
+    padded,
+)
 from phi_tensor.backends._tensorflow_elementwise import ints
 from phi_tensor.backends._tensorflow_private import arrays, neural
 
@@ -19,15 +27,19 @@ _FLOATS = {tf.float16, tf.float32, tf.float64}
 def convolution(ops: Mapping[str, Callable[..., Any]]) -> Convolve:
     """Convolution, channels last.
 
-    By the library for floats of 1 to 3 axes without groups and dilation, whose derivatives its CPU kernels
-    lack; else by products.
+    By the library, group by group, for floats of 1 to 3 axes without dilation; its CPU kernels lack the
+    derivatives of dilation and groups. Else by products, or by sums.
     """
     products = by_products(ops)
 
     def convolve(x: Native, kernel: Native, c: Convolution) -> Native:
         rank = len(c.strides)
-        if x.dtype not in _FLOATS or c.groups > 1 or max(c.dilations, default=1) > 1 or not 1 <= rank <= 3:
+        if x.dtype not in _FLOATS or max(c.dilations, default=1) > 1 or not 1 <= rank <= 3:
             return products(x, kernel, c)
+        if c.groups > MOST_GROUPS or (c.groups > 1 and is_single(kernel, c)):
+            return products(x, kernel, c)
+        if c.groups > 1:
+            return each_group(ops, convolve, x, kernel, c)
         return _lengthened(ops, x, kernel, c) if rank == 1 else _by_library(ops, x, kernel, c)
 
     return convolve

@@ -50,7 +50,7 @@ def swap_axes(x: Any, axes: Any) -> Any:
             raise TypeError(f"`swap_axes` takes tensors and arrays, but found {type(x).__name__}.")
         return backend.ops["permute"](x, tuple(axes))
     positions = isinstance(axes, (tuple, list)) and all(isinstance(axis, int) for axis in cast("Any", axes))
-    order: Any = [x.shape.names[i] for i in axes] if positions else axes
+    order: Any = [x.shape.names[i] for i in cast("list[int]", axes)] if positions else axes
     names = x.shape.selected_names(order)
     if sorted(names) != sorted(x.shape.names):
         raise IncompatibleShapes(f"`swap_axes` needs each dim of {x.shape} once, but found {axes!r}.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
@@ -79,70 +78,88 @@ def convolve(
             lambda x: convolve(x, kernel, size, extrapolation, dims, strides, transpose, dilations), value
         )
     x, w = as_tensor(value), as_tensor(kernel)
+    dims = tuple(dims) if isinstance(dims, (list, set)) else dims
     settings = (size, dims, _hashable(strides), transpose, _hashable(dilations))
-    if type(extrapolation) is int and extrapolation == 0:
-        return _prepared(x.shape.dims, w.shape.dims, None, *settings)(x, w)
-    rule = as_extrapolation(extrapolation)
-    return _prepared(x.shape.dims, w.shape.dims, None if rule == ZERO else rule, *settings)(x, w)
+    rule = None if type(extrapolation) is int and extrapolation == 0 else as_extrapolation(extrapolation)
+    if rule is None or rule == ZERO:
+        places = _places(x.shape.dims, w.shape.dims, None, *settings)
+    else:
+        places = _places(x.shape.dims, w.shape.dims, _absent(rule, w.shape.only(dims)), *settings)
+    if places.varying is not None:
+        parts = [
+            convolve(x[entry], w[entry], size, extrapolation, dims, strides, transpose, dilations)
+            for entry in places.varying.meshgrid()
+        ]
+        return stack(parts, places.varying)
+    if rule is None or rule == ZERO or not places.margins:
+        return table.CONVOLVE(x, w, windows=places.whole, transposed=transpose)
+    if transpose:
+        wide = table.CONVOLVE(x, w, windows=places.inner, transposed=True)
+        return unpad(wide, places.margins, rule)
+    return table.CONVOLVE(pad(x, places.margins, rule), w, windows=places.inner, transposed=False)
 
 
 Steps = int | tuple[tuple[str, int], ...]
+Absent = tuple[tuple[bool, bool], ...]
 
 
 def _hashable(steps: int | dict[str, int]) -> Steps:
     return tuple(steps.items()) if isinstance(steps, dict) else steps
 
 
+def _absent(rule: Extrapolation, dims: Shape) -> Absent:
+    """Per dim, whether the rule says that nothing is below and above."""
+    if rule.differs_by_component or isinstance(rule, Chosen):
+        return ((False, False),) * dims.rank
+    return tuple((rule.side(name, False) == NONE, rule.side(name, True) == NONE) for name in dims.names)
+
+
+class _Places(NamedTuple):
+    """Where a kernel meets values.
+
+    Attributes:
+        whole: Windows in values with zeros around.
+        margins: How many values the rule adds below and above.
+        inner: Windows in values with these.
+        varying: Dim over which the kernel's size varies, or None.
+    """
+
+    whole: tuple[Window, ...]
+    margins: dict[str, tuple[int, int]]
+    inner: tuple[Window, ...]
+    varying: Shape | None
+
+
 @lru_cache(1024)
-def _prepared(
+def _places(
     value: tuple[Dim, ...],
     kernel: tuple[Dim, ...],
-    outside: Extrapolation | None,
+    absent: Absent | None,
     size: Size | Shape,
     dims: Any,
     strides: Steps,
     transposed: bool,
     dilations: Steps,
-) -> Callable[[Tensor, Tensor], Tensor]:
-    """The calls of rows that a convolution takes; without a rule, zeros are outside."""
+) -> _Places:
     shape, window = Shape.of(value), Shape.of(kernel)
-    names = window.only(dims).without(dual).names
-    for name in names:
+    chosen = window.only(dims)
+    slides: list[_Slide] = []
+    for name, missing in zip(chosen.names, absent or ((False, False),) * chosen.rank, strict=True):
+        if chosen.get_dim_type(name) is dual:
+            continue
         _check(shape, window, name)
-    varying = next((over for name in names for over in window.get_dim(name).over), None)
-    if varying is not None:
-        settings = (size, outside or ZERO, names, strides, transposed, dilations)
-        return lambda x, w: _by_kernel(x, w, window[varying], settings)
-    slides = [
-        _Slide(
-            shape.get_dim(name),
-            window.get_dim(name),
-            *(_of_dim(steps, name) for steps in (strides, dilations)),
-        )
-        for name in names
-    ]
-    rule = outside or ZERO
-    extents = [_extent(slide, size, rule, transposed) for slide in slides]
-    margins = {s.value.name: (low, up) for s, (low, up, _) in zip(slides, extents, strict=True) if low or up}
+        if window.get_dim(name).over:
+            return _Places((), {}, (), window[window.get_dim(name).over[0]])
+        steps = _of_dim(strides, name), _of_dim(dilations, name)
+        slides.append(_Slide(shape.get_dim(name), window.get_dim(name), *steps, missing))
+    extents = [_extent(slide, size, transposed) for slide in slides]
     pairs = list(zip(slides, extents, strict=True))
-    if outside is None or not margins:
-        whole = tuple(s.window(low, up + more) for s, (low, up, more) in pairs)
-        return lambda x, w: table.CONVOLVE(x, w, windows=whole, transposed=transposed)
-    inner = tuple(s.window(0, more) for s, (_, _, more) in pairs)
-    if transposed:
-        return lambda x, w: unpad(table.CONVOLVE(x, w, windows=inner, transposed=True), margins, rule)
-    return lambda x, w: table.CONVOLVE(pad(x, margins, rule), w, windows=inner, transposed=False)
-
-
-def _by_kernel(x: Tensor, w: Tensor, along: Shape, settings: tuple[Any, ...]) -> Tensor:
-    """Entry by entry along the dim over which the kernel's size varies."""
-    size, rule, names, strides, transposed, dilations = settings
-    steps = [dict(s) if isinstance(s, tuple) else s for s in (strides, dilations)]
-    parts = [
-        convolve(x[entry], w[entry], size, rule, names, steps[0], transposed, steps[1])
-        for entry in along.meshgrid()
-    ]
-    return stack(parts, along)
+    return _Places(
+        tuple(slide.window(low, up + more) for slide, (low, up, more) in pairs),
+        {slide.value.name: (low, up) for slide, (low, up, _) in pairs if low or up},
+        tuple(slide.window(0, more) for slide, (_, _, more) in pairs),
+        None,
+    )
 
 
 class _Slide(NamedTuple):
@@ -152,14 +169,15 @@ class _Slide(NamedTuple):
     kernel: Dim
     stride: int
     dilation: int
+    absent: tuple[bool, bool]
 
     def window(self, low: int, up: int) -> Window:
         return Window(self.value.name, self.stride, self.dilation, low, up)
 
 
-def _extent(slide: _Slide, size: Size | Shape, rule: Extrapolation, transposed: bool) -> tuple[int, int, int]:
+def _extent(slide: _Slide, size: Size | Shape, transposed: bool) -> tuple[int, int, int]:
     """How many outside values there are below and above, and how many results more are left out above."""
-    dim, kernel, stride, dilation = slide
+    dim, kernel, stride, dilation, absent = slide
     reach = (int_size(kernel) - 1) * dilation
     low = (reach + 1) // 2
     if isinstance(size, Shape):
@@ -180,17 +198,9 @@ def _extent(slide: _Slide, size: Size | Shape, rule: Extrapolation, transposed: 
     if size not in ("same", "valid", "full"):
         raise ValueError(f"`size` of `convolve` is 'same', 'valid', 'full' or a shape, but found {size!r}.")
     margins = {"same": (low, reach - low), "valid": (0, 0), "full": (reach, reach)}[size]
-    below, above = (0 if _is_absent(rule, dim.name, upper) else m for upper, m in enumerate(margins))
+    below, above = (0 if missing else margin for margin, missing in zip(margins, absent, strict=True))
     more = 1 - stride if transposed and size == "same" and (below, above) == margins else 0
     return below, above, more
-
-
-def _is_absent(rule: Extrapolation, name: str, upper: int) -> bool:
-    return (
-        not rule.differs_by_component
-        and not isinstance(rule, Chosen)
-        and rule.side(name, bool(upper)) == NONE
-    )
 
 
 def _of_dim(steps: Steps, name: str) -> int:
