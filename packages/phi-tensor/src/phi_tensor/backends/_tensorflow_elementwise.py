@@ -129,6 +129,10 @@ def _by_parts(native: Op, of_complex: Op) -> Op:
     return lambda x: of_complex(x) if x.dtype in REAL_OF else native(x)
 
 
+def _round_complex(x: Native) -> Native:
+    return tf.complex(maths.round(_real(x)), maths.round(_imag(x)))
+
+
 _sqrt = _analytic(maths.sqrt, lambda x, y: _inverse(2 * y))
 _log = _analytic(maths.log, lambda x, y: _inverse(x))
 
@@ -226,7 +230,7 @@ ELEMENTWISE: dict[str, Op] = {
     "negative": _through_wide_int(maths.neg),
     "abs": _absolute,
     "sign": _through_wide_int(maths.sign),
-    "round": _keep_ints(maths.round),
+    "round": _by_parts(_keep_ints(maths.round), _round_complex),
     "ceil": _keep_ints(maths.ceil),
     "floor": _keep_ints(maths.floor),
     "trunc": _keep_ints(_trunc),

@@ -29,7 +29,7 @@ from phi_tensor.backends._tensorflow_elementwise import (
 )
 from phi_tensor.backends._tensorflow_private import arrays, is_eager, manip, maths, spectral
 from phi_tensor.backends._tensorflow_scatter import SCATTER
-from phi_tensor.backends._tensorflow_stats import STATS
+from phi_tensor.backends._tensorflow_stats import STATS, ordered_ints
 
 _COMPLEX_OF = {tf.float32: tf.complex64, tf.float64: tf.complex128}
 
@@ -167,7 +167,7 @@ def _arange(start: Any, stop: Any, step: Any, dtype: DType, device: ComputeDevic
 
 
 def _argsort(x: Native, axis: int) -> Native:
-    x = cast_to(x, tf.int32) if x.dtype is BOOL else x
+    x = cast_to(x, tf.int32) if x.dtype is BOOL else ordered_ints(x) if x.dtype.is_floating else x
     return cast_to(tf.argsort(x, axis, stable=True), tf.int64)
 
 

@@ -16,7 +16,7 @@ from phi_tensor.backends._tensorflow_elementwise import (
     ints,
     number,
 )
-from phi_tensor.backends._tensorflow_private import arrays, maths
+from phi_tensor.backends._tensorflow_private import arrays, bits, maths
 
 _INTS = {tf.float16: tf.int16, tf.float32: tf.int32, tf.float64: tf.int64}
 
@@ -69,6 +69,20 @@ def _part(x: Native, axis: int, start: int, stop: int) -> Native:
     begin = tuple(start if a == axis else 0 for a in range(rank))
     size = tuple(stop - start if a == axis else x.shape[a] for a in range(rank))
     return arrays._slice(x, ints(begin), ints(size))
+
+
+def ordered_ints(x: Native) -> Native:
+    """Ints in the order of floats, NaNs last; TensorFlow sorts these by the size of their bits, in any order.
+
+    Positive floats are ordered as their bits are, negative ones the other way round.
+    """
+    x = cast_to(x, tf.float32) if x.dtype == tf.float16 else x
+    dtype = _INTS[x.dtype]
+    zero = number(0, x)
+    plain = maths.select_v2(maths.equal(x, zero), zero, x)  # without sign, as below
+    plain = maths.select_v2(maths.is_nan(x), number(math.nan, x), plain)
+    found = arrays.bitcast(plain, type=dtype)
+    return maths.select_v2(maths.less(plain, zero), bits.bitwise_xor(found, ints(dtype.max, dtype)), found)
 
 
 def _searchsorted(keys: Native, values: Native, right: bool) -> Native:

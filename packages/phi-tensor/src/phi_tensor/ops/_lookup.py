@@ -193,8 +193,10 @@ def gather_rule(row: Row, values: Layout, indices: Layout, names: tuple[str, ...
     axes_of_result = (*grid.rest, *dims) if grid.leading else (*dims, *grid.rest)
     result = Dense.of(tuple(shape.get_dim(dim.name) for dim in axes_of_result), shape, values.dtype, backend)
     if not stored:
-        convert = convert_step(values, backend) or (lambda native: native)
-        return planned(result, lambda v, i: Tensor(result, (convert(v.natives[0]),)))
+        convert = convert_step(values, backend)
+        return planned(
+            result, lambda v, i: Tensor(result, v.natives if convert is None else (convert(v.natives[0]),))
+        )
     strides = flat_strides([(name, cast("int", values.shape.get_size(name))) for name in grid.order])
     parts = [
         (aligned_ints(components[stored.index(name)], dims, backend), stored.index(name), strides[name])
