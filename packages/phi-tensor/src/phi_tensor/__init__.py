@@ -11,13 +11,16 @@
 from phi_tensor import _rules as _rules
 from phi_tensor import extrapolation as extrapolation
 from phi_tensor._aliases import (
+    cross,
     divide_no_nan,
     functional_gradient,
     isfinite,
     length,
+    pairwise_distances,
     rand,
     randn,
     replace_dims,
+    vec_abs,
     vec_length,
     vec_normalize,
     vec_squared,
@@ -93,6 +96,8 @@ from phi_tensor.backends._registry import (
     on_backend,
     use,
 )
+from phi_tensor.ops._contraction import contract
+from phi_tensor.ops._decompositions import cholesky, eigenvalues, eigh, qr, singular_values, svd
 from phi_tensor.ops._elementwise import (
     abs_ as _abs,
 )
@@ -163,8 +168,20 @@ from phi_tensor.ops._grid_sample import (
     grid_sample_bounds,
     grid_sample_with_bounds,
 )
+from phi_tensor.ops._linalg import (
+    determinant,
+    inverse,
+    log_determinant,
+    matrix_norm,
+    matrix_rank,
+    pinv,
+    solve_dense,
+    trace,
+    transpose,
+)
 from phi_tensor.ops._lookup import boolean_mask, gather, ravel_index, unravel_index
 from phi_tensor.ops._padding import pad
+from phi_tensor.ops._pairs import find_closest, map_pairs, pairwise_differences
 from phi_tensor.ops._products import dot, l1_loss, l2_loss, norm, normalize, squared_norm
 from phi_tensor.ops._reductions import (
     all_ as _all,
@@ -219,6 +236,13 @@ from phi_tensor.ops._structure import (
 )
 from phi_tensor.ops._structure import (
     slice_ as _slice,
+)
+from phi_tensor.ops._vectors import (
+    clip_length,
+    cross_product,
+    normalize_to,
+    rotate_vector,
+    rotation_matrix,
 )
 from phi_tensor.transforms._custom import custom_gradient
 from phi_tensor.transforms._gradient import gradient, jvp, vjp
@@ -387,6 +411,31 @@ __all__ = [
     "norm",
     "normalize",
     "squared_norm",
+    # matrices and vectors
+    "cholesky",
+    "contract",
+    "determinant",
+    "eigenvalues",
+    "eigh",
+    "inverse",
+    "log_determinant",
+    "matrix_norm",
+    "matrix_rank",
+    "pinv",
+    "qr",
+    "singular_values",
+    "solve_dense",
+    "svd",
+    "trace",
+    "transpose",
+    "clip_length",
+    "cross_product",
+    "normalize_to",
+    "rotate_vector",
+    "rotation_matrix",
+    "find_closest",
+    "map_pairs",
+    "pairwise_differences",
     # grids and look-up
     "Extrapolation",
     "pad",
@@ -439,6 +488,9 @@ __all__ = [
     "PhiError",
     "Unsupported",
     # older names
+    "cross",
+    "pairwise_distances",
+    "vec_abs",
     "divide_no_nan",
     "functional_gradient",
     "isfinite",

@@ -1,7 +1,18 @@
 """Loads every planning rule, so that the table of operations is complete on import."""
 
 from phi_tensor.layouts import _cast, _concat, _elementwise, _join, _pack, _reduction, _structure
-from phi_tensor.ops import _grid, _grid_sample, _lookup, _padding, _products, _scatter, _signal, _slicing
+from phi_tensor.ops import (
+    _grid,
+    _grid_sample,
+    _lookup,
+    _matrices,
+    _padding,
+    _products,
+    _scatter,
+    _signal,
+    _slicing,
+    _systems,
+)
 
 RULE_MODULES = (
     _cast,
@@ -14,10 +25,12 @@ RULE_MODULES = (
     _grid,
     _grid_sample,
     _lookup,
+    _matrices,
     _padding,
     _products,
     _scatter,
     _signal,
     _slicing,
+    _systems,
 )
 """The modules that register rules."""

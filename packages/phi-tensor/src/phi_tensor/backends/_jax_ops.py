@@ -21,6 +21,7 @@ from jax.core import Tracer
 
 from phi_tensor._dtype import DType
 from phi_tensor.backends._backend import ComputeDevice, Native
+from phi_tensor.backends._jax_linalg import OPS as _MATRIX_OPS
 
 jax.config.update("jax_enable_x64", True)
 
@@ -329,6 +330,7 @@ OPS: dict[str, Callable[..., Any]] = {
     "pad_constant": lambda x, widths, value: _pad(x, tuple(widths), value),
     "scatter_add": _scatter_add,
     "matmul": _matmul,
+    **_MATRIX_OPS,
     "fft": _fft,
     "ifft": _ifft,
     "complex": lax.complex,

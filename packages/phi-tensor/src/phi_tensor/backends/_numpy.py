@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from phi_tensor._dtype import INT64, DType
 from phi_tensor.backends._backend import Backend, ComputeDevice, Native, Natives
+from phi_tensor.backends._numpy_linalg import OPS as _MATRIX_OPS
 
 Array = npt.NDArray[Any]
 
@@ -203,6 +204,7 @@ _OPS: dict[str, Callable[..., Any]] = {
     "pad_constant": _pad_constant,
     "scatter_add": _scatter_add,
     "matmul": np.matmul,
+    **_MATRIX_OPS,
     "fft": lambda x, axes: _transform("fftn")(x, axes=axes),
     "ifft": lambda x, axes: _transform("ifftn")(x, axes=axes),
     "complex": _complex,

@@ -26,6 +26,7 @@ from phi_tensor.backends._tensorflow_elementwise import (
     ints,
     number,
 )
+from phi_tensor.backends._tensorflow_linalg import OPS as _MATRIX_OPS
 from phi_tensor.backends._tensorflow_private import arrays, is_eager, manip, maths, spectral
 
 _COMPLEX_OF = {tf.float32: tf.complex64, tf.float64: tf.complex128}
@@ -256,6 +257,7 @@ OPS: dict[str, Op] = {
     "pad_constant": _pad_constant,
     "scatter_add": _scatter_add,
     "matmul": _matmul,
+    **_MATRIX_OPS,
     "fft": _fft,
     "ifft": _ifft,
     "complex": tf.complex,

@@ -29,6 +29,7 @@ from phi_tensor.backends import _torch_loops as loops
 from phi_tensor.backends import _torch_rules as rules
 from phi_tensor.backends import _torch_transforms as transforms
 from phi_tensor.backends._backend import Backend, ComputeDevice, Flat, Native, Natives
+from phi_tensor.backends._torch_linalg import OPS as _MATRIX_OPS
 
 _TORCH: dict[str, Any] = {
     dtype: getattr(torch, dtype)
@@ -252,6 +253,7 @@ _OPS: dict[str, Callable[..., Any]] = {
         for name in ["atan2", "maximum", "minimum", "logical_and", "logical_or", "logical_xor"]
     },
     "negative": torch.neg,
+    **_MATRIX_OPS,
     "sign": _sign,
     "softplus": _softplus,
     "imag": _imag,
