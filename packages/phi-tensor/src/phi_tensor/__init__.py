@@ -12,18 +12,21 @@ from phi_tensor import _rules as _rules
 from phi_tensor import dataclasses as dataclasses
 from phi_tensor import extrapolation as extrapolation
 from phi_tensor._aliases import (
+    cross,
     divide_no_nan,
     functional_gradient,
     get_backend,
     grid_scatter,
     isfinite,
     length,
+    pairwise_distances,
     rand,
     randn,
     replace,
     replace_dims,
     set_global_default_backend,
     var,
+    vec_abs,
     vec_length,
     vec_normalize,
     vec_squared,
@@ -137,6 +140,7 @@ from phi_tensor.ops._arranging import (
     reshaped_tensor,
     swap_axes,
 )
+from phi_tensor.ops._contraction import contract
 from phi_tensor.ops._convolve import convolve
 from phi_tensor.ops._cumulative import (
     cumulative_max,
@@ -145,6 +149,7 @@ from phi_tensor.ops._cumulative import (
     cumulative_sum,
     differences,
 )
+from phi_tensor.ops._decompositions import cholesky, eigenvalues, eigh, qr, singular_values, svd
 from phi_tensor.ops._elementwise import (
     abs_ as _abs,
 )
@@ -222,6 +227,17 @@ from phi_tensor.ops._histograms import (
     histogram,
 )
 from phi_tensor.ops._joining import ncat, pad_to_uniform, slice_off, tcat
+from phi_tensor.ops._linalg import (
+    determinant,
+    inverse,
+    log_determinant,
+    matrix_norm,
+    matrix_rank,
+    pinv,
+    solve_dense,
+    trace,
+    transpose,
+)
 from phi_tensor.ops._lookup import boolean_mask, gather, ravel_index, unravel_index
 from phi_tensor.ops._losses import (
     cross_entropy_loss,
@@ -240,6 +256,7 @@ from phi_tensor.ops._neighbors import (
     neighbor_sum,
 )
 from phi_tensor.ops._padding import pad
+from phi_tensor.ops._pairs import find_closest, map_pairs, pairwise_differences
 from phi_tensor.ops._prefixed import (
     cmax,
     cmean,
@@ -393,6 +410,13 @@ from phi_tensor.ops._structure_by_type import (
     si2d,
     spack,
     srange,
+)
+from phi_tensor.ops._vectors import (
+    clip_length,
+    cross_product,
+    normalize_to,
+    rotate_vector,
+    rotation_matrix,
 )
 from phi_tensor.transforms._custom import custom_gradient
 from phi_tensor.transforms._gradient import gradient, jvp, vjp
@@ -714,6 +738,31 @@ __all__ = [
     "norm",
     "normalize",
     "squared_norm",
+    # matrices and vectors
+    "cholesky",
+    "contract",
+    "determinant",
+    "eigenvalues",
+    "eigh",
+    "inverse",
+    "log_determinant",
+    "matrix_norm",
+    "matrix_rank",
+    "pinv",
+    "qr",
+    "singular_values",
+    "solve_dense",
+    "svd",
+    "trace",
+    "transpose",
+    "clip_length",
+    "cross_product",
+    "normalize_to",
+    "rotate_vector",
+    "rotation_matrix",
+    "find_closest",
+    "map_pairs",
+    "pairwise_differences",
     # grids and look-up
     "Extrapolation",
     "pad",
@@ -781,6 +830,9 @@ __all__ = [
     "PhiError",
     "Unsupported",
     # older names
+    "cross",
+    "pairwise_distances",
+    "vec_abs",
     "divide_no_nan",
     "functional_gradient",
     "grid_scatter",

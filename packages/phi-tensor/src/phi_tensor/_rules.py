@@ -6,12 +6,14 @@ from phi_tensor.ops import (
     _grid,
     _grid_sample,
     _lookup,
+    _matrices,
     _padding,
     _products,
     _scatter_plan,
     _signal,
     _slicing,
     _sorting,
+    _systems,
 )
 
 RULE_MODULES = (
@@ -26,11 +28,13 @@ RULE_MODULES = (
     _grid,
     _grid_sample,
     _lookup,
+    _matrices,
     _padding,
     _products,
     _scatter_plan,
     _signal,
     _slicing,
     _sorting,
+    _systems,
 )
 """The modules that register rules."""

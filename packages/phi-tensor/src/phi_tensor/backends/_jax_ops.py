@@ -22,6 +22,7 @@ from jax.core import Tracer
 from phi_tensor._dtype import DType
 from phi_tensor.backends._backend import ComputeDevice, Native
 from phi_tensor.backends._jax_convolution import convolution
+from phi_tensor.backends._jax_linalg import OPS as _MATRIX_OPS
 from phi_tensor.backends._jax_random import random_bits
 from phi_tensor.backends._jax_scatter import SCATTER
 from phi_tensor.backends._jax_stats import STATS
@@ -329,6 +330,7 @@ OPS: dict[str, Callable[..., Any]] = {
     **SCATTER,
     "random_bits": random_bits,
     "matmul": _matmul,
+    **_MATRIX_OPS,
     "fft": _fft,
     "ifft": _ifft,
     "complex": lax.complex,

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from phi_tensor._dtype import INT64, DType
 from phi_tensor.backends._backend import Backend, ComputeDevice, Native, Natives
 from phi_tensor.backends._numpy_convolution import convolution
+from phi_tensor.backends._numpy_linalg import OPS as _MATRIX_OPS
 from phi_tensor.backends._numpy_random import random_bits
 from phi_tensor.backends._numpy_scatter import SCATTER
 from phi_tensor.backends._numpy_stats import STATS
@@ -211,6 +212,7 @@ _OPS: dict[str, Callable[..., Any]] = {
     **SCATTER,
     "random_bits": random_bits,
     "matmul": np.matmul,
+    **_MATRIX_OPS,
     "fft": lambda x, axes: _transform("fftn")(x, axes=axes),
     "ifft": lambda x, axes: _transform("ifftn")(x, axes=axes),
     "complex": _complex,

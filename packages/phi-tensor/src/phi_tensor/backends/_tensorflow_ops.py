@@ -27,6 +27,7 @@ from phi_tensor.backends._tensorflow_elementwise import (
     ints,
     number,
 )
+from phi_tensor.backends._tensorflow_linalg import OPS as _MATRIX_OPS
 from phi_tensor.backends._tensorflow_private import arrays, is_eager, manip, maths, spectral
 from phi_tensor.backends._tensorflow_scatter import SCATTER
 from phi_tensor.backends._tensorflow_stats import STATS, ordered_ints
@@ -265,6 +266,7 @@ OPS: dict[str, Op] = {
     "pad_constant": _pad_constant,
     **SCATTER,
     "matmul": _matmul,
+    **_MATRIX_OPS,
     "fft": _fft,
     "ifft": _ifft,
     "complex": tf.complex,

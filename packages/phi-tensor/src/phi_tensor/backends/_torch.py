@@ -30,6 +30,7 @@ from phi_tensor.backends import _torch_rules as rules
 from phi_tensor.backends import _torch_transforms as transforms
 from phi_tensor.backends._backend import Backend, ComputeDevice, Flat, Native, Natives
 from phi_tensor.backends._torch_convolution import convolution
+from phi_tensor.backends._torch_linalg import OPS as _MATRIX_OPS
 from phi_tensor.backends._torch_random import random_bits
 from phi_tensor.backends._torch_scatter import SCATTER
 from phi_tensor.backends._torch_stats import STATS
@@ -256,6 +257,7 @@ _OPS: dict[str, Callable[..., Any]] = {
     },
     "negative": torch.neg,
     "round": _round,
+    **_MATRIX_OPS,
     "sign": _sign,
     "softplus": _softplus,
     "imag": _imag,

@@ -58,6 +58,13 @@ def part_by_part(
     return planned(result, call)
 
 
+def pair_by_pair(a: Layout, b: Layout, along: str, plan_of: Callable[..., PlanCall]) -> PlanCall:
+    """Plan that applies `plan_of(a, b)` to each entry along a dim that one of two operands may lack."""
+    if along in a.shape:
+        return part_by_part((a, b), along, lambda i, x, y: plan_of(x, y))
+    return _swapped(part_by_part((b, a), along, lambda i, y, x: _swapped(plan_of(x, y))))
+
+
 def at_points(
     row: Row, layouts: Sequence[Layout], names: Sequence[str], index: str, plan_of: Callable[..., PlanCall]
 ) -> PlanCall | None:

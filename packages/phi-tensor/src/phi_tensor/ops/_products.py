@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache, partial
 from typing import Any, cast
 
 from phi_tensor._dim import Dim
@@ -20,6 +21,7 @@ from phi_tensor.ops import _table as table
 from phi_tensor.ops._call import as_tensor
 from phi_tensor.ops._dtype_rules import result_types
 from phi_tensor.ops._elementwise import safe_div, where
+from phi_tensor.ops._parts import pair_by_pair
 from phi_tensor.ops._reductions import sum_
 from phi_tensor.ops._structure import rename_dims
 
@@ -33,8 +35,11 @@ def matmul_rule(row: Row, a: Layout, b: Layout, pairs: tuple[tuple[str, str], ..
     pairs = _dual_pairs(a, b) if pairs is None else pairs
     for left, right in pairs:
         _check_contracted(a.shape.get_dim(left), b.shape.get_dim(right))
-    if isinstance(a, Ragged) or isinstance(b, Ragged):
-        raise row.unsupported(a, b, hint="Contract slice by slice along the dim where sizes vary.")
+    ragged = next((x for x in (a, b) if isinstance(x, Ragged)), None)
+    if ragged is not None:
+        if ragged.dim.name in {name for pair in pairs for name in pair}:
+            raise row.unsupported(a, b, hint=f"Sizes vary along the contracted dim `{ragged.dim.name}`.")
+        return pair_by_pair(a, b, ragged.dim.name, partial(matmul_rule, row, pairs=pairs))
     if isinstance(a, Parts) or isinstance(b, Parts):
         blocks = tuple(
             layout_of(table.JOIN.make((x,), (x,), {})) if isinstance(x, Parts) else x for x in (a, b)
@@ -89,8 +94,8 @@ def _dense(row: Row, a: Dense, b: Dense, pairs: tuple[tuple[str, str], ...]) -> 
     result = Dense.of(stored, shape, result_type, backend)
     lead = tuple(cast("int", d.size) for d in shared)
     m, k, n = (math.prod(cast("int", d.size) for d in dims) for dims in (rows, inner_a, columns))
-    first = _matrix_step(a, (*shared, *rows, *inner_a), (*lead, m, k), want, backend)
-    second = _matrix_step(b, (*shared, *inner_b, *columns), (*lead, k, n), want, backend)
+    first = matrix_step(a, (*shared, *rows, *inner_a), (*lead, m, k), want, backend)
+    second = matrix_step(b, (*shared, *inner_b, *columns), (*lead, k, n), want, backend)
     matmul, reshape, sizes = backend.ops["matmul"], backend.ops["reshape"], result.sizes
 
     def call(x: Tensor, y: Tensor) -> Tensor:
@@ -99,9 +104,10 @@ def _dense(row: Row, a: Dense, b: Dense, pairs: tuple[tuple[str, str], ...]) -> 
     return planned(result, call)
 
 
-def _matrix_step(
+def matrix_step(
     layout: Dense, target: tuple[Dim, ...], sizes: tuple[int, ...], dtype: Any, backend: Backend
 ) -> Step:
+    """Step to an array of matrices: the axes `target`, joined to `sizes`."""
     moved = Dense.of(layout.stored, layout.shape, dtype, backend)
     reshape = backend.ops["reshape"]
     step = chain(
@@ -130,19 +136,47 @@ def dot(x: Any, x_dims: Any, y: Any, y_dims: Any) -> Tensor:
     11.0
     """
     a, b = as_tensor(x), as_tensor(y)
-    left, right = a.shape.selected_names(x_dims), b.shape.selected_names(y_dims)
+    simple = type(x_dims) is str and type(y_dims) is str
+    find = _kept_pairs if simple else _named_pairs  # equal shapes differ in order, so they are no key
+    pairs = find(a.layout.shape.dims, x_dims, b.layout.shape.dims, y_dims)
+    if isinstance(a.layout, Parts) or isinstance(b.layout, Parts):
+        left, right = (tuple(names) for names in zip(*pairs, strict=True))
+        if _part_by_part(a, left, b, right):
+            for one, other in pairs:
+                _check_contracted(a.shape.get_dim(one), b.shape.get_dim(other))
+            renamed = rename_dims(b, right, a.shape.only(left, reorder=True)) if left != right else b
+            return sum_(a * renamed, left)
+    return table.MATMUL(a, b, pairs=pairs)
+
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+def _named_pairs(a: tuple[Dim, ...], x_dims: Any, b: tuple[Dim, ...], y_dims: Any) -> Pairs:
+    """`(name in a, name in b)` of the dims that `dot` contracts."""
+    one, other = Shape.of(a), Shape.of(b)
+    left, right = one.selected_names(x_dims), other.selected_names(y_dims)
     if len(left) != len(right):
         raise IncompatibleShapes(
-            f"`dot` contracts dims in pairs, but found {left} of {a.shape} and {right} of {b.shape}."
+            f"`dot` contracts dims in pairs, but found {left} of {one} and {right} of {other}."
         )
     if not left:
         raise IncompatibleShapes(
-            f"`dot` found none of the dims {x_dims!r} in {a.shape} and {y_dims!r} in {b.shape}."
+            f"`dot` found none of the dims {x_dims!r} in {one} and {y_dims!r} in {other}."
         )
-    if isinstance(a.layout, Parts) or isinstance(b.layout, Parts):
-        renamed = rename_dims(b, right, a.shape.only(left, reorder=True)) if left != right else b
-        return sum_(a * renamed, left)
-    return table.MATMUL(a, b, pairs=tuple(zip(left, right, strict=True)))
+    return tuple(zip(left, right, strict=True))
+
+
+_kept_pairs = lru_cache(1024)(_named_pairs)
+
+
+def _part_by_part(a: Tensor, left: tuple[str, ...], b: Tensor, right: tuple[str, ...]) -> bool:
+    """Whether to sum products of parts: of ragged tensors, and where none is larger than its factors."""
+    layouts = (a.layout, b.layout)
+    if any(isinstance(layout, Ragged) for layout in layouts):
+        return True
+    free_a, free_b = set(a.shape.names) - set(left), set(b.shape.names) - set(right)
+    return any(isinstance(x, Parts) for x in layouts) and (free_a <= free_b or free_b <= free_a)
 
 
 def squared_norm(vec: Any, vec_dim: Any = channel) -> Any:

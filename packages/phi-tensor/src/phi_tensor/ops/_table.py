@@ -220,3 +220,57 @@ RFFT = Row("rfft", "rfft", "float", "jointly", np.fft.rfftn)
 IRFFT = Row("irfft", "irfft", "complex", "jointly", np.fft.irfftn)
 DCT = Row("dct", "real_transform", "float", "jointly")
 DST = Row("dst", "real_transform", "float", "jointly")
+
+# --- matrices; `form` is what they must be, `called` the public function, `hermitian` takes ½(A + Aᴴ)
+
+SOLVE = Row(
+    "solve",
+    "solve",
+    "float",
+    "last",
+    np.linalg.solve,
+    form="square",
+    called="solve_dense",
+    otherwise="The least-squares solution is `pinv(matrix) @ vector`.",
+)
+INV = Row(
+    "inv",
+    "matrix",
+    "float",
+    None,
+    np.linalg.inv,
+    form="square",
+    called="inverse",
+    otherwise="Use `pinv(matrix)` for the inverse in the least-squares sense.",
+)
+PINV = Row("pinv", "matrix", "float", None, np.linalg.pinv, called="pinv")
+DET = Row("det", "matrix", "float", None, np.linalg.det, form="endomorphism", called="determinant")
+LOGABSDET = Row(
+    "logabsdet",
+    "matrix",
+    "float",
+    None,
+    lambda x: np.linalg.slogdet(x)[1],
+    form="endomorphism",
+    called="log_determinant",
+)
+TRACE = Row("trace", "matrix", "accumulate", "jointly", np.trace, form="endomorphism", called="trace")
+EIGVALS = Row(
+    "eigvals", "matrix", "float", None, np.linalg.eigvals, form="endomorphism", called="eigenvalues"
+)
+EIGH = Row(
+    "eigh", "matrix", "float", None, np.linalg.eigh, form="endomorphism", called="eigh", hermitian=True
+)
+CHOLESKY = Row(
+    "cholesky",
+    "matrix",
+    "float",
+    None,
+    np.linalg.cholesky,
+    form="endomorphism",
+    called="cholesky",
+    hermitian=True,
+)
+SVD = Row("svd", "matrix", "float", None, np.linalg.svd, called="svd")
+SVDVALS = Row("svdvals", "matrix", "float", None, np.linalg.svdvals, called="singular_values")
+QR = Row("qr", "matrix", "float", None, np.linalg.qr, called="qr")

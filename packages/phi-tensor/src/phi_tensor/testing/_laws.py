@@ -333,7 +333,7 @@ def _untyped(x: Named) -> Tensor:
     """Named array whose dims take the types that the result has, see `_weighted`."""
     return math.tensor(
         x.array,
-        concat_shapes(*(spatial(**{f"{name.lstrip('~')}_": size}) for name, size in x.sizes().items())),
+        concat_shapes(*(spatial(**{name.replace("~", "dual_") + "_": n}) for name, n in x.sizes().items())),
     )
 
 
