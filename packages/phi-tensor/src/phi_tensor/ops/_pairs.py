@@ -19,7 +19,7 @@ from phi_tensor.ops._call import as_tensor
 from phi_tensor.ops._elementwise import where
 from phi_tensor.ops._lookup import unravel_index
 from phi_tensor.ops._products import squared_norm
-from phi_tensor.ops._reductions import argmin
+from phi_tensor.ops._sorting import argmin
 from phi_tensor.ops._structure import as_dim, expand, pack_dims, rename_dims
 
 Method = Literal["kd", "dense"]
@@ -160,7 +160,7 @@ def _by_distances(points: Tensor, shape: Shape, dim: Dim) -> Callable[[Tensor], 
         merged_dim(dim, _same_components(query, dim))
         distances = squared_norm(apart - query, dim.name)
         flat = pack_dims(distances, hidden.names, instance("_points"))
-        return argmin(flat, flat.shape.only([*hidden.names, "_points"]).names)
+        return argmin(flat, flat.shape.only([*hidden.names, "_points"]).names, index_dim=None)
 
     return search
 
