@@ -245,13 +245,18 @@ class CopyExtrapolation(Extrapolation):
         return hash(self.kind)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return PRIMITIVES.__getitem__, (self.kind.name,)
+        return _primitive, (self.kind.name,)
 
     def to_dict(self) -> dict[str, Any]:
         return {"type": self.kind.name}
 
     def __repr__(self) -> str:
         return self.kind.name
+
+
+def _primitive(name: str) -> Extrapolation:
+    """Rule of the table by its name, for unpickling."""
+    return PRIMITIVES[name]
 
 
 @dataclass(frozen=True, eq=False)

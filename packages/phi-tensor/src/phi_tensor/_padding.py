@@ -59,7 +59,12 @@ class Kind:
         return self.name
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return KINDS.__getitem__, (self.name,)
+        return _kind, (self.name,)
+
+
+def _kind(name: str) -> Kind:
+    """Kind of the table by its name, for unpickling."""
+    return KINDS[name]
 
 
 CONSTANT_RANK = 9

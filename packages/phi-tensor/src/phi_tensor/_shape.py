@@ -12,7 +12,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from threading import Lock
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -31,6 +30,7 @@ from phi_tensor._dim_types import (
     spatial,
 )
 from phi_tensor._errors import IncompatibleShapes
+from phi_tensor._locks import new_lock
 
 
 class Shape:
@@ -550,7 +550,7 @@ def concat_shapes(*shapes: Any) -> Shape:
 
 
 _INTERNED: WeakValueDictionary[tuple[Dim, ...], Shape] = WeakValueDictionary()
-_LOCK = Lock()
+_LOCK = new_lock()
 
 EMPTY_SHAPE = Shape.of(())
 assert len(TYPES) == 5

@@ -132,6 +132,13 @@ class Backend(ABC):
     def wait(self, natives: Natives) -> None:
         """Block until the arrays are computed."""
 
+    def show(self, natives: Natives, action: Callable[..., None]) -> bool:
+        """Call `action` with NumPy arrays of traced natives whenever they are computed, for debugging.
+
+        Returns False where the library cannot call back.
+        """
+        return False
+
     # --- transformations of flat functions
 
     def compile(self, f: Flat, examples: Natives) -> Flat:
@@ -260,6 +267,11 @@ class Backend(ABC):
         *outer, change = _ENTERED.get()
         _ENTERED.set(tuple(outer))
         change.__exit__(None, None, None)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from phi_tensor.backends._registry import init_backend  # noqa: PLC0415 the registry needs this class
+
+        return init_backend, (self.name,)
 
     def __repr__(self) -> str:
         return self.name

@@ -28,6 +28,7 @@ from phi_tensor.backends import _torch_jit as jit
 from phi_tensor.backends import _torch_loops as loops
 from phi_tensor.backends import _torch_rules as rules
 from phi_tensor.backends import _torch_transforms as transforms
+from phi_tensor.backends import _torch_trees
 from phi_tensor.backends._backend import Backend, ComputeDevice, Flat, Native, Natives
 
 _TORCH: dict[str, Any] = {
@@ -442,3 +443,4 @@ class TorchBackend(Backend):
 
 
 BACKEND = TorchBackend()
+_torch_trees.register(BACKEND)

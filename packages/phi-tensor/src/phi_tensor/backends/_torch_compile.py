@@ -46,6 +46,12 @@ def is_wrapped(native: Native) -> bool:
     return functorch.is_functorch_wrapped_tensor(native)
 
 
+def mapped_axis(native: Native) -> int | None:
+    """Axis that `torch.func.vmap` hides, None for other arrays."""
+    axis = functorch.maybe_get_bdim(native)
+    return axis if axis >= 0 else None
+
+
 def is_traced(native: Native) -> bool:
     """True if the array holds no numbers that Python could read."""
     return type(native) not in _EAGER or functorch.is_functorch_wrapped_tensor(native)

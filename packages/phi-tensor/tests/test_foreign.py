@@ -1,0 +1,185 @@
+"""Tensors inside transformations of the libraries themselves: `jax.jit`, `torch.func` or `tf.function`."""
+
+import pytest
+
+import phi_tensor as math
+from phi_tensor import IncompatibleShapes, Unsupported, batch, channel, spatial, tensor, vec, wrap
+from phi_tensor.testing import assert_close
+
+
+@pytest.fixture
+def library(backend, request):
+    """The library that a test names, if it is the backend."""
+    wanted = request.param
+    if backend.name != wanted:
+        pytest.skip(f"a test of {wanted}")
+    return pytest.importorskip(wanted)
+
+
+def only(name):
+    return pytest.mark.parametrize("library", [name], indirect=True)
+
+
+def example():
+    return {"u": tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], batch("b"), spatial("x")), "v": vec(x=1.0, y=2.0)}
+
+
+def program(tree, scale):
+    u, v = tree["u"], tree["v"]
+    return {"u": math.sin(u) * scale + v["x"], "v": math.sum(u, "x") * v}
+
+
+def total(tree):
+    return math.sum(program(tree, 2.0)["v"], lambda shape: shape)
+
+
+def loss(tree):
+    return total(tree).native()
+
+
+def expected_gradient():
+    return math.gradient(total, get_output=False)(example())
+
+
+# --- JAX
+
+
+@pytest.mark.compiled
+@only("jax")
+def test_tensors_in_jax_jit(library):
+    f = library.jit(program)
+    assert_close(f(example(), 2.0), program(example(), 2.0), rtol=1e-5)
+    f(example(), 3.0)
+    assert f._cache_size() == 1
+    numpy_tree = math.convert(example(), "numpy")
+    assert_close(f(numpy_tree, 2.0), program(example(), 2.0), rtol=1e-5)
+
+
+@only("jax")
+def test_tensors_in_jax_derivatives(library):
+    assert_close(library.grad(loss)(example()), expected_gradient())
+    value, tangent = library.jvp(lambda tree: program(tree, 2.0), (example(),), (example(),))
+    assert_close((value, tangent), math.jvp(lambda tree: program(tree, 2.0), [example()], [example()]))
+
+
+@only("jax")
+def test_tensors_in_jax_vmap(library):
+    x = tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], batch("b"), spatial("x"))
+    seen = []
+
+    def f(x):
+        seen.append(x.shape)
+        return math.sum(x, "x") * vec(x=1.0, y=2.0)
+
+    result = library.vmap(f)(x)
+    assert seen[-1] == spatial(x=3)
+    assert_close(math.rename_dims(result, "vmap", "b"), f(x))
+    library.vmap(f, in_axes=1)(x.x[:2])  # both axes have size 2
+    assert seen[-1] == batch(b=2)
+    pair = vec(x=tensor([3.0, 4.0], batch("b")), y=tensor([1.0, 2.0], batch("b")))
+    stacked = library.vmap(lambda v: v * 2)(pair)
+    assert stacked.shape.without("vmap") == channel(vector="x,y")
+
+
+@pytest.mark.compiled
+@only("jax")
+def test_tensors_in_jax_scan_and_tree_functions(library):
+    xs = tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], batch("t"), spatial("x"))
+    total, trajectory = library.lax.scan(lambda c, x: (c + x, c), math.zeros(spatial(x=3)), xs)
+    assert_close(total, math.sum(xs, "t"))
+    assert trajectory.shape == batch(vmap=2) & spatial(x=3)
+    doubled = library.tree.map(lambda a: 2 * a, xs)
+    assert_close(doubled, 2 * xs)
+    assert library.tree.map(lambda a: a.astype("float64"), xs).dtype.precision == 64
+    assert library.tree.structure(xs) == library.tree.structure(xs * 2)
+    assert library.eval_shape(lambda x: x * 2, xs).shape == xs.shape
+    with pytest.raises(IncompatibleShapes, match="another library"):
+        library.tree.map(lambda a: a[:, :2], xs)
+
+
+@pytest.mark.compiled
+@only("jax")
+def test_outcomes_in_jax_jit(library):
+    """Hidden outputs have no way out of a foreign transformation: values cannot be observed there."""
+    with pytest.raises(Unsupported, match="jit_compile"):
+        library.jit(lambda x: math.when_available(print, x) or x)(tensor(1.0))
+    library.jit(lambda x: math.report(x < 0, ValueError) or x)(tensor(-1.0))
+
+
+# --- torch
+
+
+@only("torch")
+def test_tensors_in_torch_func(library):
+    func = library.func
+    found = func.grad(loss)(example())
+    assert_close(found, expected_gradient())
+    value, tangent = func.jvp(lambda tree: program(tree, 2.0), (example(),), (example(),))
+    assert_close((value, tangent), math.jvp(lambda tree: program(tree, 2.0), [example()], [example()]))
+
+
+@only("torch")
+def test_tensors_in_torch_vmap(library):
+    x = tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], batch("b"), spatial("x"))
+    seen = []
+
+    def f(x):
+        seen.append(x.shape)
+        return math.sum(x, "x") * vec(x=1.0, y=2.0)
+
+    result = library.func.vmap(f)(x)
+    assert seen[-1] == spatial(x=3)
+    assert_close(math.rename_dims(result, "vmap", "b"), f(x))
+    library.func.vmap(f, in_dims=1)(x.x[:2])
+    assert seen[-1] == batch(b=2)
+
+
+@only("torch")
+def test_tensors_train_by_torch_autograd(library):
+    weights = library.tensor([1.0, 2.0], requires_grad=True)
+    value = math.l2_loss(wrap(weights, channel("c")) * 3)
+    value.native().backward()
+    assert weights.grad.tolist() == [9, 18]
+
+
+@pytest.mark.compiled
+@pytest.mark.slow
+@only("torch")
+def test_tensors_in_torch_compile(library):
+    f = library.compile(program)
+    assert_close(f(example(), 2.0), program(example(), 2.0), rtol=1e-5)
+
+
+# --- TensorFlow
+
+
+@pytest.mark.compiled
+@only("tensorflow")
+def test_tensors_in_tf_function(library):
+    traced = []
+
+    @library.function
+    def f(tree, scale):
+        traced.append(1)
+        return program(tree, scale)
+
+    two = library.constant(2.0)
+    assert_close(f(example(), two), program(example(), 2.0), rtol=1e-5)
+    assert_close(
+        f(math.tree_map(lambda x: x + 1, example()), two),
+        program(math.tree_map(lambda x: x + 1, example()), 2.0),
+        rtol=1e-5,
+    )
+    assert len(traced) == 1
+    f({"u": example()["u"].x[:2], "v": example()["v"]}, two)
+    assert len(traced) == 2
+
+
+@only("tensorflow")
+def test_tensors_in_tf_nest_and_tape(library):
+    tree = example()
+    with library.GradientTape() as tape:
+        tape.watch(tree)
+        value = loss(tree)
+    assert_close(tape.gradient(value, tree), expected_gradient())
+    assert_close(library.nest.map_structure(lambda a: 2 * a, tree), math.tree_map(lambda x: 2 * x, tree))
