@@ -153,11 +153,30 @@ def operand(x: Any, other: Any) -> Tensor | complex | None:
     )
 
 
+def reduced(x: Tensor) -> tuple[Layout, tuple[Any, ...]]:
+    """What a pickle keeps of a tensor: how it is stored, and its numbers."""
+    if not x.available:
+        raise Unsupported(
+            f"A tensor traced or differentiated by {x.backend} has no numbers yet and cannot be pickled. Return "
+            f"it from the function."
+        )
+    _hidden.raise_pending()
+    to_numpy = x.layout.backend.to_numpy
+    return x.layout, tuple(np.asarray(to_numpy(native)) for native in x.natives)
+
+
 def rebuild(layout: Layout, arrays: tuple[Any, ...]) -> Tensor:
     """Tensor of pickled data."""
     from phi_tensor._tensor import Tensor  # noqa: PLC0415 tensors need this module
 
     return Tensor(layout, tuple(layout.backend.as_native(array) for array in arrays))
+
+
+def components(x: Tensor) -> tuple[Layout, tuple[Any, ...]]:
+    """How TensorFlow takes a tensor apart."""
+    from phi_tensor.transforms._flat import components  # noqa: PLC0415 transformations need tensors
+
+    return components(x)
 
 
 def from_components(layout: Layout, components: tuple[Any, ...]) -> Tensor:

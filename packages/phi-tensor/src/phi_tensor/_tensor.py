@@ -212,9 +212,15 @@ class Tensor:
     ) -> Any:
         return _numpy_functions.function(func, args, kwargs)
 
+    def __tf_tracing_type__(self, context: object) -> Any:
+        """Type for `tf.function`."""
+        from phi_tensor.backends._tensorflow_trees import type_of  # noqa: PLC0415 TensorFlow itself asks
+
+        return type_of(self)
+
     def __tf_flatten__(self) -> tuple[Layout, tuple[Any, ...]]:
         """Structure and arrays for TensorFlow (`tf.nest`, `tf.function`)."""
-        return self.layout, self.natives
+        return _read.components(self)
 
     @classmethod
     def __tf_unflatten__(cls, metadata: Layout, components: tuple[Any, ...]) -> Tensor:
@@ -236,6 +242,8 @@ class Tensor:
     # --- dims
 
     def __getattr__(self, name: str) -> BoundDim[Tensor]:
+        if name in Tensor.__slots__:  # of an object that is not made yet
+            raise AttributeError(name)
         if name.startswith("_") or (name not in KNOWN_NAMES and name not in self.layout.shape):
             raise AttributeError(
                 f"`Tensor` has no attribute `{name}`, and no dim of this name was ever created; this "
@@ -366,9 +374,7 @@ class Tensor:
         return _read.text(self, spec) if spec else repr(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        _hidden.raise_pending()
-        to_numpy = self.layout.backend.to_numpy
-        return _read.rebuild, (self.layout, tuple(np.asarray(to_numpy(native)) for native in self.natives))
+        return _read.rebuild, _read.reduced(self)
 
     def __copy__(self) -> Tensor:
         return self

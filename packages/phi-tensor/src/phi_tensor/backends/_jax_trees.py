@@ -9,9 +9,10 @@ import jax
 import numpy as np
 
 from phi_tensor._tensor import Tensor
-from phi_tensor.backends._backend import Backend
+from phi_tensor.backends._backend import Backend, Natives
 from phi_tensor.layouts._fitted import fitted
 from phi_tensor.layouts._layout import Layout
+from phi_tensor.transforms._flat import components
 
 
 def register(backend: Backend) -> None:
@@ -24,7 +25,11 @@ def register(backend: Backend) -> None:
                 return Tensor(fitted(layout, arrays, backend, _mapped_axis), arrays)
         return Tensor(layout, tuple(natives))  # a tree of something else: axes, shardings, descriptions
 
-    jax.tree_util.register_pytree_node(Tensor, lambda x: (x.natives, x.layout), unflatten)
+    def flatten(x: Tensor) -> tuple[Natives, Layout]:
+        layout, natives = components(x)
+        return natives, layout
+
+    jax.tree_util.register_pytree_node(Tensor, flatten, unflatten)
 
 
 def _is_numeric(natives: Sequence[Any]) -> bool:

@@ -13,6 +13,7 @@ from phi_tensor.backends import _torch_compile as adapter
 from phi_tensor.backends._backend import Backend
 from phi_tensor.layouts._fitted import fitted
 from phi_tensor.layouts._layout import Layout
+from phi_tensor.transforms._flat import components
 
 
 def register(backend: Backend) -> None:
@@ -25,9 +26,13 @@ def register(backend: Backend) -> None:
             return Tensor(fitted(known, arrays, backend, adapter.mapped_axis), arrays)
         return Tensor(known, arrays)  # a tree of something else: axes, descriptions
 
+    def flatten(x: Tensor) -> tuple[list[Any], Layout]:
+        layout, natives = components(x)
+        return list(natives), layout
+
     pytree.register_pytree_node(
         Tensor,
-        lambda x: (list(x.natives), x.layout),
+        flatten,
         unflatten,
         serialized_type_name="phi_tensor.Tensor",
     )

@@ -62,6 +62,12 @@ def stored_layout(layout: Layout, backend: Backend, dtype: DType | None = None) 
     )
 
 
+def components(x: Tensor) -> tuple[Layout, Natives]:
+    """How other libraries take a tensor apart: all dims stored, for derivatives by each entry."""
+    layout = stored_layout(x.layout, x.layout.backend)
+    return layout, x.natives if layout is x.layout else natives_as(x, layout)
+
+
 def canonical_layout(layout: Layout, backend: Backend) -> Layout:
     """Layout in which compiled functions exchange a tensor."""
     return full_layout(layout.shape, context_dtype(layout.dtype), backend)
