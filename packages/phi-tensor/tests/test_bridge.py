@@ -44,6 +44,12 @@ def test_values_and_gradients_cross(source, target, rng):
         assert_close(found, expected, rtol=1e-4)
         with pytest.raises(Unsupported, match=target):
             math.jit_compile(f)(start)
+        with pytest.raises(Unsupported, match="first derivatives"):
+            math.gradient(
+                lambda s: math.sum(
+                    math.gradient(lambda s: f(s)["energy"], get_output=False)(s)["u"] ** 2, spatial
+                )
+            )(start)
 
 
 @pytest.mark.parametrize("target", LEARNING)

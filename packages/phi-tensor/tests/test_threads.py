@@ -267,7 +267,7 @@ def test_forked_processes_go_on():
     for thread in threads:
         thread.start()
     try:
-        for n in range(20):
+        for n in range(6):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # forking while threads run is what is tested
                 child = os.fork()

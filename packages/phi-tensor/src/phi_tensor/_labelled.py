@@ -129,11 +129,11 @@ def from_pandas(data: Any, *dims: Shape | str) -> Tensor:
             f"`from_pandas` takes numbers, but found entries of type {array.dtype}. Select columns."
         )
     sizes = [len(entries) for _, entries in levels]
-    given = list(concat_shapes(*(parse_shape_spec(d) if isinstance(d, str) else d for d in dims)).dims)
+    given = _given(dims)
     if given and len(given) != len(levels):
         raise IncompatibleShapes(f"`from_pandas` found {len(levels)} axes {sizes}, but dims {given}.")
     names = [dim.name for dim in given] or [name for name, _ in levels]
-    known = _known_types(data.attrs, given)
+    known = _known_types(data.attrs, dims)
     found = [
         _dim(str(name), known, size, entries, "from_pandas")
         for name, size, (_, entries) in zip(names, sizes, levels, strict=True)
@@ -158,24 +158,24 @@ def _types(dims: Sequence[Dim]) -> str:
     return ",".join(f"{dim.name}:{dim.type.letter}" for dim in dims)
 
 
-def _known_types(attributes: dict[Any, Any], dims: Sequence[Any]) -> dict[str, str]:
+def _known_types(attributes: dict[Any, Any], dims: Sequence[Shape | str]) -> dict[str, str]:
     """Types by name, from an attribute and from given dims."""
     known = dict(entry.rsplit(":", 1) for entry in str(attributes.get(TYPES, "")).split(",") if entry)
-    for given in dims:
-        shape = parse_shape_spec(given) if isinstance(given, str) else given
-        for dim in shape.dims if isinstance(shape, Shape) else (given,):
-            known[dim.name] = dim.type.name
-    return known
+    return known | {dim.name: dim.type.name for dim in _given(dims)}
 
 
-def _dim(name: str, known: dict[str, str], size: int, entries: Any, function: str) -> Dim:
+def _given(dims: Sequence[Shape | str]) -> tuple[Dim, ...]:
+    return concat_shapes(*(parse_shape_spec(d) if isinstance(d, str) else d for d in dims)).dims
+
+
+def _dim(name: str, known: dict[str, str], size: int, entries: Sequence[object] | None, function: str) -> Dim:
     if name not in known:
         raise IncompatibleShapes(
-            f"`{function}` does not know the type of dim `{name}`. Pass it: `{function}(data, "
-            f"spatial({name!r}))`."
+            f"`{function}` does not know the type of dim `{name}`. Pass it: "
+            f"`{function}(data, spatial({name!r}))`."
         )
-    texts = entries is not None and len(entries) > 0 and all(isinstance(entry, str) for entry in entries)
-    return dim_type(known[name]).dim(name, tuple(map(str, entries)) if texts else size)
+    labels = [entry for entry in entries if isinstance(entry, str)] if entries is not None else []
+    return dim_type(known[name]).dim(name, tuple(map(str, labels)) if len(labels) == size > 0 else size)
 
 
 def _index(pandas: Any, dim: Dim) -> Any:

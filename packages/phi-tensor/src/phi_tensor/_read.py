@@ -157,8 +157,8 @@ def reduced(x: Tensor) -> tuple[Layout, tuple[Any, ...]]:
     """What a pickle keeps of a tensor: how it is stored, and its numbers."""
     if not x.available:
         raise Unsupported(
-            f"A tensor traced or differentiated by {x.backend} has no numbers yet and cannot be pickled. Return "
-            f"it from the function."
+            f"A tensor traced or differentiated by {x.backend} has no numbers yet and cannot be pickled. "
+            f"Return it from the function."
         )
     _hidden.raise_pending()
     to_numpy = x.layout.backend.to_numpy

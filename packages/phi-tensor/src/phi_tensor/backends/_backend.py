@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -178,6 +178,14 @@ class Backend(ABC):
     def stop_gradient(self, native: Native) -> Native:
         """The array as a constant for all derivatives."""
         return native
+
+    @contextmanager
+    def outside(self, natives: Natives) -> Generator[Natives]:
+        """Context outside of derivatives under way, with the arrays as other libraries can read them.
+
+        Those that a derivative follows stay as they are.
+        """
+        yield tuple(self.stop_gradient(n) if self.is_concrete(n) else n for n in natives)
 
     def map_leading(self, f: Flat, natives: Natives) -> Natives:
         """`f` applied to every slice along the leading axis of all `natives`.

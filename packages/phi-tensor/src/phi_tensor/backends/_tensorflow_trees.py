@@ -12,7 +12,7 @@ from phi_tensor.layouts._layout import Layout
 
 
 @final
-class TensorType(tf.types.experimental.TraceType):
+class TensorType(tf.types.experimental.TraceType):  # pyright: ignore[reportUntypedBaseClass] an untyped library
     """What `tf.function` knows of a tensor: its layout, and the shapes and types of its arrays."""
 
     def __init__(self, layout: Layout, specs: tuple[Any, ...]) -> None:

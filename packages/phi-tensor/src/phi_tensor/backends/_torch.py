@@ -14,7 +14,8 @@ from __future__ import annotations
 import functools
 import operator
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from typing import Any, final
 
 import numpy as np
@@ -437,6 +438,12 @@ class TorchBackend(Backend):
             state = step(state)
             count += 1
         return state
+
+    @contextmanager
+    def outside(self, natives: Natives) -> Generator[Natives]:
+        natives = tuple(map(adapter.peeled, natives))
+        with adapter.suspended():
+            yield tuple(n.detach() if self.is_concrete(n) else n for n in natives)
 
     def map_leading(self, f: Flat, natives: Natives) -> Natives:
         return transforms.map_leading(f, natives)

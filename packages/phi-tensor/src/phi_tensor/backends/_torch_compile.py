@@ -52,6 +52,15 @@ def mapped_axis(native: Native) -> int | None:
     return axis if axis >= 0 else None
 
 
+def peeled(native: Native) -> Native:
+    """The array without the wrappers of derivatives to which it is a constant."""
+    while functorch.is_gradtrackingtensor(native) and not native.requires_grad:
+        if forward_ad.unpack_dual(native, level=0).tangent is not None:
+            break
+        native = functorch.get_unwrapped(native)
+    return native
+
+
 def is_traced(native: Native) -> bool:
     """True if the array holds no numbers that Python could read."""
     return type(native) not in _EAGER or functorch.is_functorch_wrapped_tensor(native)

@@ -67,6 +67,9 @@ def computed_on(f: Callable[..., Any], backend: Backend | str, jit: bool = True)
                 _call(forward, structure.build([_moved(x, target) for x in leaves]), target), source
             )
         layouts = tuple(stored_layout(leaf.layout, source) for leaf in leaves)
+        given_natives = tuple(
+            n for leaf, layout in zip(leaves, layouts, strict=True) for n in natives_as(leaf, layout)
+        )
         described: list[Output] = []
 
         def flat(*natives: Any) -> Natives:
@@ -76,19 +79,21 @@ def computed_on(f: Callable[..., Any], backend: Backend | str, jit: bool = True)
             described.append(output)
             return natives
 
-        def pullback(primals: Natives, outputs: Natives, cotangents: Natives) -> Natives:
+        def pull(*natives: Any) -> Natives:
+            primals, cotangents = natives[: len(given_natives)], natives[len(given_natives) :]
             given = structure.build([_moved(x, target) for x in tensors_of(layouts, primals)])
-            dy = described[-1].structure.build(
-                [_moved(x, target) for x in tensors_of(described[-1].layouts, cotangents)]
-            )
+            output = described[-1]
+            dy = output.structure.build([_moved(x, target) for x in tensors_of(output.layouts, cotangents)])
             with changed_settings(traced="", backend=target.name):
                 found = backward(given, dy)
             back = [_moved(x, source) for x in flat_arguments(found)[0]]
             return tuple(n for x, layout in zip(back, layouts, strict=True) for n in natives_as(x, layout))
 
+        def pullback(primals: Natives, outputs: Natives, cotangents: Natives) -> Natives:
+            return source.custom_gradient(pull, _refuse)(*primals, *cotangents)
+
         require(target, "computed_on", "reverse")
-        natives = [n for leaf, layout in zip(leaves, layouts, strict=True) for n in natives_as(leaf, layout)]
-        results = source.custom_gradient(flat, pullback)(*natives)
+        results = source.custom_gradient(flat, pullback)(*given_natives)
         return described[-1].build(results)
 
     return elsewhere
@@ -100,17 +105,24 @@ def _call(f: Callable[..., Any], given: Any, target: Backend) -> Any:
         return f(*args, **kwargs)
 
 
+def _refuse(primals: Natives, outputs: Natives, cotangents: Natives) -> Natives:
+    raise Unsupported(
+        "`computed_on` has first derivatives only: the pullback of the other library has none here. Take "
+        "second derivatives inside the function, on its own library."
+    )
+
+
 def _moved(x: Tensor, target: Backend) -> Tensor:
     """The numbers of `x` on another library, without its derivatives."""
     source = x.layout.backend
-    if not all(map(source.is_concrete, x.natives)):
-        raise Unsupported(
-            f"`computed_on` exchanges numbers between {source} and {target}, which compiled code and "
-            f"derivatives "
-            f"of {source} around it have not. Call it outside of `jit_compile`, and differentiate once, "
-            f"backwards; or write the function for {source}."
-        )
-    return convert(Tensor(x.layout, tuple(map(source.stop_gradient, x.natives))), target)
+    with source.outside(x.natives) as natives:
+        if not all(map(source.is_concrete, natives)):
+            raise Unsupported(
+                f"`computed_on` exchanges numbers between {source} and {target}, which compiled code and "
+                f"derivatives of {source} around it have not. Call it outside of `jit_compile`, and "
+                f"differentiate once, backwards; or write the function for {source}."
+            )
+        return convert(Tensor(x.layout, natives), target)
 
 
 def _returned(tree: Any, source: Backend) -> Any:

@@ -187,12 +187,16 @@ class JitFunction(functools.partial[Any]):
                     self.traces.clear()
                     self.entries.clear()
                 examples = tuple(n for step, leaf in zip(steps, leaves, strict=True) for n in step(leaf))
-                given = (backend, trace_key.layouts, structure, has_kwargs, static, examples)
+
+                def make() -> Trace:
+                    given = (backend, trace_key.layouts, structure, has_kwargs, static, examples)
+                    try:
+                        return self._trace(*given, None)
+                    except KeyNeeded:
+                        return self._trace(*given, lambda: _new_words(backend))
+
                 measured = current_profile()
-                if measured is None:
-                    trace = self._traced(*given)
-                else:
-                    trace = measured.timed("trace", backend, lambda: self._traced(*given))
+                trace = make() if measured is None else measured.timed("trace", backend, make)
                 self.traces[trace_key] = trace
         entry = Entry(steps, trace)
         if not trace_key.devices:
@@ -214,12 +218,6 @@ class JitFunction(functools.partial[Any]):
         layouts = tuple(canonical_layout(leaf.layout, backend) for leaf in leaves)
         devices = tuple(leaf.device.name for leaf in leaves) if len(backend.list_devices()) > 1 else ()
         return Key(structure, structure.orders(), layouts, devices, _key_of(static), settings())
-
-    def _traced(self, backend: Backend, *given: Any) -> Trace:
-        try:
-            return self._trace(backend, *given, None)
-        except KeyNeeded:
-            return self._trace(backend, *given, lambda: _new_words(backend))
 
     def _trace(
         self,
