@@ -112,10 +112,19 @@ def test_tensors_in_jax_scan_and_tree_functions(library):
 @pytest.mark.compiled
 @only("jax")
 def test_outcomes_in_jax_jit(library):
-    """Hidden outputs have no way out of a foreign transformation: values cannot be observed there."""
+    """Hidden outputs have no way out of a foreign transformation: results are marked, nothing is observed."""
+
+    def root(x):
+        told = math.report(x < 0, lambda value: math.Diverged("negative"))
+        result = math.sqrt(math.abs(x))
+        return result if told else math.where(x < 0, math.NAN, result)
+
+    found = library.jit(root)(tensor([-1.0, 4.0], spatial("x")))
+    assert_close(found, tensor([math.NAN, 2.0], spatial("x")))
+    with pytest.raises(math.Diverged):
+        math.jit_compile(root)(tensor([-1.0], spatial("x"))).numpy("x")
     with pytest.raises(Unsupported, match="jit_compile"):
         library.jit(lambda x: math.when_available(print, x) or x)(tensor(1.0))
-    library.jit(lambda x: math.report(x < 0, ValueError) or x)(tensor(-1.0))
 
 
 # --- torch

@@ -63,6 +63,10 @@ def test_data_sets(backend):
     found = math.to_xarray(tree)
     assert isinstance(found, xarray.Dataset)
     assert_close(math.from_xarray(found), tree)
+    with pytest.raises(IncompatibleShapes, match="belong to dims"):
+        math.to_xarray({"x": math.ones(spatial(x=3))})
+    with pytest.raises(IncompatibleShapes):
+        math.to_xarray({"a": vec(x=1.0, y=2.0), "b": vec(y=1.0, x=2.0)})
 
 
 @pytest.mark.parametrize("library", ["pandas", "xarray"])

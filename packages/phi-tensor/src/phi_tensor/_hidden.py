@@ -55,22 +55,27 @@ _PENDING: deque[Report] = deque()
 """Outcomes that no thread has looked at; any thread that reads numbers does, so that none is lost."""
 
 
-def report(failed: Tensor, error: Callable[[Any], Exception]) -> None:
+def report(failed: Tensor, error: Callable[[Any], Exception]) -> bool:
     """Report an outcome; raises `error(value)` if `failed` holds a non-zero value, now or when it is known.
 
     Args:
         failed: Bool or number, any dims; non-zero entries are failures.
         error: Exception for the NumPy array of `failed`.
+
+    Returns:
+        False where nobody will look, inside transformations of another library (`jax.jit`, `tf.function`):
+        mark the result instead, `where(failed, NAN, result)`. With `checked('never')` nobody wants to.
     """
     if settings().check == "never":
-        return
+        return True
     collecting = _COLLECTING.get()
-    if collecting is not None and not failed.available:
-        collecting.append(Report(failed, error))
-    elif not failed.available:
-        return  # inside a foreign transformation, which has no place for hidden outputs
-    else:
+    if failed.available:
         _raise_if_failed(Report(failed, error))
+    elif collecting is None:
+        return False
+    else:
+        collecting.append(Report(failed, error))
+    return True
 
 
 def observe(values: tuple[Tensor, ...], action: Callable[..., Any]) -> None:

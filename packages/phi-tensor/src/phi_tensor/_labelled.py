@@ -12,7 +12,7 @@ from phi_tensor._create import wrap
 from phi_tensor._dim import Dim
 from phi_tensor._dim_types import dim_type
 from phi_tensor._errors import IncompatibleShapes, Unsupported
-from phi_tensor._shape import Shape, concat_shapes
+from phi_tensor._shape import Shape, concat_shapes, merge_shapes
 from phi_tensor._spec import parse_shape_spec
 from phi_tensor._tensor import Tensor
 
@@ -39,11 +39,19 @@ def to_xarray(value: Any, name: str | None = None) -> Any:
     Raises:
         ImportError: xarray is not installed.
         Unsupported: Sizes vary.
+        IncompatibleShapes: Entries of a dict have other sizes or labels of one dim, or the name of a dim.
     """
     xarray = _library("xarray", "to_xarray")
     if isinstance(value, dict):
-        items = cast("dict[str, Any]", value).items()
-        return xarray.Dataset({key: to_xarray(entry, key) for key, entry in items})
+        entries = cast("dict[str, Tensor]", value)
+        names = merge_shapes(*(_uniform(entry, "to_xarray") for entry in entries.values())).names
+        taken = sorted(set(entries).intersection(names))
+        if taken:
+            raise IncompatibleShapes(
+                f"`to_xarray`: the names {taken} belong to dims, which a data set takes for coordinates. "
+                f"Rename the entries."
+            )
+        return xarray.Dataset({key: to_xarray(entry, key) for key, entry in entries.items()})
     dims = _uniform(value, "to_xarray").dims
     coords = {dim.name: list(dim.labels) for dim in dims if dim.labels}
     names = [dim.name for dim in dims]
