@@ -143,8 +143,13 @@ def test_tensors_in_torch_func(library):
 @only("torch")
 def test_torch_derivatives_by_each_entry_of_constants(library):
     x = math.zeros(spatial(x=3))
-    found = library.func.grad(lambda x: constant_loss(x).native())(x)
-    assert_close(found, math.gradient(constant_loss, get_output=False)(x))
+    first = library.func.grad(lambda x: constant_loss(x).native())
+    assert_close(first(x), math.gradient(constant_loss, get_output=False)(x))
+
+    def norm_of_gradient(x):
+        return math.l2_loss(first(x + math.zeros(spatial(x=3)))).native()
+
+    assert_close(library.func.grad(norm_of_gradient)(x), tensor([1.0, 8.0, 27.0], spatial("x")))
 
 
 @only("torch")

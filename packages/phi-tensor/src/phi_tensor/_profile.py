@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
-from pathlib import Path
+from os import PathLike
 from threading import get_ident
 from typing import Any, NamedTuple
 
@@ -97,7 +97,7 @@ class Profile:
         """End of the block."""
         self.duration = time.perf_counter() - self._start
 
-    def save(self, json_file: str | Path) -> None:
+    def save(self, json_file: str | PathLike[str]) -> None:
         """Write the calls as a trace that `chrome://tracing` and Perfetto show."""
         events = [
             {
@@ -106,7 +106,8 @@ class Profile:
             }
             for row, backend, start, seconds, thread in self._events or ()
         ]  # fmt: skip
-        Path(json_file).write_text(json.dumps({"traceEvents": events}), "utf-8")
+        with open(json_file, "w", encoding="utf-8") as file:
+            json.dump({"traceEvents": events}, file)
 
     def __str__(self) -> str:
         lines = [f"{'operation':20} {'backend':10} {'calls':>7} {'time [ms]':>10} {'plans':>6}"]
@@ -124,7 +125,7 @@ def profile(
     backends: Sequence[Backend | str] | None = None,
     trace: bool = True,
     subtract_trace_time: bool = True,
-    save: str | Path | None = None,
+    save: str | PathLike[str] | None = None,
 ) -> AbstractContextManager[Profile]:
     """Context that measures the operations called inside, by this thread or task.
 
@@ -148,7 +149,7 @@ def profile(
 
 
 @contextmanager
-def _profile(measured: Profile, save: str | Path | None) -> Generator[Profile]:
+def _profile(measured: Profile, save: str | PathLike[str] | None) -> Generator[Profile]:
     if not _RUNNING:
         WRAPPERS.append(_wrapped)
     _RUNNING.append(measured)

@@ -61,6 +61,7 @@ class Backend(ABC):
         ops: Native functions by row name (array-API spelling), see `backends/README.md` for their arguments.
         supports: Which of `jit`, `reverse`, `forward`, `float16` the library offers.
         mixes: True if its arrays are plain data that join those of any other backend.
+        channels_last: Whether layers of the library want the channel axis behind the spatial ones.
         index_dtype: Int type that `take` reads fastest, where it is wide enough.
     """
 
@@ -68,6 +69,7 @@ class Backend(ABC):
     ops: dict[str, Callable[..., Any]]
     supports: frozenset[str]
     mixes: bool = False
+    channels_last: bool = True
     index_dtype: DType = INT32
 
     # --- data

@@ -332,6 +332,7 @@ class TorchBackend(Backend):
     ops = _OPS
     supports = frozenset({"jit", "reverse", "forward", "float16"})
     index_dtype = INT64
+    channels_last = False
 
     def is_native(self, obj: object) -> bool:
         return isinstance(obj, torch.Tensor)

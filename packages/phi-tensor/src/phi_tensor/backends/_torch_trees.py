@@ -27,7 +27,10 @@ def register(backend: Backend) -> None:
         return Tensor(known, arrays)  # a tree of something else: axes, descriptions
 
     def flatten(x: Tensor) -> tuple[list[Any], Layout]:
-        layout, natives = components(x)
+        if not all(isinstance(native, torch.Tensor) for native in x.natives):
+            return list(x.natives), x.layout
+        with adapter.at_level_of(x.natives):  # not of the derivative that is about to begin
+            layout, natives = components(x)
         return list(natives), layout
 
     pytree.register_pytree_node(

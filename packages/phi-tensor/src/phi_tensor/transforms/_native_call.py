@@ -50,7 +50,7 @@ def native_call(
     """
     tensors = [to_float(as_tensor(x)) if as_tensor(x).dtype.kind is not complex else x for x in inputs]
     backend = common_backend(tuple(x.layout.backend for x in tensors))
-    last = backend.name != "torch" if channels_last is None else channels_last
+    last = backend.channels_last if channels_last is None else channels_last
     shape = merge_shapes(EMPTY_SHAPE, *(x.shape.without(channel) for x in tensors))
     if shape.without(batch).without(spatial):
         raise IncompatibleShapes(
