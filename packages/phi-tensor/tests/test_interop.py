@@ -32,7 +32,7 @@ def pointer(tensor):
 
 
 @pytest.mark.parametrize(("source", "target"), list(itertools.permutations(NAMES, 2)))
-def test_conversion_shares_memory(source, target):
+def test_a2_conversion_shares_memory(source, target):
     x = math.convert(wrap(aligned(64), spatial("x")), source)
     y = math.convert(x, target)
     assert y.backend.name == target

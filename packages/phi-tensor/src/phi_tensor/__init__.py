@@ -33,7 +33,7 @@ from phi_tensor._aliases import (
 )
 from phi_tensor._bound_dim import BoundDim, slicing_dict
 from phi_tensor._context import get_precision, is_compiling, precision, set_global_precision
-from phi_tensor._convert import choose_backend, convert, to_cpu, to_device, to_gpu
+from phi_tensor._convert import choose_backend, convert, from_dlpack, to_cpu, to_device, to_gpu
 from phi_tensor._convert import (
     dtype_ as _dtype,
 )
@@ -93,10 +93,12 @@ from phi_tensor._errors import (
 from phi_tensor._extrapolation import Extrapolation
 from phi_tensor._files import load, save
 from phi_tensor._hidden import checked, report
+from phi_tensor._labelled import from_pandas, from_xarray, to_pandas, to_xarray
 from phi_tensor._magic import PhiTreeNode, Shapable, Shaped, Sliceable
 from phi_tensor._objects import Objects, layout
 from phi_tensor._plan import explain
 from phi_tensor._print import print_ as _print
+from phi_tensor._profile import Profile, profile
 from phi_tensor._progress import ConsoleProgress, Progress, progress_range, watched
 from phi_tensor._random import (
     RandomKey,
@@ -140,6 +142,7 @@ from phi_tensor.ops._arranging import (
     reshaped_tensor,
     swap_axes,
 )
+from phi_tensor.ops._comparison import always_close, assert_close, close, equal
 from phi_tensor.ops._contraction import contract
 from phi_tensor.ops._convolve import convolve
 from phi_tensor.ops._cumulative import (
@@ -418,11 +421,18 @@ from phi_tensor.ops._vectors import (
     rotate_vector,
     rotation_matrix,
 )
+from phi_tensor.transforms._bridge import computed_on
 from phi_tensor.transforms._custom import custom_gradient
 from phi_tensor.transforms._gradient import gradient, jvp, vjp
 from phi_tensor.transforms._iterate import iterate, while_loop
 from phi_tensor.transforms._jacobian import hessian, jacobian
 from phi_tensor.transforms._jit import jit_compile
+from phi_tensor.transforms._map import broadcast
+from phi_tensor.transforms._map import map_ as _map
+from phi_tensor.transforms._native_call import native_call
+from phi_tensor.transforms._observe import all_available, perf_counter, print_gradient, when_available
+from phi_tensor.transforms._retype import map_c2b, map_c2d, map_d2b, map_d2c, map_i2b, map_s2b, map_types
+from phi_tensor.transforms._trace_check import trace_check
 
 shape = _shape_of
 # Names of Python's own functions: reached as `math.sum`, not exported by `*`.
@@ -432,6 +442,7 @@ all = _all
 any = _any
 max = _max
 min = _min
+map = _map
 sum = _sum
 slice = _slice
 print = _print
@@ -815,6 +826,33 @@ __all__ = [
     "custom_gradient",
     "iterate",
     "while_loop",
+    "broadcast",
+    "map_types",
+    "map_c2b",
+    "map_c2d",
+    "map_d2b",
+    "map_d2c",
+    "map_i2b",
+    "map_s2b",
+    "native_call",
+    "computed_on",
+    "trace_check",
+    "when_available",
+    "all_available",
+    "perf_counter",
+    "print_gradient",
+    "profile",
+    "Profile",
+    # comparison and exchange
+    "always_close",
+    "assert_close",
+    "close",
+    "equal",
+    "from_dlpack",
+    "from_pandas",
+    "from_xarray",
+    "to_pandas",
+    "to_xarray",
     "checked",
     "report",
     "explain",

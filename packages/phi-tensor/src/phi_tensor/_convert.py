@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from phi_tensor._create import wrap
 from phi_tensor._dtype import DType
 from phi_tensor._errors import NoBackendFound
+from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
 from phi_tensor._trees import flatten
 from phi_tensor.backends._backend import Backend, ComputeDevice
@@ -61,6 +63,34 @@ def _is_shareable(native: Any) -> bool:
     if not isinstance(native, np.ndarray):
         return True
     return native.flags.writeable and (native.flags.c_contiguous or native.flags.f_contiguous)
+
+
+def from_dlpack(array: Any, *shape: Shape | str, backend: Backend | str | None = None) -> Tensor:
+    """Tensor that shares memory with an array of any library that speaks DLPack, also of unknown ones.
+
+    The other way round, `library.from_dlpack(tensor)` takes tensors of at most one dim as they are, others as
+    `tensor.native('x,y')`.
+
+    Args:
+        array: Array with `__dlpack__`.
+        *shape: One dim per axis in order, as in `wrap`.
+        backend: Library that takes it over. Default: the default backend.
+
+    Raises:
+        TypeError: The object does not speak DLPack.
+        IncompatibleShapes: The number of dims or a size does not fit.
+
+    >>> import numpy as np, phi_tensor as math
+    >>> math.from_dlpack(np.ones((2, 3)), math.spatial("x,y")).shape
+    (x:s=2, y:s=3)
+    """
+    if not hasattr(array, "__dlpack__"):
+        raise TypeError(
+            f"`from_dlpack` takes arrays with `__dlpack__`, but found {type(array).__name__}. Use `wrap` for "
+            f"lists and numbers."
+        )
+    target = default_backend() if backend is None else init_backend(backend)
+    return wrap(target.from_dlpack(array), *shape)
 
 
 def layout_on(layout: Layout, backend: Backend) -> Layout:

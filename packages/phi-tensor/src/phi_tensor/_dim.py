@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from difflib import get_close_matches
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from phi_tensor._errors import IncompatibleShapes
+from phi_tensor._locks import new_lock
 
 if TYPE_CHECKING:
     from phi_tensor._dim_types import DimType
@@ -181,4 +181,4 @@ def suggestion(name: str, names: Sequence[str]) -> str:
 
 
 _INTERNED: WeakValueDictionary[tuple[Any, ...], Dim] = WeakValueDictionary()
-_LOCK = Lock()
+_LOCK = new_lock()

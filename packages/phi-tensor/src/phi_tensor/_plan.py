@@ -9,10 +9,12 @@ settings)`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast, overload
 
 from phi_tensor._context import local_settings, on_global_change
 from phi_tensor._errors import PhiError, Unsupported
+from phi_tensor._locks import new_lock
 from phi_tensor.layouts._layout import NUMBERS, Layout
 
 if TYPE_CHECKING:
@@ -102,15 +104,20 @@ class Row:
         """Plan for `layouts`, made by the row's rule and kept under `key`."""
         rule = RULES.get(self.kind)
         assert rule is not None, f"no rule for kind {self.kind}"
+        generation, start = _GENERATION[0], perf_counter()
         try:
             plan = rule(self, *layouts, **parameters)
         except PhiError as error:
             error.add_note(f"in `{self.name}` of {', '.join(repr(layout.shape) for layout in layouts)}")
             raise
-        if len(self.plans) >= MOST_PLANS:
-            self.plans.clear()
-        self.plans[key] = plan
-        for listener in LISTENERS:
+        for wrap in WRAPPERS:
+            plan = wrap(self, layouts, plan, perf_counter() - start)
+        with _LOCK:
+            if generation == _GENERATION[0]:  # else another thread has changed the global settings meanwhile
+                if len(self.plans) >= MOST_PLANS:
+                    self.plans.clear()
+                self.plans[key] = plan
+        for listener in tuple(LISTENERS):
             listener(self, layouts, parameters, plan)
         return plan
 
@@ -138,6 +145,12 @@ RULES: dict[str, Rule] = {}
 LISTENERS: list[Callable[[Row, tuple[Layout, ...], dict[str, Any], PlanCall], None]] = []
 """Called for every new plan (see `explain`)."""
 
+WRAPPERS: list[Callable[[Row, tuple[Layout, ...], PlanCall, float], PlanCall]] = []
+"""Called for every new plan and the time it took [s]; what they return takes its place (see `profile`)."""
+
+_GENERATION = [0]
+_LOCK = new_lock()
+
 
 def rule(kind: str) -> Callable[[Rule], Rule]:
     """Decorator that registers the planning rule of one kind of operation."""
@@ -152,8 +165,10 @@ def rule(kind: str) -> Callable[[Rule], Rule]:
 
 def clear_plans() -> None:
     """Forget all plans (never the interned layouts, which plans are found by)."""
-    for row in ROWS.values():
-        row.plans.clear()
+    with _LOCK:
+        _GENERATION[0] += 1
+        for row in ROWS.values():
+            row.plans.clear()
 
 
 on_global_change(clear_plans)

@@ -14,7 +14,6 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from threading import Lock
 from typing import Any, cast
 
 import numpy as np
@@ -24,6 +23,7 @@ from phi_tensor._create import arange, wrap
 from phi_tensor._dim_types import instance
 from phi_tensor._dtype import FLOAT32, FLOAT64, INT32, DType, DTypeLike
 from phi_tensor._errors import IncompatibleShapes
+from phi_tensor._locks import new_lock
 from phi_tensor._shape import Shape, merge_shapes
 from phi_tensor._tensor import Tensor
 from phi_tensor.backends._registry import default_backend
@@ -87,7 +87,7 @@ class _Source:
 
 _SOURCE: ContextVar[_Source | None] = ContextVar("phi_tensor_random_source", default=None)
 _STATE = [secrets.randbits(64), 0]
-_LOCK = Lock()
+_LOCK = new_lock()
 
 
 def seed(seed: int) -> None:

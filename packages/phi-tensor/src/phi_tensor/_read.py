@@ -16,7 +16,8 @@ from phi_tensor._dim import suggestion
 from phi_tensor._errors import IncompatibleShapes, PhiError, Unsupported
 from phi_tensor._shape import Shape
 from phi_tensor.layouts._dense_steps import store_step
-from phi_tensor.layouts._layout import NUMBERS, Dense, Parts, Ragged
+from phi_tensor.layouts._fitted import fitted
+from phi_tensor.layouts._layout import NUMBERS, Dense, Layout, Parts, Ragged
 
 if TYPE_CHECKING:
     from phi_tensor._tensor import Tensor
@@ -152,12 +153,41 @@ def operand(x: Any, other: Any) -> Tensor | complex | None:
     )
 
 
-def rebuild(shape: Shape, data: Any) -> Tensor:
-    """Tensor of pickled data."""
-    from phi_tensor._create import wrap  # noqa: PLC0415 creation needs tensors
-    from phi_tensor.ops._structure import stack  # noqa: PLC0415 operations need tensors
+def reduced(x: Tensor) -> tuple[Layout, tuple[Any, ...]]:
+    """What a pickle keeps of a tensor: how it is stored, and its numbers."""
+    if not x.available:
+        raise Unsupported(
+            f"A tensor traced or differentiated by {x.backend} has no numbers yet and cannot be pickled. "
+            f"Return it from the function."
+        )
+    _hidden.raise_pending()
+    to_numpy = x.layout.backend.to_numpy
+    return x.layout, tuple(np.asarray(to_numpy(native)) for native in x.natives)
 
-    return wrap(data, shape) if isinstance(data, np.ndarray) else stack(data, shape[0:1])
+
+def rebuild(layout: Layout, arrays: tuple[Any, ...]) -> Tensor:
+    """Tensor of pickled data."""
+    from phi_tensor._tensor import Tensor  # noqa: PLC0415 tensors need this module
+
+    return Tensor(layout, tuple(layout.backend.as_native(array) for array in arrays))
+
+
+def components(x: Tensor) -> tuple[Layout, tuple[Any, ...]]:
+    """How TensorFlow takes a tensor apart."""
+    from phi_tensor.transforms._flat import components  # noqa: PLC0415 transformations need tensors
+
+    return components(x)
+
+
+def from_components(layout: Layout, components: tuple[Any, ...]) -> Tensor:
+    """Tensor that TensorFlow puts together; of anything else (descriptions, None) a tree of that form."""
+    from phi_tensor._tensor import Tensor  # noqa: PLC0415 tensors need this module
+    from phi_tensor.backends._registry import init_backend  # noqa: PLC0415 backends need the interface
+
+    backend = init_backend("tensorflow")
+    if all(map(backend.is_native, components)):
+        layout = fitted(layout, components, backend, lambda native: None)
+    return Tensor(layout, components)
 
 
 def text(x: Tensor, spec: str = "") -> str:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from threading import Lock
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -25,6 +24,7 @@ from phi_tensor._dim_types import (
     dual,
 )
 from phi_tensor._errors import IncompatibleShapes
+from phi_tensor._locks import new_lock
 from phi_tensor._shape_changes import ShapeChanges
 from phi_tensor._shape_views import ShapeViews
 
@@ -403,7 +403,7 @@ def concat_shapes(*shapes: Any) -> Shape:
 
 
 _INTERNED: WeakValueDictionary[tuple[Dim, ...], Shape] = WeakValueDictionary()
-_LOCK = Lock()
+_LOCK = new_lock()
 
 EMPTY_SHAPE = Shape.of(())
 assert len(TYPES) == 5

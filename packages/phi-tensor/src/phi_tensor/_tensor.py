@@ -5,19 +5,20 @@ There is no other tensor class.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from phi_tensor import _hidden, _read
+from phi_tensor import _hidden, _numpy_functions, _read
 from phi_tensor._bound_dim import BoundDim
 from phi_tensor._context import local_settings
 from phi_tensor._dim import KNOWN_NAMES, suggestion
 from phi_tensor._dim_types import non_batch
 from phi_tensor._dtype import DType
 from phi_tensor._errors import IncompatibleShapes
+from phi_tensor._shape import shape_of
 from phi_tensor.layouts._layout import NUMBERS, Layout, Parts, number_layout
 from phi_tensor.ops import _table as table
 
@@ -38,7 +39,7 @@ def _binary(row: Row) -> Callable[[Tensor, Any], Tensor]:
         else:
             plan = plans.get((self.layout, NUMBERS.get(type(other)), local_settings()))
         try:
-            return _binary_slow(row, self, other) if plan is None else plan(self, other)
+            return binary(row, self, other) if plan is None else plan(self, other)
         except OverflowError:
             return row(self, other)  # raises our error
 
@@ -49,14 +50,14 @@ def _power(row: Row) -> Callable[[Tensor, Any], Tensor]:
     """Like `_binary`; plans depend on the value of constant exponents."""
 
     def method(self: Tensor, other: Any) -> Tensor:
-        return _binary_slow(row, self, other)
+        return binary(row, self, other)
 
     return method
 
 
 def _reflected(row: Row) -> Callable[[Tensor, Any], Tensor]:
     def method(self: Tensor, other: Any) -> Tensor:
-        return _binary_slow(row, other, self)
+        return binary(row, other, self)
 
     return method
 
@@ -71,7 +72,8 @@ def _unary(row: Row) -> Callable[[Tensor], Tensor]:
     return method
 
 
-def _binary_slow(row: Row, a: Any, b: Any) -> Any:
+def binary(row: Row, a: Any, b: Any) -> Any:
+    """Result of an operation on any two operands, `NotImplemented` if one handles tensors itself."""
     key = (_operand_layout(row, a), _operand_layout(row, b), local_settings())
     if None in key[:2]:
         a, b = _as_operand(a, b), _as_operand(b, a)
@@ -113,8 +115,6 @@ class Tensor:
 
     layout: Layout
     natives: tuple[Any, ...]
-
-    __array_ufunc__ = None  # NumPy arrays on the left defer to our reflected operators
 
     def __init__(self, layout: Layout, natives: tuple[Any, ...]) -> None:
         self.layout = layout
@@ -212,8 +212,30 @@ class Tensor:
         return _read.python_number(self, wanted)
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
-        array = self.numpy()
-        return array.astype(dtype) if dtype is not None and array.dtype != dtype else array
+        return _numpy_functions.array(self, dtype, copy)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return _numpy_functions.ufunc(ufunc, method, inputs, kwargs)
+
+    def __array_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        return _numpy_functions.function(func, args, kwargs)
+
+    def __tf_tracing_type__(self, context: object) -> Any:
+        """Type for `tf.function`."""
+        from phi_tensor.backends._tensorflow_trees import type_of  # noqa: PLC0415 TensorFlow itself asks
+
+        return type_of(self)
+
+    def __tf_flatten__(self) -> tuple[Layout, tuple[Any, ...]]:
+        """Structure and arrays for TensorFlow (`tf.nest`, `tf.function`)."""
+        return _read.components(self)
+
+    @classmethod
+    def __tf_unflatten__(cls, metadata: Layout, components: tuple[Any, ...]) -> Tensor:
+        """Tensor of what `__tf_flatten__` returned, with other arrays."""
+        return _read.from_components(metadata, components)
 
     def __dlpack__(self, **kwargs: Any) -> Any:
         return _read.native(self, None).__dlpack__(**kwargs)
@@ -232,6 +254,8 @@ class Tensor:
     # --- dims
 
     def __getattr__(self, name: str) -> BoundDim[Tensor]:
+        if name in Tensor.__slots__:  # of an object that is not made yet
+            raise AttributeError(name)
         if name.startswith("_") or (name not in KNOWN_NAMES and name not in self.layout.shape):
             raise AttributeError(
                 f"`Tensor` has no attribute `{name}`, and no dim of this name was ever created; this "
@@ -255,6 +279,19 @@ class Tensor:
         except KeyError:
             return table.SLICE(self, selection=selection)
         return plan(self)
+
+    def map(
+        self,
+        function: Callable[..., Any],
+        dims: Any = shape_of,
+        range: Callable[[int], Iterable[int]] = range,
+        unwrap_scalars: bool = True,
+        **kwargs: Any,
+    ) -> Any:
+        """Results of `function` for every slice, side by side; see `map`."""
+        from phi_tensor.transforms._map import map_  # noqa: PLC0415 operations need tensors
+
+        return map_(function, self, dims=dims, range=range, unwrap_scalars=unwrap_scalars, **kwargs)
 
     # --- operators
 
@@ -383,12 +420,7 @@ class Tensor:
         return _read.text(self, spec) if spec else repr(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        _hidden.raise_pending()
-        names = self.shape.names if self.shape.is_uniform else None
-        return _read.rebuild, (
-            self.shape,
-            np.asarray(self.numpy(names)) if names is not None else list(self.parts()),
-        )
+        return _read.rebuild, _read.reduced(self)
 
     def __copy__(self) -> Tensor:
         return self
@@ -404,4 +436,4 @@ def _reductions() -> Any:
 
 
 def _equality(row: Row, a: Tensor, b: object) -> Any:
-    return _binary_slow(row, a, b)
+    return binary(row, a, b)

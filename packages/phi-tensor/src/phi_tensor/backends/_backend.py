@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property
@@ -74,7 +74,8 @@ class Backend(ABC):
         chosen_device: Where arrays are made that nobody assigned to a device; None: where the library does.
         mixes: True if its arrays are plain data that join those of any other backend.
         index_dtype: Int type that `take` reads fastest, where it is wide enough.
-        channels_first: Whether its convolutions take channels before the axes that they slide along.
+        channels_first: Whether convolutions and layers of the library take channels before the axes that they slide
+            along.
     """
 
     name: str
@@ -147,6 +148,13 @@ class Backend(ABC):
     def wait(self, natives: Natives) -> None:
         """Block until the arrays are computed."""
 
+    def show(self, natives: Natives, action: Callable[..., None]) -> bool:
+        """Call `action` with NumPy arrays of traced natives whenever they are computed, for debugging.
+
+        Returns False where the library cannot call back.
+        """
+        return False
+
     # --- transformations of flat functions
 
     def compile(self, f: Flat, examples: Natives) -> Flat:
@@ -186,6 +194,14 @@ class Backend(ABC):
     def stop_gradient(self, native: Native) -> Native:
         """The array as a constant for all derivatives."""
         return native
+
+    @contextmanager
+    def outside(self, natives: Natives) -> Generator[Natives]:
+        """Context outside of derivatives under way, with the arrays as other libraries can read them.
+
+        Those that a derivative follows stay as they are.
+        """
+        yield tuple(self.stop_gradient(n) if self.is_concrete(n) else n for n in natives)
 
     def map_leading(self, f: Flat, natives: Natives) -> Natives:
         """`f` applied to every slice along the leading axis of all `natives`.
@@ -321,6 +337,11 @@ class Backend(ABC):
         *outer, change = _ENTERED.get()
         _ENTERED.set(tuple(outer))
         change.__exit__(None, None, None)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from phi_tensor.backends._registry import init_backend  # noqa: PLC0415 the registry needs this class
+
+        return init_backend, (self.name,)
 
     def __repr__(self) -> str:
         return self.name

@@ -24,6 +24,7 @@ from phi_tensor._dtype import DType
 from phi_tensor.backends import _jax_loops as loops
 from phi_tensor.backends import _jax_rules as rules
 from phi_tensor.backends import _jax_transforms as transforms
+from phi_tensor.backends import _jax_trees
 from phi_tensor.backends._backend import Backend, ComputeDevice, Flat, Native, Natives
 from phi_tensor.backends._jax_ops import OPS, apart
 
@@ -94,6 +95,10 @@ class JaxBackend(Backend):
 
     def wait(self, natives: Natives) -> None:
         jax.block_until_ready(natives)
+
+    def show(self, natives: Natives, action: Callable[..., None]) -> bool:
+        jax.debug.callback(lambda *arrays: action(*map(np.asarray, arrays)), *natives)
+        return True
 
     # --- transformations
 
@@ -167,3 +172,4 @@ def _device_of(ref: Any) -> ComputeDevice:
 
 
 BACKEND = JaxBackend()
+_jax_trees.register(BACKEND)

@@ -14,7 +14,8 @@ from __future__ import annotations
 import functools
 import operator
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from typing import Any, final
 
 import numpy as np
@@ -28,6 +29,7 @@ from phi_tensor.backends import _torch_jit as jit
 from phi_tensor.backends import _torch_loops as loops
 from phi_tensor.backends import _torch_rules as rules
 from phi_tensor.backends import _torch_transforms as transforms
+from phi_tensor.backends import _torch_trees
 from phi_tensor.backends._backend import Backend, ComputeDevice, Flat, Native, Natives
 from phi_tensor.backends._torch_convolution import convolution
 from phi_tensor.backends._torch_linalg import OPS as _MATRIX_OPS
@@ -454,8 +456,15 @@ class TorchBackend(Backend):
             count += 1
         return state
 
+    @contextmanager
+    def outside(self, natives: Natives) -> Generator[Natives]:
+        natives = tuple(map(adapter.peeled, natives))
+        with adapter.suspended():
+            yield tuple(n.detach() if self.is_concrete(n) else n for n in natives)
+
     def map_leading(self, f: Flat, natives: Natives) -> Natives:
         return transforms.map_leading(f, natives)
 
 
 BACKEND = TorchBackend()
+_torch_trees.register(BACKEND)

@@ -7,6 +7,7 @@ enclosing trace or derivative among the arguments are foreign: they are recorded
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Self, final
 
@@ -29,12 +30,22 @@ _UNWATCHED = frozenset(
         ),
     ]
 )
-_WATCHERS: list[Watcher] = []
+
+
+class _Watching(threading.local):
+    """Watchers around the function that runs now, in this thread."""
+
+    def __init__(self) -> None:
+        self.watchers: list[Watcher] = []
+
+
+_WATCHING = _Watching()
 
 
 def inside(natives: Sequence[Native]) -> Natives:
     """`natives` as the function that runs now has to see them."""
-    return tuple(_WATCHERS[-1].inside(native) for native in natives) if _WATCHERS else tuple(natives)
+    watchers = _WATCHING.watchers
+    return tuple(watchers[-1].inside(native) for native in natives) if watchers else tuple(natives)
 
 
 _CHANGING = (
@@ -65,18 +76,18 @@ class Watcher(TorchFunctionMode):
         self._fakes = fakes
 
     def __enter__(self) -> Self:
-        _WATCHERS.append(self)
+        _WATCHING.watchers.append(self)
         super().__enter__()
         return self
 
     def __exit__(self, *error: object) -> None:
         super().__exit__(*error)
-        _WATCHERS.pop()
+        _WATCHING.watchers.pop()
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        if _WATCHERS[-1] is self and func not in _UNWATCHED:
+        if _WATCHING.watchers[-1] is self and func not in _UNWATCHED:
             args, kwargs = tree_map_only(torch.Tensor, self.inside, (args, kwargs))
         return func(*args, **(kwargs or {}))
 

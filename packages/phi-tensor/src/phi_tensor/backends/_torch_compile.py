@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
+import threading
 import traceback
 import warnings
 from collections.abc import Callable, Generator, Sequence
@@ -44,6 +45,21 @@ _THEIRS = str(Path(torch.__file__).parent)
 def is_wrapped(native: Native) -> bool:
     """True for an array that a derivative or a map of the library has wrapped."""
     return functorch.is_functorch_wrapped_tensor(native)
+
+
+def mapped_axis(native: Native) -> int | None:
+    """Axis that `torch.func.vmap` hides, None for other arrays."""
+    axis = functorch.maybe_get_bdim(native)
+    return axis if axis >= 0 else None
+
+
+def peeled(native: Native) -> Native:
+    """The array without the wrappers of derivatives to which it is a constant."""
+    while functorch.is_gradtrackingtensor(native) and not native.requires_grad:
+        if forward_ad.unpack_dual(native, level=0).tangent is not None:
+            break
+        native = functorch.get_unwrapped(native)
+    return native
 
 
 def is_traced(native: Native) -> bool:
@@ -95,6 +111,20 @@ def raised(levels: Sequence[Level]) -> Generator[None]:
     finally:
         for level in levels:
             level.layer = functorch.pop_dynamic_layer_stack()
+
+
+@contextlib.contextmanager
+def at_level_of(natives: Sequence[Native]) -> Generator[None]:
+    """Context of the innermost derivative or map that these arrays belong to; later ones are set aside."""
+    level = max(functorch.maybe_get_level(native) for native in natives)
+    layers: list[Any] = []
+    while (top := functorch.peek_interpreter_stack()) is not None and top.level() > level:
+        layers.append(functorch.pop_dynamic_layer_stack())
+    try:
+        yield
+    finally:
+        for layer in reversed(layers):
+            functorch.push_dynamic_layer_stack(layer)
 
 
 class Level:
@@ -185,7 +215,15 @@ class Traced:
     outputs: list[Native]
 
 
-_FAKING: list[Any] = []
+class _UnderWay(threading.local):
+    """Traces that this thread is in: their modes and their devices."""
+
+    def __init__(self) -> None:
+        self.modes: list[Any] = []
+        self.devices: list[Any] = []
+
+
+_UNDER_WAY = _UnderWay()
 
 
 @contextlib.contextmanager
@@ -195,12 +233,12 @@ def faking(mode: Any = None) -> Generator[Any]:
     Gives its mode.
     """
     mode = mode or fake_mode()
-    _FAKING.append(mode)
+    _UNDER_WAY.modes.append(mode)
     try:
         with suspended(), mode:
             yield mode
     finally:
-        _FAKING.pop()
+        _UNDER_WAY.modes.pop()
 
 
 def fake_mode() -> Any:
@@ -208,30 +246,28 @@ def fake_mode() -> Any:
     return FakeTensorMode(allow_non_fake_inputs=True)
 
 
-_DEVICES: list[Any] = []
-
-
 @contextlib.contextmanager
 def _on_device_of(natives: Sequence[Native]) -> Generator[None]:
     """Context of a trace for arrays on one device (numbers may stay in main memory)."""
     devices = [native.device for native in natives]
-    _DEVICES.append(next((device for device in devices if device.type != "cpu"), None))
+    _UNDER_WAY.devices.append(next((device for device in devices if device.type != "cpu"), None))
     try:
         yield
     finally:
-        _DEVICES.pop()
+        _UNDER_WAY.devices.pop()
 
 
 def device_of_trace() -> Any:
     """Where the trace under way computes; None: where arrays are created by default."""
-    return _DEVICES[-1] if _DEVICES else None
+    devices = _UNDER_WAY.devices
+    return devices[-1] if devices else None
 
 
 def is_foreign(native: Native) -> bool:
     """True for an array of an enclosing trace or derivative, which the innermost trace cannot use."""
     inner = bottom(native)
     if isinstance(inner, FakeTensor):
-        return inner.fake_mode is not _FAKING[-1]
+        return inner.fake_mode is not _UNDER_WAY.modes[-1]
     return inner is not native
 
 

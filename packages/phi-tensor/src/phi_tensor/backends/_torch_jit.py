@@ -22,13 +22,21 @@ from phi_tensor.backends._torch_closure import Watcher
 from phi_tensor.backends._torch_compile import Traced
 
 _LOCK = threading.RLock()
-_SESSIONS: list[list[LoopBody]] = []
-"""Bodies of loops that were traced for each compilation under way."""
+
+
+class _Sessions(threading.local):
+    """Bodies of loops that were traced for each compilation under way in this thread."""
+
+    def __init__(self) -> None:
+        self.bodies: list[list[LoopBody]] = []
+
+
+_SESSIONS = _Sessions()
 
 
 def compiling() -> bool:
     """True while a function is traced for compilation."""
-    return bool(_SESSIONS)
+    return bool(_SESSIONS.bodies)
 
 
 def compile_flat(f: Flat, examples: Natives) -> Flat:
@@ -36,13 +44,13 @@ def compile_flat(f: Flat, examples: Natives) -> Flat:
     if compiling() or any(adapter.is_traced(example) for example in examples):
         return f  # part of an enclosing trace
     with _LOCK:
-        _SESSIONS.append([])
+        _SESSIONS.bodies.append([])
         try:
             traced = adapter.trace(f if adapter.innermost() is None else _without_derivatives(f), examples)
             bodies = prepare_loops(traced.graph)
             run = inductor.build(traced)
         finally:
-            _SESSIONS.pop()
+            _SESSIONS.bodies.pop()
     with adapter.suspended():
         constants = [
             constant.detach().clone(memory_format=torch.contiguous_format) for constant in traced.constants
@@ -99,7 +107,7 @@ def register(traced: Traced, state: int) -> int:
     like = [(tuple(native.shape), str(native.dtype), str(native.device)) for native in traced.inputs]
     digest = hashlib.sha256(f"{traced.graph.code}{like}{state}".encode()).digest()
     handle = int.from_bytes(digest[:7], "little") + 1
-    _SESSIONS[-1].append(_BODIES.setdefault(handle, LoopBody(traced, state)))
+    _SESSIONS.bodies[-1].append(_BODIES.setdefault(handle, LoopBody(traced, state)))
     return handle
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import lru_cache
-from threading import Lock
 from typing import Any, ClassVar
 from weakref import WeakValueDictionary
 
 from phi_tensor._dim import Dim, entry_of
 from phi_tensor._dtype import BOOL, COMPLEX128, FLOAT64, INT64, DType
 from phi_tensor._errors import IncompatibleShapes
+from phi_tensor._locks import new_lock
 from phi_tensor._shape import EMPTY_SHAPE, Shape
 from phi_tensor.backends._backend import Backend
 
@@ -67,6 +67,9 @@ class Dense(Layout):
         return Dense.of(
             tuple(renamed.get(dim.name, dim) for dim in self.stored), shape, self.dtype, self.backend
         )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Dense.of, (self.stored, self.shape, self.dtype, self.backend)
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -123,6 +126,9 @@ class Parts(Layout):
             )
             parts.append(part.with_shape(inner, inner_shape))
         return Parts.of(dim, tuple(parts), shape)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Parts.of, (self.dim, self.parts, self.shape)
 
     def __repr__(self) -> str:
         return f"{self.word}({self.dim!r}; {'; '.join(map(repr, self.parts))})"
@@ -280,4 +286,4 @@ def _interned(key: tuple[Any, ...], build: Callable[[], Any]) -> Any:
 
 
 _INTERNED: WeakValueDictionary[tuple[Any, ...], Layout] = WeakValueDictionary()
-_LOCK = Lock()
+_LOCK = new_lock()

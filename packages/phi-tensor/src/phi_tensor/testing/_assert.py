@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,13 @@ RTOL = {16: 1e-2, 32: 1e-5, 64: 1e-12}
 
 
 def assert_close(
-    actual: Any, desired: Any, *, rtol: float | None = None, atol: float | None = None, because: str = ""
+    actual: Any,
+    desired: Any,
+    *,
+    rtol: float | None = None,
+    atol: float | None = None,
+    because: str = "",
+    equal_nan: bool = True,
 ) -> None:
     """Raises `AssertionError` unless two values agree in structure, dims, types, sizes, labels and numbers.
 
@@ -33,6 +39,7 @@ def assert_close(
         rtol: Relative tolerance; by default that of the least precise side: 1e-5 (32 bit), 1e-12 (64 bit).
         atol: Absolute tolerance; by default `rtol` times the largest finite magnitude in `desired`.
         because: Reason of a tolerance, or what the comparison shows; part of the message.
+        equal_nan: Whether NaN agrees with NaN.
 
     >>> from phi_tensor import vec
     >>> assert_close(vec(x=1.0, y=2.0) + 1, vec(x=2, y=3))
@@ -46,7 +53,15 @@ def assert_close(
         raise AssertionError(_text(f"Structures differ: actual {structure}, desired {other}.", because))
     for i, (a, b) in enumerate(zip(left, right, strict=True)):
         place = f" (tensor {i} of {structure})" if len(left) > 1 else ""
-        _compare(a, b, rtol, atol, f"{because}{place}")
+        _compare(a, b, _Rule(rtol, atol, equal_nan), f"{because}{place}")
+
+
+class _Rule(NamedTuple):
+    """What counts as close."""
+
+    rtol: float | None
+    atol: float | None
+    equal_nan: bool
 
 
 def _leaf(x: Any) -> Any:
@@ -54,8 +69,8 @@ def _leaf(x: Any) -> Any:
     return x if isinstance(x, (bool, int, float, complex)) or backend_of(x) is not None else None
 
 
-def _compare(a: Any, b: Any, rtol: float | None, atol: float | None, because: str) -> None:
-    named_a, named_b = _shape(a), _shape(b)
+def _compare(a: Any, b: Any, rule: _Rule, because: str) -> None:
+    named_a, named_b = dims_of(a), dims_of(b)
     if named_a is None or named_b is None:
         if named_a or named_b:
             raise AssertionError(
@@ -64,20 +79,20 @@ def _compare(a: Any, b: Any, rtol: float | None, atol: float | None, because: st
                     because,
                 )
             )
-        return _numbers(_array(a), _array(b), rtol, atol, because)
+        return _numbers(array_of(a), array_of(b), rule, because)
     _check_dims(named_a, named_b, because)
-    for left, right in _blocks(a, b):
-        _numbers(left, right, rtol, atol, because)
+    for left, right in blocks(a, b):
+        _numbers(left, right, rule, because)
 
 
-def _shape(x: Any) -> Shape | None:
+def dims_of(x: Any) -> Shape | None:
     """Dims of a value; None for arrays with axes but without names."""
     if isinstance(x, Tensor):
         return x.shape
-    return None if np.ndim(_array(x)) else Shape.of(())
+    return None if np.ndim(array_of(x)) else Shape.of(())
 
 
-def _array(x: Any) -> npt.NDArray[Any]:
+def array_of(x: Any) -> npt.NDArray[Any]:
     backend = backend_of(x)
     return np.asarray(x) if backend is None else backend.to_numpy(x)
 
@@ -92,7 +107,7 @@ def _check_dims(a: Shape, b: Shape, because: str) -> None:
     raise AssertionError(_text(f"Labels or sizes differ: actual {a}, desired {b}.", because))
 
 
-def _blocks(a: Any, b: Any) -> list[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
+def blocks(a: Any, b: Any) -> list[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
     """Pairs of arrays with equal axes; several where sizes vary."""
     if not isinstance(a, Tensor) or not isinstance(b, Tensor):
         return [(_without_dims(a), _without_dims(b))]
@@ -101,16 +116,15 @@ def _blocks(a: Any, b: Any) -> list[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
         return [(a.numpy(a.shape.names), b.numpy(a.shape.names))]
     name, size = ragged.names[0], ragged.dims[0].size
     assert isinstance(size, int)
-    return [pair for i in range(size) for pair in _blocks(a[{name: i}], b[{name: i}])]
+    return [pair for i in range(size) for pair in blocks(a[{name: i}], b[{name: i}])]
 
 
 def _without_dims(x: Any) -> npt.NDArray[Any]:
-    return np.asarray(x.numpy()) if isinstance(x, Tensor) else _array(x)
+    return np.asarray(x.numpy()) if isinstance(x, Tensor) else array_of(x)
 
 
-def _numbers(
-    a: npt.NDArray[Any], b: npt.NDArray[Any], rtol: float | None, atol: float | None, because: str
-) -> None:
+def _numbers(a: npt.NDArray[Any], b: npt.NDArray[Any], rule: _Rule, because: str) -> None:
+    rtol, atol, equal_nan = rule
     if a.shape != b.shape:
         raise AssertionError(_text(f"Sizes differ: actual {a.shape}, desired {b.shape}.", because))
     inexact = [DType.of(x.dtype).precision for x in (a, b) if x.dtype.kind in "fc"]
@@ -127,7 +141,7 @@ def _numbers(
         with np.errstate(invalid="ignore"):
             good = (
                 exact
-                | (np.isnan(x) & np.isnan(y))
+                | (equal_nan & np.isnan(x) & np.isnan(y))
                 | (np.abs(x - y) <= atol + rtol * np.where(np.isfinite(size), size, 0))
             )
         good &= exact | ~(np.isinf(x) | np.isinf(y))

@@ -15,7 +15,7 @@ from phi_tensor._context import changed_settings, context_dtype, settings
 from phi_tensor._create import wrap
 from phi_tensor._dtype import FLOAT32, DType
 from phi_tensor._errors import Unsupported
-from phi_tensor._hidden import Report, collected_reports, report
+from phi_tensor._hidden import Report, collected_reports, report_again, reported_tensors, with_tensors
 from phi_tensor._plan import layout_of
 from phi_tensor._tensor import Tensor
 from phi_tensor._trees import Structure, flatten
@@ -60,6 +60,12 @@ def stored_layout(layout: Layout, backend: Backend, dtype: DType | None = None) 
     return Parts.of(
         layout.dim, tuple(stored_layout(part, backend, dtype) for part in layout.parts), layout.shape
     )
+
+
+def components(x: Tensor) -> tuple[Layout, Natives]:
+    """How other libraries take a tensor apart: all dims stored, for derivatives by each entry."""
+    layout = stored_layout(x.layout, x.layout.backend)
+    return layout, x.natives if layout is x.layout else natives_as(x, layout)
 
 
 def canonical_layout(layout: Layout, backend: Backend) -> Layout:
@@ -205,16 +211,15 @@ class Outcomes:
 
     def natives(self) -> Natives:
         """What was reported, as further natives of the transformed function."""
-        hidden, described = flat_output([r.failed for r in self._reports], self._backend, canonical=True)
-        layouts = described.layouts
-        self._reports = [Report(layout, r.error) for layout, r in zip(layouts, self._reports, strict=True)]
+        hidden, described = flat_output(reported_tensors(self._reports), self._backend, canonical=True)
+        self._reports = with_tensors(self._reports, described.layouts)
         self.count = len(hidden)
         return hidden
 
     def pass_on(self, natives: Natives) -> Natives:
         """Report again what stands at the end of `natives`; returns the others."""
         split = len(natives) - self.count
-        failed = tensors_of([entry.failed for entry in self._reports], natives[split:])
-        for tensor, entry in zip(failed, self._reports, strict=True):
-            report(tensor, entry.error)
+        tensors = tensors_of(reported_tensors(self._reports), natives[split:])
+        for entry in with_tensors(self._reports, tensors):
+            report_again(entry)
         return natives[:split]

@@ -6,21 +6,26 @@ Neither is unrolled when compiled.
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 from phi_tensor._context import context_dtype, settings
 from phi_tensor._create import wrap, zeros_like
 from phi_tensor._errors import IncompatibleShapes, Unsupported
-from phi_tensor._hidden import Report, collected_reports, report
+from phi_tensor._hidden import (
+    Report,
+    collected_reports,
+    report,
+    reported_tensors,
+    with_tensors,
+)
 from phi_tensor._random import KeyNeeded, current_base, drawing_from
 from phi_tensor._shape import Shape, merge_shapes
 from phi_tensor._tensor import Tensor
 from phi_tensor._trees import Structure
 from phi_tensor.backends._backend import Backend, Natives
-from phi_tensor.layouts._layout import Dense, Layout, Parts, full_layout
+from phi_tensor.layouts._layout import Layout, full_layout
 from phi_tensor.ops._elementwise import to_int64
-from phi_tensor.ops._reductions import any_, max_
 from phi_tensor.ops._structure import concat, expand, stack
 from phi_tensor.transforms._flat import (
     Output,
@@ -30,6 +35,7 @@ from phi_tensor.transforms._flat import (
     natives_as,
     tensors_of,
 )
+from phi_tensor.transforms._step_outputs import max_any, report_steps, trajectory
 
 
 def iterate(
@@ -208,13 +214,11 @@ def _scan(
                 n for leaf, layout in zip(after, layouts, strict=True) for n in natives_as(leaf, layout)
             )
             extra, description = flat_output(results[len(state) :], backend, canonical=True)
-            hidden, described = flat_output([max_any(r.failed) for r in reports], backend, canonical=True)
-        found.append(
-            (
-                description,
-                [Report(layout, r.error) for layout, r in zip(described.layouts, reports, strict=True)],
+            told = reported_tensors(
+                [r if r.observed else r._replace(failed=max_any(r.failed)) for r in reports]
             )
-        )
+            hidden, described = flat_output(told, backend, canonical=True)
+        found.append((description, with_tensors(reports, described.layouts)))
         recorded = carried if dim is not None else ()
         return carried, (*recorded, *extra, *hidden)
 
@@ -226,7 +230,7 @@ def _scan(
             else _looped(step, 0, tuple(structure.build(leaves)), dim, builtins.range, None)
         )
     description, reports = found[-1]
-    _report_steps(reports, outputs, backend)
+    report_steps(reports, outputs, backend, count)
     states = sum(layout.count for layout in layouts) if dim is not None else 0
     extra_count = sum(layout.count for layout in description.layouts)
     extras = outputs[states : states + extra_count]
@@ -234,27 +238,12 @@ def _scan(
         last = [backend.ops["getitem"](native, (count - 1,)) for native in extras]
         return _untupled((*structure.build(tensors_of(layouts, final)), *description.build(last)))
     along = dim.with_size(count)
-    recorded = description.structure.build(_trajectory(description.layouts, extras, along))
-    later = structure.build(_trajectory(layouts, outputs[:states], along))
+    recorded = description.structure.build(trajectory(description.layouts, extras, along))
+    later = structure.build(trajectory(layouts, outputs[:states], along))
     first = structure.build(tensors_of(layouts, initial))
     name = along.name
     whole = [concat([expand(a, along.with_size(1)), b], name) for a, b in zip(first, later, strict=True)]
     return _untupled((*whole, *recorded))
-
-
-def max_any(failed: Tensor) -> Tensor:
-    """One number for an outcome of any dims: non-zero if any entry is."""
-    names = failed.shape.names
-    return any_(failed, names) if failed.dtype.kind is bool else max_(failed, names)
-
-
-def _report_steps(reports: list[Report], outputs: Natives, backend: Backend) -> None:
-    """Pass on what steps reported, reduced over the steps."""
-    hidden = outputs[len(outputs) - len(reports) :]
-    for native, entry in zip(hidden, reports, strict=True):
-        layout = cast("Dense", entry.failed)
-        function = backend.ops["any" if layout.dtype.kind is bool else "max"]
-        report(Tensor(layout, (function(native, (0,)),)), entry.error)
 
 
 def _state_layout(leaf: Tensor, backend: Backend) -> Layout:
@@ -288,20 +277,6 @@ def _check_state(
         raise IncompatibleShapes(
             f"The step of `iterate` lost dims of the state {missing}. Keep them with `expand`."
         )
-
-
-def _trajectory(layouts: Sequence[Layout], natives: Sequence[Any], along: Shape) -> list[Tensor]:
-    """Tensors whose natives have the steps as leading axis."""
-    stacked = [_with_leading(layout, along) for layout in layouts]
-    return tensors_of(stacked, natives)
-
-
-def _with_leading(layout: Layout, along: Shape) -> Layout:
-    shape = Shape.of((along.dim, *layout.shape.dims))
-    if isinstance(layout, Dense):
-        return Dense.of((along.dim, *layout.stored), shape, layout.dtype, layout.backend)
-    assert isinstance(layout, Parts)
-    return Parts.of(layout.dim, tuple(_with_leading(part, along) for part in layout.parts), shape)
 
 
 def while_loop(
@@ -424,6 +399,11 @@ def _while(
     def flat_step(natives: Natives) -> Natives:
         with collected_reports() as reports:
             result = step(*structure.build(tensors_of(layouts, natives)))
+        if any(entry.observed for entry in reports):
+            raise Unsupported(
+                "Values inside a compiled `while_loop` cannot be observed: the number of its steps is not "
+                "known. Use `iterate`, or make them part of the state."
+            )
         if reports:
             raise _Reported([entry.error for entry in reports])
         after, found = flat_arguments(_as_tuple(result))

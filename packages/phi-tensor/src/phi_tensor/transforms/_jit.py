@@ -8,14 +8,23 @@ Values never trace again, nor does the way a tensor is stored: arguments enter i
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from threading import RLock
 from typing import Any, NamedTuple, ParamSpec, TypeVar, cast, overload
 
 import numpy as np
 
-from phi_tensor._context import changed_settings, local_settings, settings
+from phi_tensor._context import Settings, changed_settings, settings
 from phi_tensor._dtype import INT64
-from phi_tensor._hidden import Report, collected_reports, returned_reports
+from phi_tensor._hidden import (
+    Report,
+    collected_reports,
+    reported_tensors,
+    returned_reports,
+    with_tensors,
+)
+from phi_tensor._profile import Profile, current_profile
 from phi_tensor._random import KeyNeeded, RandomKey, drawing_from, fresh_words
 from phi_tensor._shape import EMPTY_SHAPE
 from phi_tensor._tensor import Tensor
@@ -41,15 +50,17 @@ class Trace(NamedTuple):
     """One compiled version of a function.
 
     Attributes:
+        backend: Backend that compiled it.
         compiled: Flat native function; its last results are the reported outcomes.
         output: What it returns.
-        reports: How reported outcomes become errors, and their layouts.
+        reports: Layouts of reported outcomes and what becomes of them.
         words: True if the function draws random numbers: its last two inputs are the words of a new key.
     """
 
+    backend: Backend
     compiled: Flat
     output: Output
-    reports: list[tuple[Layout, Callable[[Any], Exception]]]
+    reports: list[Report]
     words: Callable[[], Natives] | None
 
 
@@ -65,6 +76,26 @@ class Entry(NamedTuple):
     trace: Trace
 
 
+class Key(NamedTuple):
+    """What decides whether two calls share one trace.
+
+    Attributes:
+        structure: Tree of the arguments without their tensors; equal ones have equal static values.
+        orders: Dims of static shapes in order.
+        layouts: Dims, element types and backend of all tensors, in the layout in which they enter.
+        devices: Names of the devices that hold them, where there are several.
+        static: Values of the arguments that are constants of the trace.
+        settings: Precision, default backend, when outcomes are checked.
+    """
+
+    structure: Structure
+    orders: Any
+    layouts: tuple[Layout, ...]
+    devices: tuple[str, ...]
+    static: Any
+    settings: Settings
+
+
 class JitFunction(functools.partial[Any]):
     """A compiled function. Call it like the original one.
 
@@ -72,30 +103,32 @@ class JitFunction(functools.partial[Any]):
         traces: Compiled versions by key; their number is the number of times the Python code ran for tracing.
     """
 
-    traces: dict[Any, Trace]
+    traces: dict[Key, Trace]
     entries: dict[Any, Entry | None]
     static_names: tuple[str, ...]
     forget: bool
+    lock: AbstractContextManager[Any]
 
     def __new__(
         cls, f: Callable[..., Any], static_names: tuple[str, ...] = (), forget: bool = False
     ) -> JitFunction:
         self = super().__new__(cls, f)
         self.traces, self.entries, self.static_names, self.forget = {}, {}, static_names, forget
+        self.lock = RLock()
         functools.update_wrapper(self, f)
         return self
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         static: Any = None
         if self.static_names:
-            args, kwargs, static = self._split_static(args, kwargs)
+            args, kwargs, static = self.split_static(args, kwargs)
         leaves, structure = flat_arguments((args, kwargs) if kwargs else args)
         key = (
             structure,
             structure.orders(),
             *[leaf.layout for leaf in leaves],
             _key_of(static),
-            local_settings(),
+            settings(),
         )
         try:
             entry = self.entries[key]
@@ -109,20 +142,22 @@ class JitFunction(functools.partial[Any]):
         trace = entry.trace
         if trace.words is not None:
             natives.extend(trace.words())
-        results = trace.compiled(*natives)
+        measured = current_profile()
+        results = trace.compiled(*natives) if measured is None else _measured(measured, trace, natives)
         if trace.reports:
-            count = len(results) - sum(layout.count for layout, _ in trace.reports)
-            failed = tensors_of([layout for layout, _ in trace.reports], results[count:])
-            returned_reports([Report(f, error) for f, (_, error) in zip(failed, trace.reports, strict=True)])
+            layouts = reported_tensors(trace.reports)
+            count = len(results) - sum(layout.count for layout in layouts)
+            returned_reports(with_tensors(trace.reports, tensors_of(layouts, results[count:])))
             results = results[:count]
         return trace.output.build(results)
 
     def _inline(self, args: Any, kwargs: Any, static: Any) -> Any:
         return self.func(*args, **kwargs, **(static or {}))
 
-    def _split_static(
+    def split_static(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any], dict[str, Any]]:
+        """Arguments of a call that are traced, and those that are constants of the trace."""
         signature = signature_of(self.func)
         assert signature is not None
         bound = signature.bind(*args, **kwargs)
@@ -137,33 +172,52 @@ class JitFunction(functools.partial[Any]):
         self, key: Any, leaves: list[Tensor], structure: Structure, has_kwargs: bool, static: Any
     ) -> Entry | None:
         backend = backend_for(leaves)
-        if settings().traced or "jit" not in backend.supports or not all(leaf.available for leaf in leaves):
+        if self.why_uncompiled(leaves, backend):
             if settings().traced or "jit" not in backend.supports:
                 self.entries[key] = None
             return None
-        layouts = tuple(canonical_layout(leaf.layout, backend) for leaf in leaves)
-        devices = tuple(leaf.device.name for leaf in leaves) if len(backend.list_devices()) > 1 else ()
-        trace_key = (structure, structure.orders(), layouts, devices, _key_of(static), settings())
+        trace_key = self.trace_key(leaves, structure, static, backend)
         steps = tuple(
-            storing_steps(leaf.layout, layout) for leaf, layout in zip(leaves, layouts, strict=True)
+            storing_steps(leaf.layout, layout) for leaf, layout in zip(leaves, trace_key.layouts, strict=True)
         )
-        trace = self.traces.get(trace_key)
-        if trace is None:
-            if self.forget:
-                self.traces.clear()
-                self.entries.clear()
-            examples = tuple(n for step, leaf in zip(steps, leaves, strict=True) for n in step(leaf))
-            try:
-                trace = self._trace(backend, layouts, structure, has_kwargs, static, examples, None)
-            except KeyNeeded:
-                trace = self._trace(
-                    backend, layouts, structure, has_kwargs, static, examples, lambda: _new_words(backend)
-                )
-            self.traces[trace_key] = trace
+        with self.lock:  # threads that come with the same key wait for one trace
+            trace = self.traces.get(trace_key)
+            if trace is None:
+                if self.forget:
+                    self.traces.clear()
+                    self.entries.clear()
+                examples = tuple(n for step, leaf in zip(steps, leaves, strict=True) for n in step(leaf))
+
+                def make() -> Trace:
+                    given = (backend, trace_key.layouts, structure, has_kwargs, static, examples)
+                    try:
+                        return self._trace(*given, None)
+                    except KeyNeeded:
+                        return self._trace(*given, lambda: _new_words(backend))
+
+                measured = current_profile()
+                trace = make() if measured is None else measured.timed("trace", backend, make)
+                self.traces[trace_key] = trace
         entry = Entry(steps, trace)
-        if not devices:
+        if not trace_key.devices:
             self.entries[key] = entry
         return entry
+
+    def why_uncompiled(self, leaves: Sequence[Tensor], backend: Backend) -> str:
+        """Why a call with these arguments runs as Python code; empty if it is compiled."""
+        if "jit" not in backend.supports:
+            return f"the backend `{backend}` has no compiler"
+        if settings().traced:
+            return "it is called inside another transformation, which traces it as part of its own function"
+        if not all(leaf.available for leaf in leaves):
+            return "its arguments are traced or differentiated"
+        return ""
+
+    def trace_key(self, leaves: Sequence[Tensor], structure: Structure, static: Any, backend: Backend) -> Key:
+        """Key of the trace that serves a call with these arguments."""
+        layouts = tuple(canonical_layout(leaf.layout, backend) for leaf in leaves)
+        devices = tuple(leaf.device.name for leaf in leaves) if len(backend.list_devices()) > 1 else ()
+        return Key(structure, structure.orders(), layouts, devices, _key_of(static), settings())
 
     def _trace(
         self,
@@ -188,21 +242,30 @@ class JitFunction(functools.partial[Any]):
             ):
                 result = self.func(*args, **kwargs, **(static or {}))
                 natives, output = flat_output(result, backend, canonical=True)
-                hidden, described = flat_output([r.failed for r in reports], backend, canonical=True)
-            found.append(
-                (
-                    output,
-                    [Report(layout, r.error) for layout, r in zip(described.layouts, reports, strict=True)],
-                )
-            )
+                hidden, described = flat_output(reported_tensors(reports), backend, canonical=True)
+            found.append((output, with_tensors(reports, described.layouts)))
             return natives + hidden
 
         compiled = backend.compile(flat, examples if words is None else (*examples, *words()))
         output, reports = found[-1]
-        return Trace(compiled, output, [(r.failed, r.error) for r in reports], words)
+        return Trace(backend, compiled, output, reports, words)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return JitFunction, (self.func, self.static_names, self.forget)  # without traces, which hold arrays
 
     def __repr__(self) -> str:
         return f"jit_compile({getattr(self.func, '__name__', self.func)!s})"
+
+
+def _measured(measured: Profile, trace: Trace, natives: list[Any]) -> Natives:
+    """Results of a compiled call that a profile measures."""
+
+    def call() -> Natives:
+        results = trace.compiled(*natives)
+        trace.backend.wait(results)
+        return results
+
+    return measured.timed("jit", trace.backend, call)
 
 
 def _new_words(backend: Backend) -> Natives:
