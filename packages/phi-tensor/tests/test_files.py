@@ -108,6 +108,7 @@ def test_trees_come_back(backend, tmp_path):
         ("a", 2): [True, 3, 2**70, 1.5, math.NAN, -math.INF, 1 - 2j],
         "description": [X, x.dtype, slice(1, None), slice(None, None, -1)],
         None: np.arange(3, dtype=np.int16),
+        "objects": (math.Dict(a=x), math.layout([["a", None], ["b", x]], batch("b"), spatial("x"))),
     }
     math.save(tmp_path / "new" / "folder" / "tree", tree)
     found = math.load(tmp_path / "new" / "folder" / "tree")
@@ -119,6 +120,9 @@ def test_trees_come_back(backend, tmp_path):
     assert_close(found["tuple"][0].a, x)
     assert repr(found["a", 2]) == repr(tree["a", 2])
     assert found["description"] == tree["description"]
+    assert type(found["objects"][0]) is math.Dict
+    assert found["objects"][1].shape == tree["objects"][1].shape
+    assert list(found["objects"][1])[:3] == ["a", None, "b"]
     assert (found[1], found[None].dtype, found[None].tolist()) == ("text", np.int16, [0, 1, 2])
 
 

@@ -15,11 +15,13 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from phi_tensor._dict import Dict
 from phi_tensor._dicts import check_available, dim_from_dict, dim_to_dict
 from phi_tensor._dtype import DType
 from phi_tensor._errors import Unsupported
 from phi_tensor._extrapolation import Extrapolation
 from phi_tensor._extrapolation_files import from_dict as extrapolation_from
+from phi_tensor._objects import Objects, objects_of
 from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
 from phi_tensor.backends._backend import Backend
@@ -104,6 +106,8 @@ _WRITERS: dict[str, tuple[type, Callable[[Writer, Any], Any]]] = {
     "slice": (slice, lambda writer, x: [writer.describe(part) for part in (x.start, x.stop, x.step)]),
     "array": (np.ndarray, lambda writer, x: writer.array(x)),
     "extrapolation": (Extrapolation, lambda writer, x: x.to_dict()),
+    "Dict": (Dict, lambda writer, x: writer.describe(dict(x))["dict"]),
+    "layout": (Objects, lambda writer, x: [writer.describe(x.shape), writer.describe(list(x))]),
 }
 """What is no container, by the name in the description: class and how it is described."""
 
@@ -185,6 +189,8 @@ _READERS: dict[str, Callable[[Reader, Any], Any]] = {
     "slice": lambda reader, data: slice(*map(reader.build, data)),
     "array": lambda reader, data: reader.arrays(data),
     "extrapolation": lambda reader, data: extrapolation_from(data),
+    "Dict": lambda reader, data: Dict(_READERS["dict"](reader, data)),
+    "layout": lambda reader, data: objects_of(*map(reader.build, data)),
 }
 
 

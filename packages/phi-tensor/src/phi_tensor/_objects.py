@@ -231,7 +231,7 @@ class Objects:
         return f"{_text(nested, self.shape.rank)} along {self.shape}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuilt, (self.shape, list(self))
+        return objects_of, (self.shape, list(self))
 
 
 MOST_PRINTED = 16
@@ -345,6 +345,7 @@ def _text(nested: Any, depth: int) -> str:
     return f"({', '.join(_text(entry, depth - 1) for entry in nested)})"
 
 
-def _rebuilt(shape: Shape, values: Sequence[Any]) -> Objects:
+def objects_of(shape: Shape, values: Sequence[Any]) -> Objects:
+    """Objects with this shape, row-major."""
     entries = iter(values)
     return Objects(shape, lambda _: next(entries))

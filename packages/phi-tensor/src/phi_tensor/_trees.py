@@ -268,7 +268,9 @@ def opened(obj: Any) -> tuple[Sequence[Any], Structure] | None:
         )
     if isinstance(obj, dict):
         items = cast("dict[Any, Any]", obj)
-        return tuple(items.values()), Structure("dict", tuple(items), (_LEAF,) * len(items))
+        return tuple(items.values()), Structure(
+            "Dict" if isinstance(obj, Dict) else "dict", tuple(items), (_LEAF,) * len(items)
+        )
     names = attributes_of(obj, "all")
     if names is None:
         return None

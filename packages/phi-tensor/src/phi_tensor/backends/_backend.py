@@ -74,8 +74,8 @@ class Backend(ABC):
         chosen_device: Where arrays are made that nobody assigned to a device; None: where the library does.
         mixes: True if its arrays are plain data that join those of any other backend.
         index_dtype: Int type that `take` reads fastest, where it is wide enough.
-        channels_first: Whether convolutions and layers of the library take channels before the axes that they slide
-            along.
+        channels_first: Whether convolutions and layers of the library take channels before the axes that they
+            slide along.
     """
 
     name: str
