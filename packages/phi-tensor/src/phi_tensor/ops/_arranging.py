@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from phi_tensor._create import arange, tensor, wrap
 from phi_tensor._dim_types import batch, channel, spatial
@@ -49,9 +49,10 @@ def swap_axes(x: Any, axes: Any) -> Any:
         if backend is None:
             raise TypeError(f"`swap_axes` takes tensors and arrays, but found {type(x).__name__}.")
         return backend.ops["permute"](x, tuple(axes))
-    positions = isinstance(axes, (tuple, list)) and all(isinstance(axis, int) for axis in cast("Any", axes))
-    order: Any = [x.shape.names[i] for i in cast("list[int]", axes)] if positions else axes
-    names = x.shape.selected_names(order)
+    given: Any = axes
+    if isinstance(axes, (tuple, list)) and all(isinstance(axis, int) for axis in given):
+        given = [x.shape.names[axis] for axis in given]
+    names = x.shape.selected_names(given)
     if sorted(names) != sorted(x.shape.names):
         raise IncompatibleShapes(f"`swap_axes` needs each dim of {x.shape} once, but found {axes!r}.")
     dims = Shape.of(tuple(x.shape.get_dim(name) for name in names))
