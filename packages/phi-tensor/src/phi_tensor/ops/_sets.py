@@ -132,7 +132,7 @@ def _known_vectors(mask: Tensor, new: Dim, vector: Dim, labels: tuple[str, ...] 
         entries = [mask[{along.name: i}] for i in range(cast("int", along.size))]
         return stack([_known_vectors(entry, new, vector, labels) for entry in entries], along)
     found = np.argwhere(mask.numpy(names)).astype(np.int64)
-    kept = tuple(labels[i] for i in found[:, 0]) if labels else None
+    kept = tuple(labels[int(i)] for i in cast("list[int]", found[:, 0].tolist())) if labels else None
     dims = (new.with_size(len(found), kept), vector)
     native = mask.backend.as_native(found, mask.device)
     return Tensor(Dense.of(dims, Shape.of(dims), INT64, mask.backend), (native,))
