@@ -49,10 +49,9 @@ def swap_axes(x: Any, axes: Any) -> Any:
         if backend is None:
             raise TypeError(f"`swap_axes` takes tensors and arrays, but found {type(x).__name__}.")
         return backend.ops["permute"](x, tuple(axes))
-    given: Any = axes
-    if isinstance(axes, (tuple, list)) and all(isinstance(axis, int) for axis in given):
-        given = [x.shape.names[axis] for axis in given]
-    names = x.shape.selected_names(given)
+    positions = isinstance(axes, (tuple, list)) and all(isinstance(axis, int) for axis in cast("Any", axes))
+    chosen = cast("Any", axes)
+    names = x.shape.selected_names([x.shape.names[i] for i in chosen] if positions else chosen)
     if sorted(names) != sorted(x.shape.names):
         raise IncompatibleShapes(f"`swap_axes` needs each dim of {x.shape} once, but found {axes!r}.")
     dims = Shape.of(tuple(x.shape.get_dim(name) for name in names))
