@@ -10,8 +10,6 @@ from phi_tensor._dim import suggestion
 from phi_tensor._errors import IncompatibleShapes
 
 Value = TypeVar("Value")
-
-
 _OPERATORS: Any = operator
 """Untyped: what operators do is the business of the values."""
 
@@ -81,8 +79,10 @@ class Dict(dict[str, Value]):
         """Dict with the same values."""
         return Dict(self)
 
-    def __or__(self, other: Any) -> Any:
-        return Dict({**self, **other})
+    def __or__(self, other: Any) -> Dict[Any]:
+        merged = Dict[Any](self)
+        merged.update(other)
+        return merged
 
     __add__ = _binary(_OPERATORS.add)
     __radd__ = _reflected(_OPERATORS.add)

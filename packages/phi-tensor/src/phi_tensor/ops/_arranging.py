@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from phi_tensor._create import arange, tensor, wrap
 from phi_tensor._dim_types import batch, channel, spatial
