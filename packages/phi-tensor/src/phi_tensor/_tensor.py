@@ -238,10 +238,10 @@ class Tensor:
         return _read.from_components(metadata, components)
 
     def __dlpack__(self, **kwargs: Any) -> Any:
-        return _read.native(self, None).__dlpack__(**kwargs)
+        return _read.array(self).__dlpack__(**kwargs)
 
     def __dlpack_device__(self) -> tuple[int, int]:
-        return _read.native(self, None).__dlpack_device__()
+        return _read.array(self).__dlpack_device__()
 
     def __len__(self) -> int:
         return int(cast("int", self.shape.size))

@@ -145,13 +145,17 @@ def _at_best(
     diagonal: bool,
 ) -> Any:
     keys = as_tensor(key_grid)
+    if not offsets:
+        raise IncompatibleShapes(
+            "`at_max_neighbor` and `at_min_neighbor` compare cells, but `offsets` is empty. Use e.g. (0, 1)."
+        )
     names = keys.shape.selected_names(dims)
     if padding is None and not diagonal and len(names) > 1:
         raise IncompatibleShapes(
             f"Without `padding`, neighbours along {names} form grids of different sizes, which cannot be "
             f"compared. Pass a rule, one of `dims`, or diagonal=True."
         )
-    for group in [(name,) for name in names] if diagonal else [names]:
+    for group in [(name,) for name in names] if diagonal or not names else [names]:
         keys, values = _best(
             better, _moved(keys, offsets, group, padding), _moved(values, offsets, group, padding)
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
+from phi_tensor._errors import IncompatibleShapes
 from phi_tensor._plan import PlanCall, Row, layout_of, planned
 from phi_tensor._tensor import Tensor
 from phi_tensor.backends._backend import Backend, Native
@@ -38,6 +39,12 @@ def part_by_part(
     """
     dim = layouts[0].shape.get_dim(along)
     assert isinstance(dim.size, int)
+    others = [layout.shape for i, layout in enumerate(layouts) if i not in keep and along in layout.shape]
+    if any(shape.get_size(along) != dim.size for shape in others):
+        raise IncompatibleShapes(
+            f"The operands have different sizes along `{along}`: {', '.join(map(repr, others))}. Slice or rename "
+            f"one of them."
+        )
     whole = [i in keep or isinstance(layout, Scalar) for i, layout in enumerate(layouts)]
     plans = [
         plan_of(i, *(x if w else entry_layout(x, along, i) for x, w in zip(layouts, whole, strict=True)))
