@@ -317,6 +317,7 @@ CALLS = {
     "map_c2b": lambda f, dims, value: math.map_c2b(f, dims=dims)(value),
     "map_types": lambda f, dims, kind, value: math.map_types(f, dims, kind)(value),
     "native_call": lambda f, a, b: math.native_call(lambda x, y: x, a, b),
+    "neighbor_reduce": lambda f, *args: math.neighbor_reduce(lambda x, _: f(x), *args),
     "random_gamma": lambda shape, k, scale: math.random_gamma(shape, concentration=k, scale=scale),
     "random_integers": lambda shape, high, low: math.random_integers(shape, high=high, low=low),
     "random_poisson": lambda shape, rate, _: math.random_poisson(shape, rate=rate),

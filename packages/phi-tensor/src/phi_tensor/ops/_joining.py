@@ -10,7 +10,7 @@ from phi_tensor._dim import Dim, flat_sizes
 from phi_tensor._dim_changes import int_size
 from phi_tensor._dim_types import DimType
 from phi_tensor._dim_types import dim_type as as_dim_type
-from phi_tensor._errors import IncompatibleShapes
+from phi_tensor._errors import IncompatibleShapes, Unsupported
 from phi_tensor._shape import EMPTY_SHAPE, Shape, shape_of
 from phi_tensor._spec import as_shape
 from phi_tensor._tensor import Tensor
@@ -123,6 +123,11 @@ def slice_off(x: Any, *slices: Mapping[str, Any]) -> Any:
 
 
 def _positions(dim: Dim, item: Any) -> frozenset[int]:
+    if not isinstance(dim.size, int):
+        raise Unsupported(
+            f"`slice_off` along `{dim.name}`, whose size varies: {dim.size}. Take slices along {dim.over} "
+            f"one by one and `stack` them."
+        )
     found, _ = picked(dim, hashable_selection(item))
     if isinstance(found, slice):
         return frozenset(range(int_size(dim))[found])

@@ -345,6 +345,11 @@ def ravel_index(index: Tensor, resolution: Shape, dim: Any = channel, mode: str 
     index, resolution = as_tensor(index), as_shape(resolution, "ravel_index")
     _check_ints(index, "ravel_index")
     vector = index.shape.only(dim).dim
+    if not resolution.well_defined or vector.size != resolution.rank:
+        raise IncompatibleShapes(
+            f"`ravel_index` needs a size for each component along `{vector.name}`, but ({vector}) indexes "
+            f"{resolution}."
+        )
     names = (
         vector.labels if vector.labels and set(vector.labels) == set(resolution.names) else resolution.names
     )
@@ -367,6 +372,8 @@ def unravel_index(index: Tensor, resolution: Shape, index_dim: Shape | str = "in
     """Index vectors of row-major flat indices in an array of the sizes `resolution`."""
     index, resolution = as_tensor(index), as_shape(resolution, "unravel_index")
     _check_ints(index, "unravel_index")
+    if not resolution.well_defined:
+        raise IncompatibleShapes(f"`unravel_index` needs all sizes, but found {resolution}.")
     parts: list[Tensor] = []
     for dim in reversed(resolution.dims):
         parts.append(index % cast("int", dim.size))

@@ -46,7 +46,13 @@ def neighbor_reduce(
     """
 
     def reduced(lower: Tensor, upper: Tensor) -> Any:
-        return reduce_fun(stack([lower, upper], _PAIR), _PAIR.name)
+        found = reduce_fun(stack([lower, upper], _PAIR), _PAIR.name)
+        if not isinstance(found, Tensor) or _PAIR.name in found.shape:
+            raise IncompatibleShapes(
+                f"`neighbor_reduce` needs a tensor without the dim `{_PAIR.name}` from `reduce_fun`, but "
+                f"found {found.shape if isinstance(found, Tensor) else type(found).__name__}. Try `math.max`."
+            )
+        return found
 
     return _pairwise(reduced, grid, dims, padding, extend_bounds)
 
