@@ -351,7 +351,7 @@ TESTED_ELSEWHERE = {
 NOT_COMPARED = words("""
 random_normal random_uniform random_permutation random_bernoulli random_exponential random_gamma
 random_poisson random_integers pick_random perf_counter gradient jacobian hessian explain
-eigenvalues eigh qr svd choose_backend trace_check
+eigenvalues eigh qr svd choose_backend trace_check layout
 """)
 """Random and unique only up to order or sign."""
 
