@@ -190,6 +190,11 @@ def numpy_(value: Any) -> Any:
     """
     if isinstance(value, Tensor):
         return value.numpy()
+    if not isinstance(value, (bool, int, float, complex)) and backend_of(value) is None:
+        raise TypeError(
+            f"`numpy` takes a tensor, an array or a number, but found {type(value).__name__}. Use `wrap` or "
+            f"`tree_map`."
+        )
     backend = backend_of(value)
     return np.asarray(value) if backend is None else backend.to_numpy(value)
 

@@ -35,6 +35,11 @@ def copy_with(obj: Any, /, **updates: Any) -> Any:
     answer = asked(obj, "__with_attrs__", **updates)
     if answer is not NotImplemented:
         return answer
+    if not hasattr(obj, "__dict__") and not dataclasses.is_dataclass(obj):
+        raise TypeError(
+            f"`copy_with` changes attributes of objects, but those of {type(obj).__name__} are fixed. "
+            f"Use e.g. `dataclasses.dataclass`."
+        )
     is_data = dataclasses.is_dataclass(obj) and not isinstance(obj, type)
     names = [field.name for field in dataclasses.fields(obj) if field.init] if is_data else list(vars(obj))
     unknown = [name for name in updates if name not in names and (is_data or not hasattr(obj, name))]

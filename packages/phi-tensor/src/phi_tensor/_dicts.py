@@ -63,6 +63,8 @@ def from_dict(dict_: Mapping[str, Any], convert: bool = False) -> Any:
     >>> from_dict(to_dict(batch(b=2) & spatial(x=3)))
     (b:b=2, x:s=3)
     """
+    if not isinstance(cast("Any", dict_), Mapping):
+        raise TypeError(f"`from_dict` reads a dict that `to_dict` wrote, but found {type(dict_).__name__}.")
     if "dims" not in dict_ or ("dtype" in dict_ and not {"data", "parts"} & dict_.keys()):
         raise ValueError(f"`from_dict` reads what `to_dict` wrote, but found a dict of {sorted(dict_)}.")
     shape = Shape.of(tuple(dim_from_dict(dim) for dim in dict_["dims"]))

@@ -71,6 +71,7 @@ def from_xarray(data: Any, *dims: Shape | str) -> Any:
     """
     if hasattr(data, "data_vars"):
         return {str(key): from_xarray(entry, *dims) for key, entry in data.data_vars.items()}
+    _check_source(data, "from_xarray", "dims", "coords", "attrs")
     known = _known_types(data.attrs, dims)
     found = [
         _dim(str(name), known, size, data.coords[name].values if name in data.coords else None, "from_xarray")
@@ -126,6 +127,7 @@ def from_pandas(data: Any, *dims: Shape | str) -> Tensor:
         IncompatibleShapes: Names or types of dims are unknown, or a series lacks combinations of its levels.
         TypeError: The entries are not numbers.
     """
+    _check_source(data, "from_pandas", "index", "to_numpy", "attrs")
     levels = [
         level
         for index in ((data.index, data.columns) if hasattr(data, "columns") else (data.index,))
@@ -147,6 +149,14 @@ def from_pandas(data: Any, *dims: Shape | str) -> Tensor:
         for name, size, (_, entries) in zip(names, sizes, levels, strict=True)
     ]
     return wrap(array.reshape(sizes), *(Shape.of((dim,)) for dim in found))
+
+
+def _check_source(data: Any, function: str, *attributes: str) -> None:
+    if isinstance(data, Tensor) or not all(hasattr(data, name) for name in attributes):
+        raise TypeError(
+            f"`{function}` reads an object of {function[5:]}, but found {type(data).__name__}. Use `wrap` "
+            f"for arrays."
+        )
 
 
 # --- dims

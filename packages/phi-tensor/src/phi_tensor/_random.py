@@ -243,6 +243,14 @@ def random_integers(
     >>> random_integers(math.spatial(x=3), low=5, high=6)
     (5, 5, 5) along (x:s=3) int32
     """
+    for limit in (low, high):
+        if not isinstance(limit, (int, Tensor)) or (
+            isinstance(limit, Tensor) and limit.dtype.kind is not int
+        ):
+            raise TypeError(
+                f"`random_integers(low=…, high=…)` needs ints or int tensors, but found "
+                f"{limit.dtype if isinstance(limit, Tensor) else type(limit).__name__}. Use `to_int64`."
+            )
     span = high - low
     if not isinstance(span, Tensor) and not 1 <= span <= 2**31:
         raise ValueError(

@@ -88,6 +88,7 @@ def random_gamma(
     >>> random_gamma(math.spatial(x=3), concentration=2.5).shape
     (x:s=3)
     """
+    scale = _number("random_gamma", "scale", scale)
     dims, words = _dims(shape, concentration, scale), key or fresh_key()
     alpha = _checked_parameter("random_gamma", "concentration", concentration, lambda a: a > 0, 1.0)
     with precision(64):
@@ -220,6 +221,7 @@ def _checked_parameter(
     function: str, name: str, value: Any, valid: Callable[[Any], Any], instead: float
 ) -> Tensor:
     """Parameter of a distribution as a tensor; invalid ones are reported and replaced, so that loops end."""
+    value = _number(function, name, value)
     x = value if isinstance(value, Tensor) else wrap(float(value))
     good = valid(x) & ops.is_finite(x)
     report(
@@ -230,6 +232,12 @@ def _checked_parameter(
         ),
     )
     return ops.where(good, x, instead)
+
+
+def _number(function: str, name: str, value: Any) -> Any:
+    if not isinstance(value, (Tensor, int, float)):
+        raise TypeError(f"`{function}` needs a number or tensor `{name}`, but found {type(value).__name__}.")
+    return value
 
 
 def _refusing(parameter: Tensor, sample: Tensor, function: str, argument: str) -> Tensor:

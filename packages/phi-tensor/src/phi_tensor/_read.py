@@ -38,6 +38,12 @@ def native(x: Tensor, order: str | Sequence[Any] | Shape | None) -> Any:
     return layout.backend.ops["reshape"](array, tuple(sizes))
 
 
+def array(x: Tensor) -> Any:
+    """Native array; of NumPy's numbers an array, too."""
+    found = native(x, None)
+    return np.asarray(found) if isinstance(found, np.generic) else found
+
+
 def _joined(x: Tensor, groups: list[tuple[str, ...]]) -> Tensor:
     if not isinstance(x.layout, Ragged):
         return x.block()

@@ -6,6 +6,7 @@ Labels of the channel dim `vector`), `x` (spatial.
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from phi_tensor._dim_types import DimType, channel, dim_type, dual, spatial
 from phi_tensor._shape import Shape, concat_shapes
@@ -26,6 +27,23 @@ def parse_shape_spec(input_string: str, default_type: DimType | None = None) -> 
     """
     parts = [part for part in (p.strip() for p in re.split(r",(?![^(]*\))", input_string)) if part]
     return concat_shapes(*(_parse_dim(part, default_type) for part in parts))
+
+
+def as_shape(given: Any, function: str, default_type: DimType | None = None) -> Shape:
+    """Shape that an argument of the public `function` gives: a shape, or the text of one."""
+    if isinstance(given, str):
+        return parse_shape_spec(given, default_type)
+    if not isinstance(given, Shape):
+        raise TypeError(
+            f"`{function}` needs a shape, but found {_described(given)}. Write e.g. "
+            f"`spatial(x=4)` or 'x:s=4'."
+        )
+    return given
+
+
+def _described(value: Any) -> str:
+    shape = getattr(value, "shape", None)
+    return f"a tensor {shape}" if isinstance(shape, Shape) else f"{value!r} of type {type(value).__name__}"
 
 
 def _parse_dim(part: str, default_type: DimType | None) -> Shape:

@@ -79,7 +79,10 @@ def binary(row: Row, a: Any, b: Any) -> Any:
         a, b = _as_operand(a, b), _as_operand(b, a)
         return NotImplemented if a is None or b is None else row(a, b)
     plan = row.plans.get(key) or row.make(key, cast("tuple[Layout, ...]", key[:2]), {})
-    return plan(a, b)
+    try:
+        return plan(a, b)
+    except OverflowError:
+        return row(a, b)  # raises our error
 
 
 def _operand_layout(row: Row, x: Any) -> Layout | None:
@@ -238,10 +241,10 @@ class Tensor:
         return _read.from_components(metadata, components)
 
     def __dlpack__(self, **kwargs: Any) -> Any:
-        return _read.native(self, None).__dlpack__(**kwargs)
+        return _read.array(self).__dlpack__(**kwargs)
 
     def __dlpack_device__(self) -> tuple[int, int]:
-        return _read.native(self, None).__dlpack_device__()
+        return _read.array(self).__dlpack_device__()
 
     def __len__(self) -> int:
         return int(cast("int", self.shape.size))

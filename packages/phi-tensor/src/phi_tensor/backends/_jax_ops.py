@@ -80,13 +80,25 @@ _UNARY: dict[str, Callable[[Any], Any]] = {
     "bitwise_invert": jnp.bitwise_not,
 }
 
+
+def _zero_by_zero(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """`function` that is 0 for int divisors that are 0, as NumPy's."""
+
+    def divided(x: Any, y: Any) -> Any:
+        if not jnp.issubdtype(jnp.result_type(x, y), jnp.integer):
+            return function(x, y)
+        return jnp.where(y == 0, 0, function(x, jnp.where(y == 0, 1, y)))
+
+    return divided
+
+
 _BINARY: dict[str, Callable[[Any, Any], Any]] = {
     "add": jnp.add,
     "subtract": jnp.subtract,
     "multiply": jnp.multiply,
     "divide": jnp.divide,
-    "floor_divide": jnp.floor_divide,
-    "remainder": jnp.remainder,
+    "floor_divide": _zero_by_zero(jnp.floor_divide),
+    "remainder": _zero_by_zero(jnp.remainder),
     "pow": jnp.power,
     "atan2": jnp.arctan2,
     "maximum": jnp.maximum,

@@ -226,6 +226,18 @@ def _where(condition: Native, x: Any, y: Any) -> Native:
     return maths.select_v2(condition, x, y)
 
 
+def _zero_by_zero(native: Op) -> Op:
+    """`native` that is 0 for int divisors that are 0, as NumPy's."""
+
+    def divided(x: Native, y: Native) -> Native:
+        if not x.dtype.is_integer:
+            return native(x, y)
+        zero = maths.equal(y, number(0, y))
+        return maths.select_v2(zero, number(0, x), native(x, maths.select_v2(zero, number(1, y), y)))
+
+    return divided
+
+
 ELEMENTWISE: dict[str, Op] = {
     "negative": _through_wide_int(maths.neg),
     "abs": _absolute,
@@ -272,8 +284,8 @@ ELEMENTWISE: dict[str, Op] = {
     "subtract": _binary(maths.sub),
     "multiply": _binary(maths.mul, maths.logical_and),
     "divide": _binary(_divide),
-    "floor_divide": _binary(maths.floor_div),
-    "remainder": _binary(maths.floor_mod),
+    "floor_divide": _binary(_zero_by_zero(maths.floor_div)),
+    "remainder": _binary(_zero_by_zero(maths.floor_mod)),
     "pow": _binary(maths._pow),
     "atan2": _binary(maths.atan2),
     "maximum": _binary(_sharing_ties(_propagating_nan(maths.maximum)), maths.logical_or),

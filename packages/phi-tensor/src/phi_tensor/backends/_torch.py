@@ -204,6 +204,22 @@ def _keep_bools(function: Callable[[Native], Native]) -> Callable[[Native], Nati
     return lambda x: x if x.dtype is torch.bool else function(x)
 
 
+def _zero_by_zero(function: Callable[[Any, Any], Native]) -> Callable[[Any, Any], Native]:
+    """`function` that is 0 for int divisors that are 0, as NumPy's."""
+
+    def divided(x: Any, y: Any) -> Native:
+        if any(
+            isinstance(v, float) or (isinstance(v, torch.Tensor) and v.is_floating_point()) for v in (x, y)
+        ):
+            return function(x, y)
+        if isinstance(y, torch.Tensor):
+            zero = y == 0
+            return torch.where(zero, 0, function(x, torch.where(zero, 1, y)))
+        return function(x, y) if y else torch.zeros_like(x)
+
+    return divided
+
+
 _OPS: dict[str, Callable[..., Any]] = {
     **{name: _keep_bools(getattr(torch, name)) for name in ("round", "ceil", "floor", "trunc")},
     **{
@@ -258,7 +274,7 @@ _OPS: dict[str, Callable[..., Any]] = {
         for name in ["atan2", "maximum", "minimum", "logical_and", "logical_or", "logical_xor"]
     },
     "negative": torch.neg,
-    "round": _round,
+    "round": _keep_bools(_round),
     **_MATRIX_OPS,
     "sign": _sign,
     "softplus": _softplus,
@@ -269,8 +285,8 @@ _OPS: dict[str, Callable[..., Any]] = {
     "subtract": operator.sub,
     "multiply": operator.mul,
     "divide": operator.truediv,
-    "floor_divide": operator.floordiv,
-    "remainder": operator.mod,
+    "floor_divide": _zero_by_zero(operator.floordiv),
+    "remainder": _zero_by_zero(operator.mod),
     "pow": operator.pow,
     "equal": operator.eq,
     "not_equal": operator.ne,

@@ -49,11 +49,10 @@ def block_layout(layout: Layout) -> Dense:
 
 def on_block(row: Row, layout: Parts, **parameters: Any) -> PlanCall:
     """Plan for the joined block of a stacked tensor."""
-    if isinstance(layout, Ragged):
+    if not layout.shape.is_uniform:
         raise row.unsupported(
             layout, hint="Apply it to the slices along the dim where sizes vary, or pad them to one size."
         )
-    assert layout.shape.is_uniform
     joined = block_layout(layout)
     plan = cast("PlanCall", _rule_of(row)(row, joined, **parameters))
     return planned(layout_of(plan), lambda t: plan(t.block()))

@@ -67,7 +67,7 @@ def _repeated(row: Row, layout: Dense, repeats: int) -> Step | None:
 def _check_empty(row: Row, layout: Layout, names: tuple[str, ...]) -> None:
     if (
         "empty" not in row.options
-        and row.kind == "reduction"
+        and row.kind in ("reduction", "arg_reduction")
         and any(layout.shape.get_size(name) == 0 for name in names)
     ):
         raise IncompatibleShapes(
@@ -147,6 +147,7 @@ def arg_reduction(row: Row, layout: Layout, name: str) -> PlanCall:
             return on_block(row, layout, name=name)
         return each_part(layout, [arg_reduction(row, part, name=name) for part in layout.parts])
     assert isinstance(layout, Dense)
+    _check_empty(row, layout, (name,))
     _, result_type = result_types(row, (layout,))
     shape = Shape.of(tuple(dim for dim in layout.shape.dims if dim.name != name))
     result = Dense.of(

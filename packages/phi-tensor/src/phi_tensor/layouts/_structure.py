@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from phi_tensor._dim import Dim, entry_of
 from phi_tensor._errors import IncompatibleShapes
@@ -19,6 +19,13 @@ def expand_rule(row: Row, layout: Layout, dims: tuple[Dim, ...]) -> PlanCall:
     shape = merge_shapes(Shape.of(dims), layout.shape)
     if not shape.well_defined:
         raise IncompatibleShapes(f"Expanding needs known sizes, but found {shape}.")
+    for dim in shape.non_uniform.dims:
+        outer = dim.over[0]
+        if outer not in shape or len(cast("tuple[object, ...]", dim.size)) != shape.get_size(outer):
+            raise IncompatibleShapes(
+                f"The sizes {dim.size} of `{dim.name}` vary along `{outer}`, which does not fit {shape}. "
+                f"Slice or expand `{outer}` first."
+            )
     if isinstance(layout, Dense):
         if shape.is_uniform:
             stored = tuple(shape.get_dim(dim.name) for dim in layout.stored)

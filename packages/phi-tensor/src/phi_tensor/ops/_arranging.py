@@ -9,7 +9,7 @@ from phi_tensor._create import arange, tensor, wrap
 from phi_tensor._dim_types import batch, channel, spatial
 from phi_tensor._errors import IncompatibleShapes
 from phi_tensor._shape import EMPTY_SHAPE, Shape, concat_shapes
-from phi_tensor._spec import parse_shape_spec
+from phi_tensor._spec import as_shape, parse_shape_spec
 from phi_tensor._tensor import Tensor
 from phi_tensor._trees import tree_map
 from phi_tensor.backends._registry import backend_of
@@ -48,7 +48,14 @@ def swap_axes(x: Any, axes: Any) -> Any:
         backend = backend_of(x)
         if backend is None:
             raise TypeError(f"`swap_axes` takes tensors and arrays, but found {type(x).__name__}.")
-        return backend.ops["permute"](x, tuple(axes))
+        rank = len(x.shape)
+        order = tuple(axes) if isinstance(axes, (tuple, list)) else None
+        if order is None or sorted(map(str, order)) != sorted(map(str, range(rank))):
+            raise IncompatibleShapes(
+                f"`swap_axes` of an array needs each of its {rank} axes once, but found {axes!r}. Dims have "
+                f"names only in tensors: use `wrap`."
+            )
+        return backend.ops["permute"](x, order)
     positions = isinstance(axes, (tuple, list)) and all(isinstance(axis, int) for axis in cast("Any", axes))
     chosen = cast("Any", axes)
     names = x.shape.selected_names([x.shape.names[i] for i in chosen] if positions else chosen)
@@ -148,4 +155,6 @@ def dim_mask(all_dims: Shape | Sequence[str], dims: Any, mask_dim: Shape = _VECT
     """
     every = all_dims if isinstance(all_dims, Shape) else spatial(*all_dims)
     selected = every.selected_names(dims)
-    return wrap([name in selected for name in every.names], mask_dim.with_size(every.names))
+    return wrap(
+        [name in selected for name in every.names], as_shape(mask_dim, "dim_mask").with_size(every.names)
+    )

@@ -35,7 +35,10 @@ def is_row(row: Row) -> Callable[[F], F]:
         layout = x.layout if type(x) is tensor else numbers.get(type(x))
         other = y.layout if type(y) is tensor else numbers.get(type(y))
         plan = plans.get((layout, other, settings()))
-        return call_two(row, x, y) if plan is None else plan(x, y)
+        try:
+            return call_two(row, x, y) if plan is None else plan(x, y)
+        except OverflowError:
+            return row(x, y)  # raises our error
 
     template = cast("FunctionType", one if row.options["arity"] == 1 else two)
 

@@ -175,6 +175,9 @@ def _dense(
     second = _arranged(kernel, w_dims, w_sizes, want[1], backend)
     convolve, reshape, y_sizes = backend.ops["convolve"], backend.ops["reshape"], result.sizes
 
+    if not prod(y_sizes):
+        return planned(result, lambda x, w: Tensor(result, (backend.full(y_sizes, 0, dtype),)))
+
     def call(x: Tensor, w: Tensor) -> Tensor:
         y = convolve(first(x.natives[0]), second(w.natives[0]), convolution)
         return Tensor(result, (reshape(y, y_sizes),))

@@ -157,6 +157,8 @@ def tile(value: Any, counts: Mapping[str, int]) -> Any:
     if not isinstance(value, Tensor) and is_container(value):
         return tree_map(lambda leaf: tile(leaf, counts), value)
     x = as_tensor(value)
+    if not isinstance(cast("Any", counts), Mapping):
+        raise TypeError(f"`tile` counts copies by dim, e.g. {{'x': 2}}, but found {counts!r}.")
     for name, count in counts.items():
         x = _copied(x, name, count, (_COPIES.name, name))
     return x
@@ -180,7 +182,7 @@ def repeat(value: Any, count: int, dim: str) -> Any:
 
 
 def _copied(x: Tensor, name: str, count: int, order: tuple[str, str]) -> Tensor:
-    if count < 0:
+    if not isinstance(cast("Any", count), int) or count < 0:
         raise ValueError(f"Copies along `{name}` are counted by ints of at least 0, but found {count}.")
     if name not in x.shape or count == 1:
         return x

@@ -18,6 +18,7 @@ from phi_tensor._context import context_dtype
 from phi_tensor._create import wrap
 from phi_tensor._dim_types import channel
 from phi_tensor._dtype import FLOAT32
+from phi_tensor._errors import IncompatibleShapes
 from phi_tensor._extrapolation_resolved import PerComponent, Sides, resolved
 from phi_tensor._extrapolation_sides import Chosen, as_extrapolation
 from phi_tensor._plan import PlanCall, Row, layout_of, planned, rule
@@ -121,6 +122,11 @@ def _sample(grid: Any, coordinates: Tensor, extrap: Any, give: Give, prefix: str
     values, extrapolation = as_tensor(grid), as_extrapolation(extrap)
     index = index_dim_of(coordinates.shape, values.shape)
     names = index.labels or values.shape.spatial.names
+    if index.size != len(names):
+        raise IncompatibleShapes(
+            f"Coordinates need one component for each of the dims {names} of {values.shape}, but "
+            f"({index}) has {index.size}. Label them: `channel({index.name}='{','.join(names)}')`."
+        )
     if isinstance(extrapolation, Chosen):
         mask = table.CAST(
             table.EXPAND(extrapolation.mask, dims=values.shape.only(names).dims), dtype=context_dtype(FLOAT32)

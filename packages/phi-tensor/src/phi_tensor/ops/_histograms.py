@@ -8,7 +8,7 @@ from phi_tensor._create import linspace
 from phi_tensor._dim_types import batch, channel, instance, spatial
 from phi_tensor._errors import IncompatibleShapes, Unsupported
 from phi_tensor._shape import Shape, merge_shapes
-from phi_tensor._spec import parse_shape_spec
+from phi_tensor._spec import as_shape
 from phi_tensor._tensor import Tensor
 from phi_tensor.ops import _table as table
 from phi_tensor.ops._call import as_tensor
@@ -17,6 +17,9 @@ from phi_tensor.ops._scatter import scatter
 from phi_tensor.ops._sorting import one_dim, unlabelled
 from phi_tensor.ops._statistics import finite_max, finite_min
 from phi_tensor.ops._structure import expand, pack_dims
+
+MOST_BINS = 2**31
+"""Bins that `bincount` makes without being asked for their number."""
 
 _BINS, _LISTED = spatial(bins=30), instance("_listed")
 
@@ -63,7 +66,7 @@ def histogram(
 
 
 def _equal_bins(x: Tensor, bins: Shape | str, same: Any, eps: float) -> Tensor:
-    shape = parse_shape_spec(bins, spatial) if isinstance(bins, str) else bins
+    shape = as_shape(bins, "histogram", spatial)
     if shape.rank != 1 or not isinstance(shape.size, int) or shape.size < 1:
         raise IncompatibleShapes(
             f"`histogram` needs one dim and the number of its bins, or a tensor of edges, but found "
@@ -97,7 +100,7 @@ def bincount(values: Any, bins: Shape | str, weights: Any = 1) -> Tensor:
         raise IncompatibleShapes(
             f"`bincount` counts ints, but found {x.dtype}. Use `histogram` or `to_int64`."
         )
-    shape = parse_shape_spec(bins, spatial) if isinstance(bins, str) else bins
+    shape = as_shape(bins, "bincount", spatial)
     listed = merge_shapes(x.shape, weight.shape).non_batch
     x, weight = (pack_dims(expand(v, listed), listed.names, _LISTED) if listed else v for v in (x, weight))
     if shape.size is None:
@@ -107,6 +110,11 @@ def bincount(values: Any, bins: Shape | str, weights: Any = 1) -> Tensor:
                 f"{x.backend} give it: `bins={shape.type!r}({shape.name}=…)`."
             )
         largest = table.MAX(x, names=x.shape.names) if x.shape.volume else -1
+        if largest >= MOST_BINS:
+            raise IncompatibleShapes(
+                f"`bincount` found the value {int(largest)}, which would need more than {MOST_BINS} bins. "
+                f"Pass their number, or use `histogram` or `unique`."
+            )
         shape = shape.with_size(int(largest) + 1)
     return _added(x, shape, weight, "check")
 

@@ -231,12 +231,13 @@ def flattener(
     ops, sizes = backend.ops, tuple(cast("int", dim.size) for dim in dims)
     count = (prod(sizes),)
     offsets: list[tuple[int, int, tuple[int, ...]]] = []
+    stride = max(stride, 1)  # of values without entries, all of whose places are outside
     for dim in reversed(shared):
         size = cast("int", dim.size)
         offsets.append(
             (stride, stride * size, tuple(size if d is dim else 1 for d in dims[list(dims).index(dim) :]))
         )
-        stride *= size
+        stride *= max(size, 1)
 
     def flat(total: Native | None, like: Native) -> Native:
         for step, stop, aligned in offsets:

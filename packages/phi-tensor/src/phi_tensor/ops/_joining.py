@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from phi_tensor._bound_dim import hashable_selection
 from phi_tensor._dim import Dim, flat_sizes
 from phi_tensor._dim_changes import int_size
 from phi_tensor._dim_types import DimType
-from phi_tensor._errors import IncompatibleShapes
+from phi_tensor._dim_types import dim_type as as_dim_type
+from phi_tensor._errors import IncompatibleShapes, Unsupported
 from phi_tensor._shape import EMPTY_SHAPE, Shape, shape_of
+from phi_tensor._spec import as_shape
 from phi_tensor._tensor import Tensor
 from phi_tensor._trees import tree_map
 from phi_tensor.ops._call import as_tensor, is_container
@@ -35,6 +37,7 @@ def tcat(
     >>> tcat([math.vec(x=1.0, y=2.0), math.vec("vector", z=3.0)], math.channel)
     (x=1.0, y=2.0, z=3.0)
     """
+    values, dim_type = _entries(values, "tcat"), as_dim_type(dim_type)
     if not values:
         raise IncompatibleShapes("`tcat` needs at least one value, but `values` is empty.")
     shapes = [shape_of(value).only(dim_type) for value in values]
@@ -61,6 +64,7 @@ def ncat(values: Sequence[Any], dim: Shape, expand_values: bool = False) -> Any:
     >>> ncat([math.vec(y=2.0), 1.0], math.channel(vector="x,y"))
     (x=1.0, y=2.0)
     """
+    values, dim = _entries(values, "ncat"), as_shape(dim, "ncat")
     new, labels = dim.dim, dim.dim.labels
     if labels is None:
         raise IncompatibleShapes(
@@ -84,6 +88,15 @@ def ncat(values: Sequence[Any], dim: Shape, expand_values: bool = False) -> Any:
         )
     named |= dict(zip(missing, single, strict=True))
     return stack([named[label] for label in labels], dim, expand_values)
+
+
+def _entries(values: Any, function: str) -> list[Any]:
+    if isinstance(values, (Tensor, str)) or not isinstance(values, Iterable):
+        raise TypeError(
+            f"`{function}` joins a sequence of values, but found {type(values).__name__}. Try "
+            f"`{function}([a, b], …)`."
+        )
+    return list(cast("Iterable[Any]", values))
 
 
 def slice_off(x: Any, *slices: Mapping[str, Any]) -> Any:
@@ -110,6 +123,11 @@ def slice_off(x: Any, *slices: Mapping[str, Any]) -> Any:
 
 
 def _positions(dim: Dim, item: Any) -> frozenset[int]:
+    if not isinstance(dim.size, int):
+        raise Unsupported(
+            f"`slice_off` along `{dim.name}`, whose size varies: {dim.size}. Take slices along {dim.over} "
+            f"one by one and `stack` them."
+        )
     found, _ = picked(dim, hashable_selection(item))
     if isinstance(found, slice):
         return frozenset(range(int_size(dim))[found])
@@ -161,6 +179,7 @@ def pad_to_uniform(x: Any, target_shape: Shape = EMPTY_SHAPE, pad_value: Any = 0
     if not isinstance(x, Tensor) and is_container(x):
         return tree_map(lambda leaf: pad_to_uniform(leaf, target_shape, pad_value), x)
     value = as_tensor(x)
+    target_shape = as_shape(target_shape, "pad_to_uniform")
     targets = {dim.name: _target(dim, target_shape) for dim in value.shape.dims}
     return _padded(value, targets, pad_value)
 

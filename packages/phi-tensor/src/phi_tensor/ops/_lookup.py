@@ -16,7 +16,7 @@ from phi_tensor._hidden import report
 from phi_tensor._padding import ABSENT
 from phi_tensor._plan import PlanCall, Row, planned, rule
 from phi_tensor._shape import Shape, merge_shapes
-from phi_tensor._spec import parse_shape_spec
+from phi_tensor._spec import as_shape
 from phi_tensor._tensor import Tensor
 from phi_tensor._trees import tree_map
 from phi_tensor.layouts._dense_steps import align_step, cast_step, chain, convert_step
@@ -296,7 +296,12 @@ def boolean_mask(x: Any, dim: Any, mask: Any, preserve_names: bool = False) -> A
     name = names[0]
     others = chosen.shape.without(name)
     if others:
-        along = others[0]
+        along = next((dim for dim in others if isinstance(dim.size, int)), None)
+        if along is None:
+            raise Unsupported(
+                f"A mask {chosen.shape} chooses entries along `{name}`, along which the sizes of others "
+                f"vary. Mask slices of `{name}`, or along {others.names}."
+            )
         size = range(cast("int", along.size))
         parts = [
             boolean_mask(value[{along.name: i}], name, chosen[{along.name: i}], preserve_names) for i in size
@@ -337,7 +342,14 @@ def ravel_index(index: Tensor, resolution: Shape, dim: Any = channel, mode: str 
         dim: The vector dim.
         mode: Outside of the array: `undefined`, `clamp`, or `periodic`.
     """
+    index, resolution = as_tensor(index), as_shape(resolution, "ravel_index")
+    _check_ints(index, "ravel_index")
     vector = index.shape.only(dim).dim
+    if not resolution.well_defined or vector.size != resolution.rank:
+        raise IncompatibleShapes(
+            f"`ravel_index` needs a size for each component along `{vector.name}`, but ({vector}) indexes "
+            f"{resolution}."
+        )
     names = (
         vector.labels if vector.labels and set(vector.labels) == set(resolution.names) else resolution.names
     )
@@ -351,11 +363,20 @@ def ravel_index(index: Tensor, resolution: Shape, dim: Any = channel, mode: str 
     return total
 
 
+def _check_ints(index: Tensor, function: str) -> None:
+    if index.dtype.kind is not int:
+        raise IncompatibleShapes(f"`{function}` needs int indices, but found {index.dtype}. Use `to_int64`.")
+
+
 def unravel_index(index: Tensor, resolution: Shape, index_dim: Shape | str = "index:c") -> Tensor:
     """Index vectors of row-major flat indices in an array of the sizes `resolution`."""
+    index, resolution = as_tensor(index), as_shape(resolution, "unravel_index")
+    _check_ints(index, "unravel_index")
+    if not resolution.well_defined:
+        raise IncompatibleShapes(f"`unravel_index` needs all sizes, but found {resolution}.")
     parts: list[Tensor] = []
     for dim in reversed(resolution.dims):
         parts.append(index % cast("int", dim.size))
         index = index // cast("int", dim.size)
-    new = parse_shape_spec(index_dim) if isinstance(index_dim, str) else index_dim
+    new = as_shape(index_dim, "unravel_index")
     return stack(parts[::-1], Shape.of((new.dim.with_size(resolution.rank, resolution.names),)))

@@ -46,7 +46,13 @@ def neighbor_reduce(
     """
 
     def reduced(lower: Tensor, upper: Tensor) -> Any:
-        return reduce_fun(stack([lower, upper], _PAIR), _PAIR.name)
+        found = reduce_fun(stack([lower, upper], _PAIR), _PAIR.name)
+        if not isinstance(found, Tensor) or _PAIR.name in found.shape:
+            raise IncompatibleShapes(
+                f"`neighbor_reduce` needs a tensor without the dim `{_PAIR.name}` from `reduce_fun`, but "
+                f"found {found.shape if isinstance(found, Tensor) else type(found).__name__}. Try `math.max`."
+            )
+        return found
 
     return _pairwise(reduced, grid, dims, padding, extend_bounds)
 
@@ -145,13 +151,17 @@ def _at_best(
     diagonal: bool,
 ) -> Any:
     keys = as_tensor(key_grid)
+    if not offsets:
+        raise IncompatibleShapes(
+            "`at_max_neighbor` and `at_min_neighbor` compare cells, but `offsets` is empty. Use e.g. (0, 1)."
+        )
     names = keys.shape.selected_names(dims)
     if padding is None and not diagonal and len(names) > 1:
         raise IncompatibleShapes(
             f"Without `padding`, neighbours along {names} form grids of different sizes, which cannot be "
             f"compared. Pass a rule, one of `dims`, or diagonal=True."
         )
-    for group in [(name,) for name in names] if diagonal else [names]:
+    for group in [(name,) for name in names] if diagonal or not names else [names]:
         keys, values = _best(
             better, _moved(keys, offsets, group, padding), _moved(values, offsets, group, padding)
         )

@@ -143,7 +143,13 @@ def find_closest(
     if method not in _METHODS:
         raise Unsupported(f"`find_closest` has the methods {tuple(_METHODS)}, but found {method!r}.")
     shape = _points_of(points, "find_closest")
-    search = _METHODS[method](points, shape, _components(points, "find_closest"))
+    components = _components(points, "find_closest")
+    if not shape.volume or not components.size:
+        raise IncompatibleShapes(
+            f"`find_closest` needs at least one point with one component, but found {points.shape}. Test the "
+            f"sizes first."
+        )
+    search = _METHODS[method](points, shape, components)
 
     def closest(query: Any) -> Tensor:
         flat = search(as_tensor(query))

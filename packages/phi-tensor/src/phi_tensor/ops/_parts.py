@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
+from phi_tensor._errors import IncompatibleShapes
 from phi_tensor._plan import PlanCall, Row, layout_of, planned
 from phi_tensor._tensor import Tensor
 from phi_tensor.backends._backend import Backend, Native
@@ -38,6 +39,12 @@ def part_by_part(
     """
     dim = layouts[0].shape.get_dim(along)
     assert isinstance(dim.size, int)
+    others = [layout.shape for i, layout in enumerate(layouts) if i not in keep and along in layout.shape]
+    if any(shape.get_size(along) != dim.size for shape in others):
+        raise IncompatibleShapes(
+            f"The operands have different sizes along `{along}`: {', '.join(map(repr, others))}. Slice or "
+            f"rename one of them."
+        )
     whole = [i in keep or isinstance(layout, Scalar) for i, layout in enumerate(layouts)]
     plans = [
         plan_of(i, *(x if w else entry_layout(x, along, i) for x, w in zip(layouts, whole, strict=True)))
@@ -62,7 +69,7 @@ def pair_by_pair(a: Layout, b: Layout, along: str, plan_of: Callable[..., PlanCa
     """Plan that applies `plan_of(a, b)` to each entry along a dim that one of two operands may lack."""
     if along in a.shape:
         return part_by_part((a, b), along, lambda i, x, y: plan_of(x, y))
-    return _swapped(part_by_part((b, a), along, lambda i, y, x: _swapped(plan_of(x, y))))
+    return swapped(part_by_part((b, a), along, lambda i, y, x: swapped(plan_of(x, y))))
 
 
 def at_points(
@@ -96,8 +103,8 @@ def at_points(
     if split in values.shape and split not in names:
         return part_by_part(layouts, split, lambda i, *entries: plan_of(*entries))
     keep = range(1, 2 + len(others))  # an equal name there is another dim, in which values are looked up
-    return _swapped(
-        part_by_part((points, values, *others), split, lambda i, p, v, *o: _swapped(plan_of(v, p, *o)), keep)
+    return swapped(
+        part_by_part((points, values, *others), split, lambda i, p, v, *o: swapped(plan_of(v, p, *o)), keep)
     )
 
 
@@ -110,7 +117,8 @@ def _split_of(points: Layout, index: str) -> str | None:
     return next((part.dim.name for part in points.parts if isinstance(part, Ragged)), None)
 
 
-def _swapped(plan: PlanCall) -> PlanCall:
+def swapped(plan: PlanCall) -> PlanCall:
+    """Plan of the first two operands in the other order."""
     return planned(layout_of(plan), lambda a, b, *rest: plan(b, a, *rest))
 
 

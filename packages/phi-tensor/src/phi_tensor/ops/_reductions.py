@@ -34,7 +34,7 @@ def reduced_names(shape: Shape, dim: Any, function: str) -> tuple[str, ...]:
             f"dims."
         )
     if isinstance(dim, str):
-        names = tuple(name.strip() for name in dim.split(",") if name.strip())
+        names = tuple(dict.fromkeys(name.strip() for name in dim.split(",") if name.strip()))
         for name in names:
             if name not in shape:
                 raise IncompatibleShapes(

@@ -85,6 +85,11 @@ def scatter(
             f"`scatter` needs int indices, but found {at.dtype}. Use `to_int64`, or weights and both "
             f"neighbours for positions between entries."
         )
+    if not isinstance(base_grid, (Shape, Tensor)):
+        raise TypeError(
+            f"`scatter` writes into a tensor or into an array of a shape, but found {base_grid!r}. Use "
+            f"`wrap`."
+        )
     shape = base_grid if isinstance(base_grid, Shape) else base_grid.shape
     names, index = indexed_dims(shape, at.shape, None, pref_index_dim)
     listed, batched = _listed(shape, at.shape, new.shape, names, index, treat_as_batch)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, SupportsIndex
 
 from phi_tensor._dim import Dim
 from phi_tensor._errors import IncompatibleShapes
@@ -35,6 +35,10 @@ def picked(dim: Dim, item: Any) -> tuple[Picked, Dim | None]:
         return _by_slice(dim, size, item)
     if isinstance(item, tuple):
         return _by_list(dim, item)
+    if not isinstance(item, SupportsIndex):
+        raise TypeError(
+            f"Dim `{dim.name}` is sliced by ints, slices, labels or lists of these, but found {item!r}."
+        )
     index = item.__index__()
     if not -size <= index < size:
         raise IndexError(

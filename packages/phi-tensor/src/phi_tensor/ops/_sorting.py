@@ -23,7 +23,7 @@ from phi_tensor.ops import _table as table
 from phi_tensor.ops._call import as_tensor, is_container
 from phi_tensor.ops._dtype_rules import result_types
 from phi_tensor.ops._lookup import unravel_index
-from phi_tensor.ops._parts import joined_layout, part_by_part
+from phi_tensor.ops._parts import joined_layout, part_by_part, swapped
 from phi_tensor.ops._reductions import check_not_empty, in_one_dim, reduced_names
 from phi_tensor.ops._structure import expand
 
@@ -222,12 +222,13 @@ def searchsorted_rule(row: Row, keys: Layout, values: Layout, name: str, right: 
             lambda _, k, v: searchsorted_rule(row, k, v, name=name, right=right),
         )
     if isinstance(values, Ragged):
-        swapped = part_by_part(
+        plan = part_by_part(
             (values, keys),
             values.dim.name,
-            lambda _, v, k: searchsorted_rule(row, k, v, name=name, right=right),
+            lambda _, v, k: swapped(searchsorted_rule(row, k, v, name=name, right=right)),
+            (1,) if values.dim.name == name else (),
         )
-        return planned(layout_of(swapped), lambda k, v: swapped(v, k))
+        return swapped(plan)
     if isinstance(keys, Parts) or isinstance(values, Parts):
         plan = searchsorted_rule(row, joined_layout(keys), joined_layout(values), name=name, right=right)
         return planned(layout_of(plan), lambda k, v: plan(k.block(), v.block()))

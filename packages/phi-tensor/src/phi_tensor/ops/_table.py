@@ -124,8 +124,8 @@ LOGICAL_XOR = _binary("logical_xor", np.logical_xor, "logical", smooth=False)
 BITWISE_AND = _binary("bitwise_and", np.bitwise_and, "bits", smooth=False, ints=True)
 BITWISE_OR = _binary("bitwise_or", np.bitwise_or, "bits", smooth=False, ints=True)
 BITWISE_XOR = _binary("bitwise_xor", np.bitwise_xor, "bits", smooth=False, ints=True)
-LEFT_SHIFT = _binary("bitwise_left_shift", np.left_shift, "bits", smooth=False, ints=True)
-RIGHT_SHIFT = _binary("bitwise_right_shift", np.right_shift, "bits", smooth=False, ints=True)
+LEFT_SHIFT = _binary("bitwise_left_shift", np.left_shift, "bits", smooth=False, ints=True, numeric=True)
+RIGHT_SHIFT = _binary("bitwise_right_shift", np.right_shift, "bits", smooth=False, ints=True, numeric=True)
 
 
 def _random_bits(key: npt.NDArray[Any], counter: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -71,7 +71,7 @@ def _stored(draw: DrawFn, shape: Shape, dtype: DType) -> Tensor:
     style = draw(st.sampled_from(("dense", "dense", "expanded", "stacked"))) if shape else "dense"
     if style == "dense":
         order = draw(st.permutations(shape.names)) if shape.rank > 1 else shape.names
-        seed = draw(st.integers(0, 2**16))
+        seed = draw(st.integers(0, 99))  # larger ones are drawn depending on the constants in loaded modules
         return tensor(_numbers(np.random.default_rng(seed), shape[order].sizes, dtype), shape[order])
     dim, rest = shape[0], shape[1:]
     if style == "expanded":

@@ -119,7 +119,7 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], Any]
 
     def flat(*natives: Any) -> tuple[Natives, Natives]:
         with differentiating(arguments.backend), outcomes.collected():
-            natives, description = flat_output(arguments.call(natives), arguments.backend, canonical=False)
+            natives, description = _flat_result(arguments.call(natives), arguments.backend, "vjp")
         described.append(description)
         return natives, outcomes.natives()
 
@@ -163,13 +163,23 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
 
     def flat(*natives: Any) -> Natives:
         with differentiating(arguments.backend), outcomes.collected():
-            natives, description = flat_output(arguments.call(natives), arguments.backend, canonical=False)
+            natives, description = _flat_result(arguments.call(natives), arguments.backend, "jvp")
         described.append(description)
         return natives + outcomes.natives()
 
     outputs, derivatives = arguments.backend.jvp(flat, arguments.natives, directions)
     outputs = outcomes.pass_on(outputs)
     return described[-1].build(outputs), described[-1].build(derivatives)
+
+
+def _flat_result(output: Any, backend: Backend, function: str) -> tuple[Natives, Output]:
+    natives, description = flat_output(output, backend, canonical=False)
+    if not natives:
+        raise IncompatibleShapes(
+            f"`{function}` differentiates the tensors that a function returns, but found {output!r}. "
+            f"Return a tensor."
+        )
+    return natives, description
 
 
 def _natives_like(tree: Any, like: Output, backend: Backend) -> Natives:

@@ -48,7 +48,9 @@ def native_call(
     >>> math.native_call(lambda x: x.sum(axis=-1, keepdims=True), x)
     (3.0, 3.0) along (x:s=2) float32
     """
-    tensors = [to_float(as_tensor(x)) if as_tensor(x).dtype.kind is not complex else x for x in inputs]
+    tensors = [
+        to_float(as_tensor(x)) if as_tensor(x).dtype.kind is not complex else as_tensor(x) for x in inputs
+    ]
     backend = common_backend(tuple(x.layout.backend for x in tensors))
     last = not backend.channels_first if channels_last is None else channels_last
     shape = merge_shapes(EMPTY_SHAPE, *(x.shape.without(channel) for x in tensors))
