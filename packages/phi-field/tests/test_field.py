@@ -356,6 +356,13 @@ def test_divergence_boundary_is_the_derivative(backend):
 # --- trees
 
 
+def test_stack_and_concat_add_missing_dims_where_asked(backend):
+    a = CenteredGrid(1, 0, x=2)
+    b = math.expand(CenteredGrid(2, 0, x=2), batch(b=3))
+    assert math.stack([a, b], batch("s"), expand_values=True).values.shape.get_size("b") == 3
+    assert math.concat([b, b], "b", expand_values=True).values.shape.get_size("b") == 6
+
+
 def test_stack_and_unstack(backend):
     a, b = CenteredGrid(1, 0, x=3), CenteredGrid(2, 0, x=3)
     both = math.stack([a, b], batch("b"))

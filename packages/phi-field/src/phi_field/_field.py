@@ -254,12 +254,12 @@ class Field:
         return reduced(self, function, dim)
 
     @staticmethod
-    def __stack__(fields: list[Field], dim: Shape) -> Field:
-        return _joined(fields, lambda values: math.stack(values, dim))
+    def __stack__(fields: list[Field], dim: Shape, expand_values: bool = False) -> Field:
+        return _joined(fields, lambda values: math.stack(values, dim, expand_values))
 
     @staticmethod
-    def __concat__(fields: list[Field], dim: str) -> Field:
-        return _joined(fields, lambda values: math.concat(values, dim))
+    def __concat__(fields: list[Field], dim: str, expand_values: bool = False) -> Field:
+        return _joined(fields, lambda values: math.concat(values, dim, expand_values))
 
     def __expand__(self, dims: Shape) -> Field:
         return self.with_values(math.expand(self.values, dims))
