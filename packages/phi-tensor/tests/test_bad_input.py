@@ -106,11 +106,6 @@ ERRORS = {
         IncompatibleShapes,
         "start",
     ),
-    "number that does not fit": (
-        lambda: 2**40 - math.to_int32(ints()),
-        (ValueError, TypeError),
-        "",
-    ),
     "unique of ragged values with a size": (
         lambda: math.unique(ragged(), "x", instance(u=2)),
         Unsupported,
