@@ -127,7 +127,8 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session, package: str, backend: str) -> None:
     """Tests of one package on one backend, in an environment without the others."""
     python = environment(session, backend)
-    pytest(session, python, f"packages/{package}/tests", "-m", "not interop", backends=backend)
+    together = ("-n", "2", "--dist", "loadfile") if package == "phi-tensor" else ()
+    pytest(session, python, f"packages/{package}/tests", "-m", "not interop", *together, backends=backend)
 
 
 @nox.session

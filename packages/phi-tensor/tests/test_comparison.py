@@ -106,3 +106,26 @@ def test_a19_equal_nan_is_followed(check, backend):
     check(nan, nan)
     with pytest.raises(AssertionError, match="1 of 2"):
         check(nan, nan, equal_nan=False)
+
+
+def test_differences_are_listed_by_place(backend):
+    x = tensor([1.0, math.NAN], spatial("x"))
+    tree = {"a": x, "b": [2, (x, "text")], "c": 1.0}
+    assert math.find_differences(tree, {"a": x + 0, "b": [2, (x, "text")], "c": 1.0}) == []
+    other = {"a": x + 1, "b": [2, (x, "other")], "c": x}
+    found = math.find_differences(tree, other)
+    assert [(what, where) for what, where, _, _ in found] == [
+        ("tensors differ", "['a']"),
+        ("values differ", "['b'][1][1]"),
+        ("values differ", "['c']"),
+    ]
+    assert found[0][2] is tree["a"]
+    assert found[0][3] is other["a"]
+    (structures,) = math.find_differences([x], [x, x])
+    assert structures[:2] == ("structures differ", "")
+
+
+def test_differences_by_identity_and_by_a_function(backend):
+    x = tensor([1.0, 2.0], spatial("x"))
+    assert len(math.find_differences([x], [x + 0], compare_tensors_by_id=True)) == 1
+    assert math.find_differences([x], [x + 1e-9], tensor_equality=math.always_close) == []

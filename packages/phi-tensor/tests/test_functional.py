@@ -84,12 +84,13 @@ def test_chunks_are_batches(chunk, backend, rng):
 
     def f(part, weight, same):
         calls.append(part.shape.batch.volume)
-        return {"sum": math.sum(part, "s") * weight + same, "rest": part}
+        return {"sum": math.sum(part, "s") * weight + same, "rest": part, "same": 2 * same}
 
     result = math.map(f, x, tensor([1.0, 2.0, 3.0], instance("p")), tensor(0.5), dims="p,vector", chunk=chunk)
     expected = data.sum(2) * np.array([1, 2, 3])[:, None] + 0.5
     assert_close(result["sum"], tensor(expected, instance("p"), channel(vector="x,y")), rtol=1e-5)
     assert_close(result["rest"], x)
+    assert_close(result["same"], math.ones(instance(p=3), channel(vector="x,y")))
     assert len(calls) == -(-6 // chunk)
     assert max(calls) == min(chunk, 6)
 

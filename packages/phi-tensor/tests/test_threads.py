@@ -6,6 +6,7 @@ import os
 import pickle
 import sys
 import threading
+import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
@@ -250,6 +251,29 @@ def test_tasks_keep_their_blocks_of_backends(backend):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_forking_waits_for_locks():
+    from phi_tensor._dim import _LOCK
+
+    held = threading.Event()
+
+    def hold():
+        with _LOCK:
+            held.set()
+            time.sleep(0.2)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # see below
+        child = os.fork()
+    if not child:
+        os._exit(0 if spatial(x=987654).size == 987654 else 1)
+    thread.join()
+    assert wait_for(child, 5) == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_forked_processes_go_on():
     """A child finds the locks free that other threads of its parent held."""
     stop = threading.Event()
@@ -290,7 +314,6 @@ def batch_of(n):
 def wait_for(child, seconds=20):
     """Exit status of a child process; it is killed if it hangs."""
     import signal
-    import time
 
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -64,6 +64,7 @@ from phi_tensor._create import (
 )
 from phi_tensor._dict import Dict
 from phi_tensor._dicts import from_dict, to_dict
+from phi_tensor._differences import find_differences
 from phi_tensor._dim_types import (
     DimSelector as DimFilter,
 )
@@ -848,6 +849,7 @@ __all__ = [
     "assert_close",
     "close",
     "equal",
+    "find_differences",
     "from_dlpack",
     "from_pandas",
     "from_xarray",

@@ -10,6 +10,8 @@ from phi_tensor._dim import suggestion
 from phi_tensor._errors import IncompatibleShapes
 
 Value = TypeVar("Value")
+_OPERATORS: Any = operator
+"""Untyped: what operators do is the business of the values."""
 
 
 def _unary(function: Callable[[Any], Any]) -> Any:
@@ -77,27 +79,31 @@ class Dict(dict[str, Value]):
         """Dict with the same values."""
         return Dict(self)
 
-    __or__ = lambda self, other: Dict({**self, **other})  # noqa: E731 as in `dict`
-    __add__ = _binary(operator.add)
-    __radd__ = _reflected(operator.add)
-    __sub__ = _binary(operator.sub)
-    __rsub__ = _reflected(operator.sub)
-    __mul__ = _binary(operator.mul)
-    __rmul__ = _reflected(operator.mul)
-    __truediv__ = _binary(operator.truediv)
-    __rtruediv__ = _reflected(operator.truediv)
-    __floordiv__ = _binary(operator.floordiv)
-    __rfloordiv__ = _reflected(operator.floordiv)
-    __mod__ = _binary(operator.mod)
-    __rmod__ = _reflected(operator.mod)
-    __pow__ = _binary(operator.pow)
-    __rpow__ = _reflected(operator.pow)
-    __matmul__ = _binary(operator.matmul)
-    __rmatmul__ = _reflected(operator.matmul)
-    __neg__ = _unary(operator.neg)
-    __pos__ = _unary(operator.pos)
-    __abs__ = _unary(operator.abs)
-    __invert__ = _unary(operator.invert)
+    def __or__(self, other: Any) -> Dict[Any]:
+        merged = Dict[Any](self)
+        merged.update(other)
+        return merged
+
+    __add__ = _binary(_OPERATORS.add)
+    __radd__ = _reflected(_OPERATORS.add)
+    __sub__ = _binary(_OPERATORS.sub)
+    __rsub__ = _reflected(_OPERATORS.sub)
+    __mul__ = _binary(_OPERATORS.mul)
+    __rmul__ = _reflected(_OPERATORS.mul)
+    __truediv__ = _binary(_OPERATORS.truediv)
+    __rtruediv__ = _reflected(_OPERATORS.truediv)
+    __floordiv__ = _binary(_OPERATORS.floordiv)
+    __rfloordiv__ = _reflected(_OPERATORS.floordiv)
+    __mod__ = _binary(_OPERATORS.mod)
+    __rmod__ = _reflected(_OPERATORS.mod)
+    __pow__ = _binary(_OPERATORS.pow)
+    __rpow__ = _reflected(_OPERATORS.pow)
+    __matmul__ = _binary(_OPERATORS.matmul)
+    __rmatmul__ = _reflected(_OPERATORS.matmul)
+    __neg__ = _unary(_OPERATORS.neg)
+    __pos__ = _unary(_OPERATORS.pos)
+    __abs__ = _unary(_OPERATORS.abs)
+    __invert__ = _unary(_OPERATORS.invert)
 
     def __round__(self, ndigits: int | None = None) -> Dict[Any]:
         return Dict({key: round(cast("Any", value), ndigits) for key, value in self.items()})

@@ -273,11 +273,6 @@ class CopyExtrapolation(Extrapolation):
         return self.kind.name
 
 
-def _primitive(name: str) -> Extrapolation:
-    """Rule of the table by its name, for unpickling."""
-    return PRIMITIVES[name]
-
-
 @dataclass(frozen=True, eq=False)
 class NoExtrapolation(Extrapolation):
     """No outside values: nothing is padded, sampling takes the nearest value, arithmetic stays `none`."""

@@ -139,8 +139,9 @@ def profile(
         save: File that gets the trace (JSON) at the end.
 
     >>> import phi_tensor as math
+    >>> x = math.vec(x=1.0, y=2.0)
     >>> with math.profile() as measured:
-    ...     x = math.sin(math.vec(x=1.0, y=2.0)) + 1
+    ...     y = math.sin(x) + 1
     >>> sorted(use.row for use in measured.uses)
     ['add', 'sin']
     """

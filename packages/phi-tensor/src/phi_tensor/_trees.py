@@ -252,8 +252,8 @@ def _flatten(
     return Structure("object", _Object(obj, names), children)
 
 
-def opened(obj: Any) -> tuple[Sequence[Any], Structure] | None:
-    """Entries of a container, or all tensor attributes of an object, and what puts others in their place.
+def opened(obj: Any, attributes: Attributes = "all") -> tuple[Sequence[Any], Structure] | None:
+    """Entries of a container, or tensor attributes of an object, and what puts others in their place.
 
     None for tensors and for whatever is neither container nor object.
     """
@@ -271,7 +271,7 @@ def opened(obj: Any) -> tuple[Sequence[Any], Structure] | None:
         return tuple(items.values()), Structure(
             "Dict" if isinstance(obj, Dict) else "dict", tuple(items), (_LEAF,) * len(items)
         )
-    names = attributes_of(obj, "all")
+    names = attributes_of(obj, attributes)
     if names is None:
         return None
     values = [getattr(obj, name) for name in names]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -101,7 +102,9 @@ def _erf(x: Array) -> Array:
 
 
 def _mean(x: Array, axes: tuple[int, ...]) -> Array:
-    return np.mean(x, axes)
+    if x.dtype.itemsize < 4:
+        return np.mean(x, axes)  # sums in 32 bit
+    return np.add.reduce(x, axes) / math.prod([x.shape[axis] for axis in axes])  # three times as fast
 
 
 def _cast(x: Array, dtype: DType) -> Array:

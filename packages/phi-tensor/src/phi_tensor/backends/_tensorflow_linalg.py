@@ -103,8 +103,8 @@ def _pinv(x: Native, rel_tol: float) -> Native:
 
 
 OPS: dict[str, Callable[..., Any]] = {
-    "solve": _singular_as_nan(tf.linalg.solve),
-    "inv": _singular_as_nan(tf.linalg.inv),
+    "solve": _in_graphs(xla.solve, _singular_as_nan(tf.linalg.solve)),
+    "inv": _in_graphs(xla.inv, _singular_as_nan(tf.linalg.inv)),
     "det": _in_graphs(xla.det, tf.linalg.det),
     "logabsdet": _in_graphs(
         xla.logabsdet, lambda x: tf.math.real(tf.raw_ops.LogMatrixDeterminant(input=x)[1])

@@ -129,12 +129,29 @@ def _left_vectors_pullback(primals: Natives, outputs: Natives, cotangents: Nativ
     return (_product(outer + _adjoint(outer), a),)
 
 
+def solve(a: Native, b: Native) -> Native:
+    """Solution of A x = b; of complex systems by real ones of twice the size, which XLA has alone."""
+    if not a.dtype.is_complex:
+        return tf.linalg.solve(a, b)
+    re, im = tf.math.real(a), tf.math.imag(a)
+    both = tf.concat((tf.concat((re, -im), -1), tf.concat((im, re), -1)), -2)
+    parts = tf.linalg.solve(both, tf.concat((tf.math.real(b), tf.math.imag(b)), -2))
+    return tf.complex(*tf.split(parts, 2, -2))
+
+
+def inv(x: Native) -> Native:
+    """Inverse."""
+    if not x.dtype.is_complex:
+        return tf.linalg.inv(x)
+    return solve(x, tf.eye(x.shape[-1], batch_shape=x.shape[:-2], dtype=x.dtype))
+
+
 def det(x: Native) -> Native:
     """Determinant, by Gaussian elimination."""
 
     def pullback(primals: Natives, outputs: Natives, cotangents: Natives) -> Natives:
         factor = cotangents[0] * tf.math.conj(outputs[0])
-        return (_column(_column(factor)) * _adjoint(tf.linalg.inv(primals[0])),)
+        return (_column(_column(factor)) * _adjoint(inv(primals[0])),)
 
     return primitive(lambda a: (tf.reduce_prod(_pivots(a), -1),), pullback, (x,))[0]
 
@@ -144,7 +161,7 @@ def logabsdet(x: Native) -> Native:
 
     def pullback(primals: Natives, outputs: Natives, cotangents: Natives) -> Natives:
         a = primals[0]
-        return (_column(_column(_like(cotangents[0], a))) * _adjoint(tf.linalg.inv(a)),)
+        return (_column(_column(_like(cotangents[0], a))) * _adjoint(inv(a)),)
 
     return primitive(lambda a: (tf.reduce_sum(tf.math.log(tf.abs(_pivots(a))), -1),), pullback, (x,))[0]
 

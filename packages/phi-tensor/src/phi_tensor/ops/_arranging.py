@@ -57,8 +57,8 @@ def swap_axes(x: Any, axes: Any) -> Any:
             )
         return backend.ops["permute"](x, order)
     positions = isinstance(axes, (tuple, list)) and all(isinstance(axis, int) for axis in cast("Any", axes))
-    order: Any = [x.shape.names[i] for i in cast("list[int]", axes)] if positions else axes
-    names = x.shape.selected_names(order)
+    chosen = cast("Any", axes)
+    names = x.shape.selected_names([x.shape.names[i] for i in chosen] if positions else chosen)
     if sorted(names) != sorted(x.shape.names):
         raise IncompatibleShapes(f"`swap_axes` needs each dim of {x.shape} once, but found {axes!r}.")
     dims = Shape.of(tuple(x.shape.get_dim(name) for name in names))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 from phi_tensor._dim import Dim
 from phi_tensor._dim_changes import int_size
@@ -78,13 +78,13 @@ def convolve(
             lambda x: convolve(x, kernel, size, extrapolation, dims, strides, transpose, dilations), value
         )
     x, w = as_tensor(value), as_tensor(kernel)
-    dims = tuple(dims) if isinstance(dims, (list, set)) else dims
-    settings = (size, dims, _hashable(strides), transpose, _hashable(dilations))
+    along: Any = tuple(cast("list[Any]", dims)) if isinstance(dims, (list, set)) else dims
+    settings = (size, along, _hashable(strides), transpose, _hashable(dilations))
     rule = None if type(extrapolation) is int and extrapolation == 0 else as_extrapolation(extrapolation)
     if rule is None or rule == ZERO:
         places = _places(x.shape.dims, w.shape.dims, None, *settings)
     else:
-        places = _places(x.shape.dims, w.shape.dims, _absent(rule, w.shape.only(dims)), *settings)
+        places = _places(x.shape.dims, w.shape.dims, _absent(rule, w.shape.only(along)), *settings)
     if places.varying is not None:
         parts = [
             convolve(x[entry], w[entry], size, extrapolation, dims, strides, transpose, dilations)

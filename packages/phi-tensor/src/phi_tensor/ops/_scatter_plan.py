@@ -90,7 +90,11 @@ def scatter_rule(
     store_base = _stored(grid, (*places, *rest), types[0], backend)
     if not rows * columns * count:
         _check_target(indexed, count, outside)
-        return planned(result, lambda b, i, v: Tensor(result, (store_base(b.block().natives[0]),)))
+
+        def unchanged(b: Tensor, i: Tensor, v: Tensor) -> Tensor:
+            return Tensor(result, (store_base(b.block().natives[0]),))
+
+        return planned(result, unchanged)
     store_new = _stored(new, (*entries, *rest), types[1], backend)
     flat = _flat_places(components, names, indexed, matched, entries, rows, outside, backend)
     write = _write(backend_function(row.name, backend), rows, outside, backend)

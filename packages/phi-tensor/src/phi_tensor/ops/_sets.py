@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from phi_tensor._create import arange, tensor
+import numpy as np
+
+from phi_tensor._create import tensor
+from phi_tensor._dim import Dim
 from phi_tensor._dim_types import channel, dual, instance, non_batch
+from phi_tensor._dtype import INT64
 from phi_tensor._errors import IncompatibleShapes, Unsupported
 from phi_tensor._hidden import report
 from phi_tensor._shape import Shape
 from phi_tensor._spec import parse_shape_spec
 from phi_tensor._tensor import Tensor
+from phi_tensor.layouts._layout import Dense
 from phi_tensor.ops import _table as table
 from phi_tensor.ops._call import as_tensor
 from phi_tensor.ops._elementwise import where
 from phi_tensor.ops._lookup import boolean_mask, unravel_index
 from phi_tensor.ops._reductions import over_leaves, reduced_names
 from phi_tensor.ops._sorting import first_true, unlabelled
-from phi_tensor.ops._structure import concat, expand, pack_dims, rename_dims
+from phi_tensor.ops._structure import concat, expand, pack_dims, rename_dims, stack
 
 _LISTED, _OTHERS = instance("_listed"), instance("_others")
 _UNIQUE, _NONZERO, _VECTOR = instance("unique"), instance("nonzero"), channel("vector")
@@ -105,21 +110,32 @@ def nonzero(
     mask = table.ANY(x != 0, names=components)
     searched = mask.shape.only(names, reorder=True)
     _check_known(mask, new, "nonzero")
-    labels = searched.labels[0] if len(names) == 1 and preserve_names else None
+    if new.size is None:
+        vector = parse_shape_spec(index_dim, channel) if isinstance(index_dim, str) else index_dim
+        labels = searched.labels[0] if len(names) == 1 and preserve_names else None
+        return _known_vectors(mask, new.dim, vector.dim.with_size(len(names), names), labels)
     mask = _listed(mask, names)
     entries = mask.shape.get_dim(_LISTED.name)
-    if new.size is None:
-        position = arange(instance(**{entries.name: entries.size}), backend=mask.backend)
-        if labels:
-            position = rename_dims(position, entries.name, instance(**{entries.name: labels}))
-        found = boolean_mask(position, entries.name, mask, preserve_names=True)
-        vectors = unravel_index(found, searched, index_dim)
-        return rename_dims(vectors, entries.name, new)
     positions, exists = first_true(mask, entries.name, cast("int", new.size))
     vectors = where(exists, unravel_index(positions, searched, index_dim), -1)
     return (
         vectors[{entries.name: 0}] if isinstance(list_dim, int) else rename_dims(vectors, entries.name, new)
     )
+
+
+def _known_vectors(mask: Tensor, new: Dim, vector: Dim, labels: tuple[str, ...] | None) -> Tensor:
+    """Positions of the True entries along the dims that label `vector`."""
+    names = cast("tuple[str, ...]", vector.labels)
+    others = mask.shape.without(names)
+    if others:
+        along = others[0]
+        entries = [mask[{along.name: i}] for i in range(cast("int", along.size))]
+        return stack([_known_vectors(entry, new, vector, labels) for entry in entries], along)
+    found = np.argwhere(mask.numpy(names)).astype(np.int64)
+    kept = tuple(labels[int(i)] for i in cast("list[int]", found[:, 0].tolist())) if labels else None
+    dims = (new.with_size(len(found), kept), vector)
+    native = mask.backend.as_native(found, mask.device)
+    return Tensor(Dense.of(dims, Shape.of(dims), INT64, mask.backend), (native,))
 
 
 def count_nonzero(value: Any, dim: Any = non_batch) -> Any:

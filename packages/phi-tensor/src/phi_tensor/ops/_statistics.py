@@ -122,6 +122,9 @@ def _quantile(x: Tensor, names: Names, quantiles: Any) -> Tensor:
     check_not_empty(x.shape, names, "quantile")
     name, (x,) = in_one_dim(names, x)
     ordered: Tensor = table.SORT(x, name=name)
+    size = x.shape.get_size(name)
+    if isinstance(quantiles, (int, float)) and isinstance(size, int):
+        return _at_known_position(ordered, name, quantiles * (size - 1))
     last = sizes_along(x.shape, name) - 1
     with precision(64):  # positions among many values need more than seven digits
         position = as_tensor(quantiles) * last
@@ -133,6 +136,16 @@ def _quantile(x: Tensor, names: Names, quantiles: Any) -> Tensor:
     alone = (fraction == 0) | (table.ISINF(low) & (low == high))  # else 0·∞ and ∞ − ∞ are NaN
     between = where(alone, low, where(alone, 0, low) * (1 - fraction) + where(alone, 0, high) * fraction)
     return where(table.ANY(table.ISNAN(x), names=(name,)), float("nan"), between)
+
+
+def _at_known_position(ordered: Tensor, name: str, position: float) -> Tensor:
+    below, fraction = int(position), position % 1
+    low = between = ordered[{name: below}]
+    if fraction:
+        high = ordered[{name: below + 1}]
+        alone = table.ISINF(low) & (low == high)
+        between = where(alone, low, low * (1 - fraction) + where(alone, 0, high) * fraction)
+    return where(table.ISNAN(ordered[{name: -1}]), float("nan"), between)  # NaNs come last
 
 
 # --- finite elements only

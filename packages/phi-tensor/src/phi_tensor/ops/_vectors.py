@@ -113,7 +113,7 @@ def rotation_matrix(x: Any, matrix_dim: Shape | str = "vector:c") -> Tensor:
             labels).
 
     >>> import phi_tensor as math
-    >>> rotation_matrix(0.0) @ math.vec(x=1.0, y=2.0)
+    >>> rotation_matrix(0.0, math.channel(vector="x,y")) @ math.vec(x=1.0, y=2.0)
     (x=1.0, y=2.0)
     """
     value = as_tensor(x)
