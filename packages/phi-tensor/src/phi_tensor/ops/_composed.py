@@ -76,7 +76,7 @@ COMPOSED: dict[str, Callable[[Backend], NativeFunction]] = {
 }
 
 
-def _power(backend: Backend, exponent: complex) -> NativeFunction | None:
+def _power(backend: Backend, exponent: Any) -> NativeFunction | None:
     """X ↦ x**exponent by products and (reciprocal) square roots for small.
 
     Half-)integer exponents, else None.
