@@ -54,6 +54,11 @@ ERRORS = {
         Unsupported,
         "Mask slices",
     ),
+    "mask of another size": (
+        lambda: math.boolean_mask(line(), "x", tensor([True] * 4, spatial("x")), preserve_names=True),
+        IncompatibleShapes,
+        "has 4 entries",
+    ),
     "ragged sizes along another outer dim": (
         lambda: math.expand(ragged(), batch(b=4)),
         IncompatibleShapes,
