@@ -41,7 +41,7 @@ def native(x: Tensor, order: str | Sequence[Any] | Shape | None) -> Any:
 def array(x: Tensor) -> Any:
     """Native array; of NumPy's numbers an array, too."""
     found = native(x, None)
-    return np.asarray(found) if isinstance(found, np.generic) else found
+    return cast("Any", np.asarray(found)) if isinstance(found, np.generic) else found
 
 
 def _joined(x: Tensor, groups: list[tuple[str, ...]]) -> Tensor:

@@ -225,6 +225,7 @@ FUNCTIONS = {
     "explain": "call t",
     "fftfreq": "new t",
     "find_closest": "vectors vectors nearest new",
+    "find_differences": "tree tree",
     "finite_fill": "t dim int bool rule",
     "flatten": "tree new bool",
     "fold": "t name new int rule size",

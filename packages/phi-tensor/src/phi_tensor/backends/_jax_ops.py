@@ -72,7 +72,7 @@ _UNARY: dict[str, Callable[[Any], Any]] = {
     "real": jnp.real,
     "imag": jnp.imag,
     "conj": jnp.conj,
-    "angle": jnp.angle,
+    "angle": lambda x: jnp.angle(x).astype(jnp.real(x).dtype),
     "isfinite": jnp.isfinite,
     "isnan": jnp.isnan,
     "isinf": jnp.isinf,

@@ -49,7 +49,7 @@ def swap_axes(x: Any, axes: Any) -> Any:
         if backend is None:
             raise TypeError(f"`swap_axes` takes tensors and arrays, but found {type(x).__name__}.")
         rank = len(x.shape)
-        order = tuple(axes) if isinstance(axes, (tuple, list)) else None
+        order = tuple(cast("Sequence[int]", axes)) if isinstance(axes, (tuple, list)) else None
         if order is None or sorted(map(str, order)) != sorted(map(str, range(rank))):
             raise IncompatibleShapes(
                 f"`swap_axes` of an array needs each of its {rank} axes once, but found {axes!r}. Dims have "

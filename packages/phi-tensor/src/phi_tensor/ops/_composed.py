@@ -76,13 +76,13 @@ COMPOSED: dict[str, Callable[[Backend], NativeFunction]] = {
 }
 
 
-def _power(backend: Backend, exponent: float) -> NativeFunction | None:
+def _power(backend: Backend, exponent: Any) -> NativeFunction | None:
     """X ↦ x**exponent by products and (reciprocal) square roots for small.
 
     Half-)integer exponents, else None.
     """
     doubled = 2 * exponent
-    if not -16 <= doubled <= 16:  # also NaN
+    if isinstance(doubled, complex) or not -16 <= doubled <= 16:  # also NaN
         return None
     if doubled != int(doubled):
         return None

@@ -37,6 +37,8 @@ def result_types(row: Row, layouts: tuple[Layout, ...]) -> tuple[tuple[DType, ..
             f"`{row.name}` works on bits of ints and bools, but found {common}. Cast with "
             f"`to_int64(value)` first."
         )
+    if row.options.get("inexact"):
+        common = _at_least(common, FLOAT32)
     elif row.options.get("numeric"):  # shifted bools are ints, as in Python
         common = _at_least(common, INT32)
     return tuple(common for _ in layouts), _result(row, common)

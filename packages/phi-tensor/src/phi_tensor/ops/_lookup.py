@@ -312,6 +312,12 @@ def boolean_mask(x: Any, dim: Any, mask: Any, preserve_names: bool = False) -> A
 
 
 def _selected(value: Tensor, dim: Dim, selected: Any, preserve_names: bool) -> Tensor:
+    size = value.shape.get_size(dim.name) if dim.name in value.shape else dim.size
+    if size != dim.size:
+        raise IncompatibleShapes(
+            f"The mask has {dim.size} entries along `{dim.name}`, but the value has {size}. Slice or pad "
+            f"one of them."
+        )
     labels = value.shape.get_dim(dim.name).labels if dim.name in value.shape else None
     new = dim.with_size(len(selected))
     if preserve_names and labels:
@@ -320,11 +326,6 @@ def _selected(value: Tensor, dim: Dim, selected: Any, preserve_names: bool) -> T
         return expand(value, Shape.of((new,)))
     if isinstance(value.layout, Parts) and value.layout.dim.name == dim.name and len(selected):
         return value[{dim.name: [int(i) for i in selected]}]
-    size = value.shape.get_size(dim.name)
-    if size != dim.size:
-        raise IncompatibleShapes(
-            f"The mask has {dim.size} entries along `{dim.name}`, but the value has {size}."
-        )
     native = value.backend.as_native(selected.astype(np.int64), value.device)
     at = Tensor(Dense.of((new,), Shape.of((new,)), INT64, value.backend), (native,))
     return table.TAKE(value, at, name=dim.name)

@@ -144,7 +144,7 @@ def find_closest(
         raise Unsupported(f"`find_closest` has the methods {tuple(_METHODS)}, but found {method!r}.")
     shape = _points_of(points, "find_closest")
     components = _components(points, "find_closest")
-    if not shape.volume or not components.size:
+    if not points.shape.volume:
         raise IncompatibleShapes(
             f"`find_closest` needs at least one point with one component, but found {points.shape}. Test the "
             f"sizes first."

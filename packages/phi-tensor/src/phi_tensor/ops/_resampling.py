@@ -10,6 +10,7 @@ from phi_tensor._dim_types import channel, spatial
 from phi_tensor._errors import IncompatibleShapes, Unsupported
 from phi_tensor._extrapolation_sides import as_extrapolation
 from phi_tensor._shape import Shape
+from phi_tensor._spec import as_shape
 from phi_tensor._tensor import Tensor
 from phi_tensor._trees import tree_map
 from phi_tensor.ops._call import as_tensor, is_container
@@ -95,7 +96,7 @@ def sample_subgrid(grid: Any, start: Tensor, size: Shape) -> Any:
     """
     if not isinstance(grid, Tensor) and is_container(grid):
         return tree_map(lambda leaf: sample_subgrid(leaf, start, size), grid)
-    value, corner = as_tensor(grid), as_tensor(start)
+    value, corner, size = as_tensor(grid), as_tensor(start), as_shape(size, "sample_subgrid")
     if not corner.available:
         raise Unsupported(
             "`sample_subgrid` cuts at a `start` that is known and has no derivative. Interpolate at "
@@ -106,6 +107,10 @@ def sample_subgrid(grid: Any, start: Tensor, size: Shape) -> Any:
         raise IncompatibleShapes(
             f"`start` of `sample_subgrid` needs one component per dim of {size}, but has shape "
             f"{corner.shape}. Write e.g. `vec(x=1, y=0.5)`."
+        )
+    if not size.well_defined or corner.dtype.kind is complex or not np.all(np.isfinite(corner.numpy())):
+        raise IncompatibleShapes(
+            f"`sample_subgrid` needs sizes and a real, finite `start`, but found {size} and {corner}."
         )
     places = dict(zip(labels, np.asarray(corner.numpy(), np.float64).tolist(), strict=True))
     for dim in size.dims:

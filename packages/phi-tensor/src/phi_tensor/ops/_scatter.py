@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from phi_tensor._create import full
 from phi_tensor._dim_types import instance
@@ -85,7 +85,7 @@ def scatter(
             f"`scatter` needs int indices, but found {at.dtype}. Use `to_int64`, or weights and both "
             f"neighbours for positions between entries."
         )
-    if not isinstance(base_grid, (Shape, Tensor)):
+    if not isinstance(cast("Any", base_grid), (Shape, Tensor)):
         raise TypeError(
             f"`scatter` writes into a tensor or into an array of a shape, but found {base_grid!r}. Use "
             f"`wrap`."

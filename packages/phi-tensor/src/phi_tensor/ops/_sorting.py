@@ -9,7 +9,7 @@ from typing import Any, Literal, cast
 from phi_tensor._create import arange
 from phi_tensor._dim import Dim
 from phi_tensor._dim_types import channel, non_batch
-from phi_tensor._errors import IncompatibleShapes
+from phi_tensor._errors import IncompatibleShapes, Unsupported
 from phi_tensor._plan import PlanCall, Row, layout_of, planned, rule
 from phi_tensor._shape import Shape, merge_shapes
 from phi_tensor._spec import parse_shape_spec
@@ -276,7 +276,11 @@ def _matrix(layout: Dense, target: tuple[Dim, ...], leading: int, dtype: Any, ba
 def first_true(mask: Tensor, name: str, size: int) -> tuple[Tensor, Tensor]:
     """`(positions of the first `size` True entries along a dim, which of them exist)`."""
     length = mask.shape.get_size(name)
-    assert isinstance(length, int)
+    if not isinstance(length, int):
+        raise Unsupported(
+            f"The first `{size}` of entries whose number varies: {mask.shape}. Leave the size of "
+            f"the result away, or `pad_to_uniform` the values."
+        )
     order = table.ARGSORT(~mask, name=name)
     entry = arange(Shape.of((mask.shape.get_dim(name).with_size(size),)), backend=mask.backend)
     positions = table.TAKE(order, table.MINIMUM(entry, max(length - 1, 0)), name=name)
