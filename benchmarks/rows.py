@@ -114,10 +114,49 @@ CALLS: dict[str, Call] = {
     "difference": lambda math, x: math.spatial_gradient(x, padding=math.extrapolation.PERIODIC),
     "matmul": lambda math, x, y: math.dot(x, "y", y, "x"),
     **{name: named(name) for name in ["fft", "ifft", "rfft", "irfft"]},
+    **{name: named(name) for name in ["copysign", "hypot", "logaddexp", "nextafter", "sinc", "signbit"]},
+    **{name: named(name) for name in ["erfc", "erfinv", "digamma", "log_gamma"]},
+    "gammainc": lambda math, a, x: math.incomplete_gamma(a, x),
+    "gammaincc": lambda math, a, x: math.incomplete_gamma(a, x, upper=True),
+    **{f"cum{name}": along(f"cumulative_{name}") for name in ["prod", "max", "min"]},
+    "argsort": along("argsort"),
+    "searchsorted": lambda math, s, x: math.searchsorted(s, x, "s"),
+    "gather": lambda math, x, k: math.gather(x, k, "x"),
+    **{
+        f"scatter_{mode}": lambda math, x, k, v, mode=mode: math.scatter(x, k, v, mode=mode)
+        for mode in ["update", "add", "mean", "min", "max", "prod"]
+    },
+    "convolve": named("convolve"),
+    "solve": named("solve_dense"),
+    "inv": named("inverse"),
+    "pinv": named("pinv"),
+    "det": named("determinant"),
+    "logabsdet": named("log_determinant"),
+    "trace": named("trace"),
+    "eigvals": named("eigenvalues"),
+    **{name: named(name) for name in ["eigh", "cholesky", "qr"]},
+    "svd": lambda math, h: math.svd(h, "~x", "x"),
+    "svdvals": named("singular_values"),
 }
 """Row → call; tensors have the dims `(x, y)`."""
 
-DIMS = {"r": "y"}
+OPERANDS = {f"scatter_{mode}": "r k v" for mode in ["update", "add", "mean", "min", "max", "prod"]}
+"""Operands of calls that have no native counterpart, too."""
+
+
+def dims_of(math: ModuleType, row: str, letter: str) -> tuple:
+    """Dims of an operand of a call; positions are index vectors, as all libraries of the kind take them."""
+    if letter == "h":
+        return math.spatial("x"), math.dual("x")
+    if letter == "k":
+        return math.instance("p"), math.channel(vector="x")
+    if letter == "s":
+        return (math.instance("s"),)
+    if letter == "v":
+        return (math.instance("p"),)
+    if letter == "r":
+        return (math.spatial("x" if row.startswith("scatter") else "y"),)
+    return (math.spatial("x,y"),)
 
 
 def cases(backend: str) -> list[Case]:
@@ -146,8 +185,10 @@ def build(library: str, row: str, backend: str) -> Build:
         except ImportError as error:
             raise NotAvailable("peer not installed") from error
         math.use(backend)
-        arrays, letters = native.operands(), native.TABLE[row][0].split() if row in native.TABLE else ["a"]
-        tensors = [math.tensor(arrays[name], math.spatial(DIMS.get(name, "x,y"))) for name in letters]
+        arrays = native.operands()
+        arrays["k"] = arrays["k"][:, None]
+        letters = (native.TABLE[row][0] if row in native.TABLE else OPERANDS[row]).split()
+        tensors = [math.tensor(arrays[name], *dims_of(math, row, name)) for name in letters]
         call = CALLS[row]
         return Task(lambda: call(math, *tensors), lambda result: ())
 

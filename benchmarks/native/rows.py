@@ -1,7 +1,8 @@
 """One native call per row of the operation table, in array-API spelling; imports nothing of ours.
 
 Arrays are 8x8. `TABLE` says what a row is called with: `a`, `b` floats in (0.2, 0.9), `u` above 1,
-`i`, `j` ints from 0 to 6, `m`, `n` bools, `z`, `w` complex numbers, `r` a row of floats.
+`i`, `j` ints from 0 to 6, `m`, `n` bools, `z`, `w` complex numbers, `h` a positive definite matrix, `c` a 3x3
+kernel; 8 values: `r`, `v` floats, `s` sorted ones, `k` positions.
 """
 
 import importlib
@@ -46,8 +47,17 @@ def operands() -> dict[str, np.ndarray]:
         **bools,
         **complexes,
         "u": rng.uniform(1.2, 3, shape).astype(np.float32),
-        "r": rng.uniform(0.2, 0.9, SIZE).astype(np.float32),
+        **{name: rng.uniform(0.2, 0.9, SIZE).astype(np.float32) for name in "rv"},
+        "s": np.linspace(0, 1, SIZE, dtype=np.float32),
+        "k": rng.integers(0, SIZE, SIZE),
+        "c": rng.uniform(0.2, 0.9, (3, 3)).astype(np.float32),
+        "h": _positive_definite(rng),
     }
+
+
+def _positive_definite(rng: np.random.Generator) -> np.ndarray:
+    half = rng.uniform(0.2, 0.9, (SIZE, SIZE))
+    return (half @ half.T + np.eye(SIZE)).astype(np.float32)
 
 
 def named(name: str) -> Callable[[ModuleType], Native]:
@@ -135,6 +145,36 @@ BINARY = [
 ]
 INTEGER = ["bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_left_shift", "bitwise_right_shift"]
 LOGICAL = ["logical_and", "logical_or", "logical_xor"]
+
+
+def linalg(name: str) -> Callable[[ModuleType], Native]:
+    """The function of this name for matrices."""
+    return lambda xp: getattr(xp.linalg, name)
+
+
+def scattered(ufunc: str, method: str, mode: str | None = None) -> Callable[[ModuleType], Native]:
+    """Values written at positions of a copy: by a NumPy ufunc, by a method of JAX, by a mode of torch."""
+
+    def by_numpy(xp: ModuleType, x: Any, k: Any, v: Any) -> Any:
+        result = x.copy()
+        getattr(xp, ufunc).at(result, k, v)
+        return result
+
+    def by_torch(xp: ModuleType, x: Any, k: Any, v: Any) -> Any:
+        return x.scatter_reduce(0, k, v, mode) if mode else xp.index_put(x, (k,), v)
+
+    return by_library(numpy=by_numpy, torch=by_torch, jax=lambda jnp, x, k, v: getattr(x.at[k], method)(v))
+
+
+def _assigned(np: ModuleType, x: Any, k: Any, v: Any) -> Any:
+    result = x.copy()
+    result[k] = v
+    return result
+
+
+def _convolved_by_torch(torch: ModuleType, x: Any, w: Any) -> Any:
+    return torch.nn.functional.conv2d(x[None, None], w[None, None], padding=1)[0, 0]
+
 
 TABLE: dict[str, tuple[str, Callable[[ModuleType], Native]]] = {
     **{name: ("a", named(name)) for name in UNARY},
@@ -225,6 +265,54 @@ TABLE: dict[str, tuple[str, Callable[[ModuleType], Native]]] = {
     "ifft": ("z", by_library(other=lambda xp, x: xp.fft.ifftn(x))),
     "rfft": ("a", by_library(other=lambda xp, x: xp.fft.rfftn(x))),
     "irfft": ("z", by_library(other=lambda xp, x: xp.fft.irfftn(x))),
+    **{name: ("a b", named(name)) for name in ["copysign", "hypot", "logaddexp", "nextafter"]},
+    **{name: ("a", named(name)) for name in ["sinc", "signbit"]},
+    **{name: ("a", special(name)) for name in ["erfc", "erfinv", "digamma"]},
+    **{name: ("a b", special(name)) for name in ["gammainc", "gammaincc"]},
+    "log_gamma": ("a", special("gammaln")),
+    "cumprod": ("a", along("cumprod")),
+    **{
+        f"cum{name}": (
+            "a",
+            by_library(
+                numpy=lambda np, x, name=name: getattr(np, f"{name}imum").accumulate(x, 0),
+                torch=lambda torch, x, name=name: getattr(torch, f"cum{name}")(x, 0)[0],
+                jax=lambda jnp, x, name=name: getattr(jnp, f"{name}imum").accumulate(x, 0),
+            ),
+        )
+        for name in ["max", "min"]
+    },
+    "argsort": ("a", along("argsort")),
+    "searchsorted": ("s r", named("searchsorted")),
+    "gather": ("a k", by_library(other=lambda xp, x, k: x[k])),
+    "scatter_update": (
+        "r k v",
+        by_library(
+            numpy=_assigned,
+            torch=lambda torch, x, k, v: torch.index_put(x, (k,), v),
+            jax=lambda jnp, x, k, v: x.at[k].set(v),
+        ),
+    ),
+    "scatter_add": ("r k v", scattered("add", "add", "sum")),
+    "scatter_min": ("r k v", scattered("minimum", "min", "amin")),
+    "scatter_max": ("r k v", scattered("maximum", "max", "amax")),
+    "scatter_prod": ("r k v", scattered("multiply", "multiply", "prod")),
+    "convolve": (
+        "a c",
+        by_library(
+            numpy=lambda np, x, w: importlib.import_module("scipy.signal").correlate2d(x, w, "same"),
+            torch=_convolved_by_torch,
+            jax=lambda jnp, x, w: importlib.import_module("jax.scipy.signal").correlate2d(x, w, "same"),
+        ),
+    ),
+    "solve": ("h a", linalg("solve")),
+    **{
+        name: ("h", linalg(name))
+        for name in ["inv", "pinv", "det", "eigvals", "eigh", "cholesky", "svd", "qr"]
+    },
+    "svdvals": ("h", linalg("svdvals")),
+    "logabsdet": ("h", by_library(other=lambda xp, x: xp.linalg.slogdet(x)[1])),
+    "trace": ("h", named("trace")),
 }
 """Row → operands and native call."""
 

@@ -154,3 +154,24 @@ def test_types_of_results(backend):
 def test_convolution_without_channels_is_empty(backend):
     x = math.zeros(spatial(x=3), channel(c=0))
     assert math.convolve(x, math.ones(spatial(x=2), channel(c=0))).shape == x.shape
+
+
+@pytest.mark.parametrize(
+    "compute",
+    [
+        lambda x: x + 2**40,
+        lambda x: 2**40 - x,
+        lambda x: x * -(2**31) - x * 2**31,
+        lambda x: math.maximum(x, 2**31),
+    ],
+)
+def test_ints_that_a_type_does_not_hold_are_errors(compute, backend):
+    with pytest.raises(ValueError, match=r"does not hold|out of bounds|too large"):
+        compute(math.to_int32(ints()))
+
+
+def test_ints_that_a_type_holds_are_not_refused(backend):
+    x = math.to_int32(ints())
+    assert_close(x + (2**31 - 3), tensor([2**31 - 2, 2**31 - 1], spatial("x")))
+    assert_close(math.to_int64(ints()) + 2**40, tensor([2**40 + 1, 2**40 + 2], spatial("x")))
+    assert_close(tensor([1.0], spatial("x")) * 2**40, tensor([2.0**40], spatial("x")))

@@ -79,7 +79,10 @@ def _dense(row: Row, layouts: tuple[Layout, ...], shape: Shape) -> PlanCall:
     function = native_function(row, backend, layouts, types)
     if row.name == "where" and all(isinstance(each, Scalar) for each in layouts[1:]):
         function = _cast_result(function, result, backend)
-    steps = [_operand_step(each, dtype, stored, backend) for each, dtype in zip(layouts, types, strict=True)]
+    steps = [
+        _operand_step(each, dtype, stored, backend, row.dtype != "compare")
+        for each, dtype in zip(layouts, types, strict=True)
+    ]
     return planned(layout, _dense_call(function, steps, layouts, layout))
 
 
@@ -89,9 +92,11 @@ def _cast_result(function: NativeFunction, dtype: DType, backend: Backend) -> Na
     return lambda *operands: cast(function(*operands), dtype)
 
 
-def _operand_step(layout: Layout, dtype: Any, stored: Any, backend: Backend) -> Step | None:
+def _operand_step(layout: Layout, dtype: Any, stored: Any, backend: Backend, checked: bool) -> Step | None:
     if isinstance(layout, Scalar):
-        return None if dtype.kind is layout.dtype.kind else dtype.kind
+        if dtype.kind is not layout.dtype.kind:
+            return dtype.kind
+        return _held_by(dtype) if dtype.kind is int and dtype.bits < 64 and checked else None
     assert isinstance(layout, Dense)
     return chain(
         [
@@ -100,6 +105,18 @@ def _operand_step(layout: Layout, dtype: Any, stored: Any, backend: Backend) -> 
             align_step(layout.stored, stored, backend),
         ]
     )
+
+
+def _held_by(dtype: DType) -> Step:
+    """Function that returns an int which the type holds: only NumPy refuses others, which wrap around."""
+    limit = 1 << (dtype.bits - 1)
+
+    def held(number: int) -> int:
+        if -limit <= number < limit:
+            return number
+        raise OverflowError(f"{dtype} does not hold {number}")
+
+    return held
 
 
 def _dense_call(
@@ -120,6 +137,8 @@ def _dense_call(
             return lambda a, b: Tensor(layout, (function(a.natives[0], second(b.natives[0])),))
         if second is None and first is not None:
             return lambda a, b: Tensor(layout, (function(first(a.natives[0]), b.natives[0]),))
+    if len(steps) == 2 and numbers == [False, True] and steps[0] is None and (number := steps[1]) is not None:
+        return lambda a, b: Tensor(layout, (function(a.natives[0], number(b)),))
 
     def call(*operands: Any) -> Tensor:
         natives = [x if number else x.natives[0] for x, number in zip(operands, numbers, strict=True)]
