@@ -24,23 +24,17 @@ class ShapeChanges:
     dims: tuple[Dim, ...]
     rank: int
 
-    @staticmethod
-    def of(dims: tuple[Dim, ...]) -> Shape:
-        """The shape with these dims in this order."""
-        raise NotImplementedError
+    if TYPE_CHECKING:  # what `Shape` has
 
-    @property
-    def dim(self) -> Dim:
-        """The only dim."""
-        raise NotImplementedError
+        @staticmethod
+        def of(dims: tuple[Dim, ...]) -> Shape: ...
 
-    def get_dim(self, name: str) -> Dim:
-        """Dim by name."""
-        raise NotImplementedError
+        @property
+        def dim(self) -> Dim: ...
 
-    def selected_names(self, dims: Any) -> tuple[str, ...]:
-        """Names of the present dims that a selector matches."""
-        raise NotImplementedError
+        def get_dim(self, name: str) -> Dim: ...
+
+        def selected_names(self, dims: Any) -> tuple[str, ...]: ...
 
     def replace(self, dims: Any, new: Shape) -> Shape:
         """Shape with the selected dims exchanged for `new`, position by position.

@@ -19,18 +19,14 @@ class ShapeViews:
 
     dims: tuple[Dim, ...]
 
-    @staticmethod
-    def of(dims: tuple[Dim, ...]) -> Shape:
-        """The shape with these dims in this order."""
-        raise NotImplementedError
+    if TYPE_CHECKING:  # what `Shape` has
 
-    def only(self, dims: Any, reorder: bool = False) -> Shape:
-        """Dims matched by a selector."""
-        raise NotImplementedError
+        @staticmethod
+        def of(dims: tuple[Dim, ...]) -> Shape: ...
 
-    def without(self, dims: Any) -> Shape:
-        """All dims but those matched by a selector."""
-        raise NotImplementedError
+        def only(self, dims: Any, reorder: bool = False) -> Shape: ...
+
+        def without(self, dims: Any) -> Shape: ...
 
     def _where(self, condition: Callable[[Dim], bool]) -> Shape:
         return self.of(tuple(dim for dim in self.dims if condition(dim)))

@@ -14,65 +14,65 @@ from phi_tensor._hidden import report
 from phi_tensor._tensor import Tensor
 from phi_tensor._trees import tree_map
 from phi_tensor.ops import _table as table
-from phi_tensor.ops._call import as_tensor, binary, is_container, mapped, unary
+from phi_tensor.ops._call import as_tensor, is_container, is_row, mapped
 from phi_tensor.ops._elementwise import stop_gradient, where
 from phi_tensor.transforms._custom import custom_gradient
 
 # --- bits of ints and bools
 
 
+@is_row(table.INVERT)
 def bitwise_invert(x: Any) -> Any:
     """All bits of x inverted; `not x` for bools.
 
     >>> bitwise_invert(6)
     -7
     """
-    return unary(table.INVERT, x)
 
 
+@is_row(table.BITWISE_AND)
 def bitwise_and(x: Any, y: Any) -> Any:
     """Bits that are set in both x and y.
 
     >>> bitwise_and(6, 3)
     2
     """
-    return binary(table.BITWISE_AND, x, y)
 
 
+@is_row(table.BITWISE_OR)
 def bitwise_or(x: Any, y: Any) -> Any:
     """Bits that are set in x or y.
 
     >>> bitwise_or(6, 3)
     7
     """
-    return binary(table.BITWISE_OR, x, y)
 
 
+@is_row(table.BITWISE_XOR)
 def bitwise_xor(x: Any, y: Any) -> Any:
     """Bits that are set in exactly one of x and y.
 
     >>> bitwise_xor(6, 3)
     5
     """
-    return binary(table.BITWISE_XOR, x, y)
 
 
+@is_row(table.LEFT_SHIFT)
 def bitwise_left_shift(x: Any, y: Any) -> Any:
     """Bits of x moved up by y places: x·2ʸ.
 
     >>> bitwise_left_shift(3, 2)
     12
     """
-    return binary(table.LEFT_SHIFT, x, y)
 
 
+@is_row(table.RIGHT_SHIFT)
 def bitwise_right_shift(x: Any, y: Any) -> Any:
     """Bits of x moved down by y places, the sign kept: ⌊x/2ʸ⌋.
 
     >>> bitwise_right_shift(-5, 1)
     -3
     """
-    return binary(table.RIGHT_SHIFT, x, y)
 
 
 # --- representation of numbers
@@ -87,97 +87,97 @@ def positive(x: Any) -> Any:
     return tree_map(lambda leaf: leaf, x) if is_container(x) else as_tensor(x)
 
 
+@is_row(table.SIGNBIT)
 def signbit(x: Any) -> Any:
     """True where x is negative or -0.
 
     >>> signbit(-0.0)
     True
     """
-    return unary(table.SIGNBIT, x)
 
 
+@is_row(table.COPYSIGN)
 def copysign(x: Any, y: Any) -> Any:
     """|x| with the sign of y, that of zeros included.
 
     >>> copysign(2.0, -0.0)
     -2.0
     """
-    return binary(table.COPYSIGN, x, y)
 
 
+@is_row(table.NEXTAFTER)
 def nextafter(x: Any, y: Any) -> Any:
     """Number next to x in the direction of y, of the context's precision; its derivative by x is 1.
 
     >>> nextafter(1.0, 2.0) > 1
     True
     """
-    return binary(table.NEXTAFTER, x, y)
 
 
 # --- special functions
 
 
+@is_row(table.HYPOT)
 def hypot(x: Any, y: Any) -> Any:
     """√(x² + y²) without overflow; its derivatives at (0, 0) are 0.
 
     >>> hypot(3.0, 4.0)
     5.0
     """
-    return binary(table.HYPOT, x, y)
 
 
+@is_row(table.LOGADDEXP)
 def logaddexp(x: Any, y: Any) -> Any:
     """log(eˣ + eʸ) without overflow.
 
     >>> logaddexp(1000.0, -1000.0)
     1000.0
     """
-    return binary(table.LOGADDEXP, x, y)
 
 
+@is_row(table.SINC)
 def sinc(x: Any) -> Any:
     """sin(πx)/(πx), and 1 at 0, as in NumPy.
 
     >>> sinc(0.0)
     1.0
     """
-    return unary(table.SINC, x)
 
 
+@is_row(table.ERFC)
 def erfc(x: Any) -> Any:
     """Complementary error function 1 − erf(x), exact where erf(x) is almost 1.
 
     >>> erfc(0.0)
     1.0
     """
-    return unary(table.ERFC, x)
 
 
+@is_row(table.ERFINV)
 def erfinv(x: Any) -> Any:
     """Inverse of the error function, for −1 ≤ x ≤ 1.
 
     >>> erfinv(0.0)
     0.0
     """
-    return unary(table.ERFINV, x)
 
 
+@is_row(table.LOG_GAMMA)
 def log_gamma(x: Any) -> Any:
     """Log |Γ(x)|; its derivative is `digamma`.
 
     >>> log_gamma(1.0)
     0.0
     """
-    return unary(table.LOG_GAMMA, x)
 
 
+@is_row(table.DIGAMMA)
 def digamma(x: Any) -> Any:
     """Derivative ψ(x) of log Γ(x), for which ψ(x + 1) = ψ(x) + 1/x.
 
     >>> math.isclose(digamma(2.0) - digamma(1.0), 1, rel_tol=1e-5)
     True
     """
-    return unary(table.DIGAMMA, x)
 
 
 def factorial(x: Any) -> Any:
