@@ -104,9 +104,8 @@ def test_shortest_length(backend):  # WEAKNESSES A8
     assert math.normalize(short, epsilon=0.1, allow_zero=True).numpy().tolist() == [0, 0]
 
 
+@pytest.mark.needs("reverse")
 def test_derivative_of_shortest_lengths(backend):
-    if "reverse" not in backend.supports:
-        pytest.skip("NumPy has no derivatives")
     length = math.gradient(lambda v: math.norm(v, eps=0.1), get_output=False)
     assert length(vec(x=0.05, y=0.0)).numpy().tolist() == [0, 0]
     assert length(vec(x=0.0, y=0.2)).numpy().tolist() == [0, 1]

@@ -35,13 +35,6 @@ def regular(rng, *batch_sizes, n=4, kind=float):
     return numbers + 1j * rng.standard_normal(numbers.shape) if kind is complex else numbers
 
 
-@pytest.fixture
-def differentiable(backend):
-    if "reverse" not in backend.supports:
-        pytest.skip("NumPy has no derivatives")
-    return backend
-
-
 # --- rows and columns
 
 
@@ -249,10 +242,8 @@ def test_pinv_is_that_of_moore_and_penrose(backend, rng):
     assert math.matrix_rank(only, rel_tol=1e-3).item() == 1
 
 
-@pytest.mark.parametrize("precision", [16, 32, 64])
+@pytest.mark.parametrize("precision", [pytest.param(16, marks=pytest.mark.needs("float16")), 32, 64])
 def test_precision_is_that_of_the_context(precision, backend):
-    if precision not in (32, 64) and "float16" not in backend.supports:
-        pytest.skip("16-bit floats")
     with math.precision(precision):
         A = tensor([[2, 0], [0, 4]], spatial("x"), dual("x"))
         for function in (*SQUARE, *ANY_FORM):
@@ -304,18 +295,21 @@ def test_complex_matrices_in_jit(backend, rng):
 # --- derivatives
 
 
+@pytest.mark.needs("reverse")
 @pytest.mark.parametrize("height", [2, 4])
-def test_derivative_of_pinv_where_singular_values_repeat(height, differentiable):
+def test_derivative_of_pinv_where_singular_values_repeat(height, backend):
     """There, that of the singular vectors is not finite."""
     check_gradient(math.pinv, wrap(np.eye(height, 3), spatial("y"), dual("x")))
 
 
-def test_derivative_of_pinv_at_lower_rank(differentiable, rng):
+@pytest.mark.needs("reverse")
+def test_derivative_of_pinv_at_lower_rank(backend, rng):
     A = wrap(np.outer(rng.standard_normal(4), rng.standard_normal(3)), spatial("y"), dual("x"))
     check_gradient(lambda scale: math.pinv(scale * A), tensor([1.5, 0.5, 2.0], dual("x")))
 
 
-def test_derivative_of_full_bases_is_refused(differentiable):
+@pytest.mark.needs("reverse")
+def test_derivative_of_full_bases_is_refused(backend):
     A = tensor(np.arange(6.0).reshape(2, 3), spatial("y"), dual("x"))
 
     def total(a):
@@ -327,7 +321,8 @@ def test_derivative_of_full_bases_is_refused(differentiable):
         math.jvp(total, (A,), (A,))
 
 
-def test_derivative_of_eigenvalues_that_are_complex(differentiable):
+@pytest.mark.needs("reverse")
+def test_derivative_of_eigenvalues_that_are_complex(backend):
     """λ = a ± i b for the matrix ((a, −b), (b, a)): |λ|² = a² + b²."""
 
     def f(p):
@@ -341,7 +336,8 @@ def test_derivative_of_eigenvalues_that_are_complex(differentiable):
         assert_close(math.gradient(f, get_output=False)(p), math.to_float(4 * p), because="4 (a, b)")
 
 
-def test_derivative_of_eigenvectors(differentiable, rng):
+@pytest.mark.needs("reverse")
+def test_derivative_of_eigenvectors(backend, rng):
     numbers = rng.standard_normal((3, 3))
     A = wrap(numbers + numbers.T + np.diag([0.0, 4.0, 8.0]), spatial("x"), dual("x"))
 

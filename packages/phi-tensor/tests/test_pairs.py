@@ -66,10 +66,9 @@ def test_differences_that_make_no_sense_are_refused():
         math.pairwise_differences(math.ones(instance(p=2)))
 
 
+@pytest.mark.needs("reverse")
 def test_derivative_of_forces(backend):
     """A repulsion Σ 1/|d|: pairs of a point with itself do not spoil it."""
-    if "reverse" not in backend.supports:
-        pytest.skip("NumPy has no derivatives")
     x = wrap([[0.0], [2.0]], instance("p"), channel(vector="x"))
 
     def energy(x):

@@ -355,6 +355,3 @@ random_poisson random_integers pick_random perf_counter gradient jacobian hessia
 eigenvalues eigh qr svd choose_backend trace_check layout
 """)
 """Random and unique only up to order or sign."""
-
-OPEN = {}
-"""Functions with known crashes, and the reason; rows leave this list when they are mended."""
