@@ -6,12 +6,29 @@ import pytest
 import phi_tensor as math
 from phi_tensor import IncompatibleShapes, Unsupported, batch, channel, instance, spatial, tensor, vec, wrap
 from phi_tensor.layouts import Ragged, Stacked
-from phi_tensor.testing import assert_close
+from phi_tensor.testing import assert_close, check_gradient
 from phi_tensor.testing._laws import check_storage
 
 
 def ragged(*parts, dim="x"):
     return math.stack([tensor(list(part), spatial(dim)) for part in parts], batch("b"))
+
+
+def nested(values):
+    parts = [[tensor(list(row), spatial("x")) for row in rows] for rows in values]
+    return math.stack([math.stack(part, batch("b")) for part in parts], batch("c"))
+
+
+def elements(x):
+    """Every element by its position."""
+    if not x.rank:
+        return {frozenset(): x.item()}
+    dim = next(dim for dim in x.shape.dims if isinstance(dim.size, int))
+    return {
+        at | {(dim.name, i)}: value
+        for i in range(dim.size)
+        for at, value in elements(x[{dim.name: i}]).items()
+    }
 
 
 def lists(x, dim="b"):
@@ -110,8 +127,95 @@ def test_a40_packing_the_stacked_and_the_ragged_dim(backend):
     assert math.pack_dims(math.zeros(x.shape), "b,x", instance("p")).shape == instance(p=3)
     with pytest.raises(Unsupported, match="Put `b` first"):
         math.pack_dims(x, "x,b", instance("p"))
-    with pytest.raises(IncompatibleShapes, match="would leave sizes that vary"):
-        math.pack_dims(math.expand(x, channel(c=2)), "b,c", instance("p"))
+    with pytest.raises(IncompatibleShapes, match=r"gives 3 entries, but `p:i=4`"):
+        math.pack_dims(x, "b,x", instance(p=4))
+    assert math.pack_dims(x, "b,x", instance(p="u,v,w")).p["w"].item() == 3
+
+
+@pytest.mark.parametrize("order", ["c,b", "b,c", "b,x", "c,b,x", "b,c,x"])
+def test_packing_dims_of_ragged_tensors_in_any_order(order, backend):
+    names = order.split(",")
+    for x in (nested([[[1, 2], [3]], [[4], [5, 6, 7]]]), nested([[[1, 2], [3]], [[4, 5], [6]]])):
+        before = elements(x)
+        packed = math.pack_dims(x, order, instance("p"))
+        rows = sorted(before, key=lambda at: [dict(at)[name] for name in names])
+        kept = [n for n in ("c", "b", "x") if n not in names]
+        places = list(dict.fromkeys(tuple(dict(at)[n] for n in names) for at in rows))
+        found = elements(packed)
+        for at, value in before.items():
+            place = tuple(dict(at)[n] for n in names)
+            outer = {n: dict(at)[n] for n in kept}
+            first = [p for p in places if _exists(before, names, p, outer)] if "x" in names else places
+            assert found[frozenset({**outer, "p": first.index(place)}.items())] == value
+        assert len(found) == len(before)
+
+
+def _exists(entries, names, place, outer):
+    return frozenset({**outer, **dict(zip(names, place, strict=True))}.items()) in entries
+
+
+def test_packed_dims_have_the_place_of_the_first(backend):
+    dense = tensor([[[1, 2], [3, 4]]], spatial("x,y"), channel("c"))
+    for x in (dense, math.stack(math.unstack(dense, "c"), channel("c"))):
+        assert math.pack_dims(x, "x,y", instance("p"), pos=0).shape.names == ("p", "c")
+        assert math.pack_dims(x, "x,y", instance("p"), pos=5).shape.names == ("c", "p")
+
+
+def test_stacks_of_ragged_and_uniform_parts(backend):
+    x, uniform = ragged([1, 2], [3]), tensor([[4, 5, 6], [7, 8, 9]], batch("b"), spatial("x"))
+    for parts in ([x, uniform], [uniform, x], [x, tensor([4, 5, 6], spatial("x"))]):
+        both = math.stack(parts, channel("c"))
+        check_storage(both)
+        sizes = [(2, 1) if part is x else (3, 3) for part in parts]
+        assert both.shape.get_size("x") == tuple(sizes)
+        assert both.shape.volume == 9
+        assert both.b[0].shape.get_size("x") == tuple(size[0] for size in sizes)
+        for i, part in enumerate(parts):
+            assert lists(both.c[i]) == lists(math.expand(part, batch(b=2)))
+        assert lists((2 * both + both).c[sizes.index((2, 1))]) == [[3, 6], [9]]
+        assert math.sum(both, "x").b[0].c[sizes.index((2, 1))].item() == 3
+    deep = math.stack([both, math.zeros(batch(b=2) & spatial(x=1) & channel(c=2))], batch("d"))
+    assert deep.shape.volume == 13
+    assert elements(math.zeros(deep.shape)).keys() == elements(deep).keys()
+
+
+def test_concatenation_of_stacks_of_ragged_tensors(backend):
+    x, y = ragged([1, 2], [3]), ragged([4], [5, 6, 7])
+    equal, mixed = math.stack([x, 10 * x], channel("c")), math.stack([x, y], channel("c"))
+    assert lists(math.concat([equal, equal], "x").c[1]) == [[10, 20, 10, 20], [30, 30]]
+    assert lists(math.concat([equal, mixed], "x").c[1]) == [[10, 20, 4], [30, 5, 6, 7]]
+    assert lists(math.concat([equal, mixed], "b").c[1]) == [[10, 20], [30], [4], [5, 6, 7]]
+    assert lists(math.concat([equal, mixed], "c").c[3]) == [[4], [5, 6, 7]]
+    dense = math.ones(batch(b=2) & spatial(x=1) & channel(c=2))
+    for parts in ([equal, dense], [mixed, dense]):
+        for dim in ("x", "b", "c"):
+            check_storage(math.concat(parts, dim))
+            assert math.sum(math.concat(parts, dim), "x,b,c").item() == sum(
+                math.sum(part, "x,b,c").item() for part in parts
+            )
+    with pytest.raises(IncompatibleShapes, match="size"):
+        math.concat([ragged([1], [2, 3]), math.ones(batch(b=3) & spatial(x=1))], "x")
+
+
+def test_ragged_parts_in_another_order(backend):
+    x = nested([[[1, 2], [3]], [[4], [5, 6, 7]]])
+    assert lists(math.flip(x, "c").c[0]) == [[4], [5, 6, 7]]
+    assert lists(math.flip(x, "b").c[0]) == [[3], [1, 2]]
+    assert lists(math.flip(x, "c,x").c[0]) == [[4], [7, 6, 5]]
+    assert lists(math.roll(x.c[1], 1, "b")) == [[5, 6, 7], [4]]
+    assert lists(math.roll(x.c[1], -3, "b")) == [[5, 6, 7], [4]]
+    labelled = math.stack({"u": x.c[0], "v": x.c[1]}, channel("c"))
+    assert math.flip(labelled, "c").shape.get_dim("c").labels == ("v", "u")
+
+
+def test_ragged_parts_in_groups(backend):
+    x = ragged([1], [2, 3], [4, 5], [6])
+    split = math.unpack_dim(x, "b", batch(b1=2, b2=None))
+    assert split.shape.get_size("x") == ((1, 2), (2, 1))
+    assert lists(split.b1[1], "b2") == [[4, 5], [6]]
+    assert lists(math.pack_dims(split, "b1,b2", batch("b"))) == lists(x)
+    with pytest.raises(IncompatibleShapes, match="must multiply to 4"):
+        math.unpack_dim(x, "b", batch(b1=3, b2=2))
 
 
 def test_ragged_tensors_have_no_block(backend):
@@ -132,6 +236,61 @@ def test_look_up_in_ragged_tensors(backend):
     assert_close(math.gather(x, at), wrap([2.0, 5.0], batch("b")))
     with pytest.raises(IndexError, match="outside"):
         math.gather(x, tensor([[2], [2]], batch("b"), channel(vector="x")))
+
+
+def rows():
+    return math.stack(
+        [tensor(row, spatial("x")) for row in ([1.0, 2.0], [3.0], [4.0, 5.0, 6.0])], spatial("y")
+    )
+
+
+def test_look_up_across_rows_of_different_lengths(backend):
+    at = tensor([[0, 1], [2, 2], [1, 0]], instance("p"), channel(vector="y,x"))
+    assert math.gather(rows(), at).numpy("p").tolist() == [2, 6, 3]
+    assert math.gather(rows(), at.vector["x,y"]).numpy("p").tolist() == [2, 6, 3]
+    assert rows()[at].numpy("p").tolist() == [2, 6, 3]
+    layers = math.stack([rows(), 10 * rows()], spatial("z"))
+    deep = math.stack(
+        {"z": math.wrap([1, 0, 1], instance("p")), "y": at["y"], "x": at["x"]}, channel("vector")
+    )
+    assert math.gather(layers, deep).numpy("p").tolist() == [20, 6, 30]
+    batched = nested([[[1, 2], [3]], [[4], [5, 6, 7]]])
+    at = tensor([[[0, 1], [1, 0]], [[0, 0], [1, 2]]], batch("c"), instance("p"), channel(vector="b,x"))
+    assert math.gather(batched, at, "b,x").numpy("c,p").tolist() == [[2, 3], [4, 7]]
+    for wrong in ([1, 1], [3, 0], [-1, 0], [0, -1]):
+        with pytest.raises(IndexError, match=r"outside of \{'y': 3, 'x': \(2, 1, 3\)\}"):
+            math.gather(rows(), tensor(wrong, channel(vector="y,x")))
+
+
+def test_writing_across_rows_of_different_lengths(backend):
+    at = tensor([[0, 1], [2, 2], [2, 2]], instance("p"), channel(vector="y,x"))
+    values = tensor([10.0, 20.0, 30.0], instance("p"))
+    assert lists(math.scatter(rows(), at, values, "add"), "y") == [[1, 12], [3], [4, 5, 56]]
+    assert lists(math.scatter(rows(), at, values), "y") == [[1, 10], [3], [4, 5, 30]]
+    assert lists(math.scatter(rows().shape, at, values, "add"), "y") == [[0, 10], [0], [0, 0, 50]]
+    outside = tensor([[0, 2], [1, -1], [5, 9]], instance("p"), channel(vector="y,x"))
+    with pytest.raises(IndexError, match=r"'x': \(2, 1, 3\)"):
+        math.scatter(rows(), outside, values)
+    discarded = math.scatter(rows(), outside, values, outside_handling="discard")
+    assert lists(discarded, "y") == lists(rows(), "y")
+    clamped = math.scatter(rows(), outside, values, outside_handling="clamp")
+    assert lists(clamped, "y") == [[1, 10], [20], [4, 5, 30]]
+    layers = math.stack([rows(), 10 * rows()], batch("b"))
+    assert lists(math.scatter(layers, at, values, "add").b[1], "y") == [[10, 30], [30], [40, 50, 110]]
+
+
+@pytest.mark.needs("reverse", "forward")
+def test_gradients_of_look_up_across_rows(backend):
+    at = tensor([[0, 1], [2, 2], [2, 2]], instance("p"), channel(vector="y,x"))
+
+    def looked_up(a, b, c):
+        grid = math.stack([a, b, c], spatial("y"))
+        return math.sum(math.gather(grid, at) ** 2) + math.sum(
+            math.scatter(grid, at, grid[at], "mean") ** 3, "x,y"
+        )
+
+    with math.precision(64):
+        check_gradient(looked_up, *math.unstack(math.to_float(rows()), "y"))
 
 
 # --- order of components

@@ -195,15 +195,24 @@ def test_ragged_lists_of_one_example(backend):
         )
 
 
+def test_indices_stored_entry_by_entry(backend):
+    whole = tensor([[0, 1], [1, 0], [1, 1]], instance("p"), channel(vector="x,y"))
+    grid, values = math.zeros(spatial(x=2, y=2)), tensor([1.0, 2.0, 3.0], instance("p"))
+    for indices in (whole, math.stack(math.unstack(whole, "vector"), whole.shape["vector"])):
+        apart = math.stack(math.unstack(indices, "p"), instance("p"))
+        found = math.scatter(grid, apart, math.stack(math.unstack(values, "p"), instance("p")), "add")
+        assert found.numpy("x,y").tolist() == [[0, 1], [2, 3]]
+
+
 def test_ragged_grids(backend):
     grid = math.stack([math.ones(spatial(x=2)), math.ones(spatial(x=3))], batch("b"))
     found = math.scatter(grid, tensor([[[1]], [[2]]], batch("b"), instance("p"), channel(vector="x")), 5.0)
     assert [part.numpy().tolist() for part in math.unstack(found, "b")] == [[1, 5], [1, 1, 5]]
     on_shape = math.scatter(grid.shape, at_x(0, 1), 1.0, "add")
     assert [part.numpy().tolist() for part in math.unstack(on_shape, "b")] == [[1, 1], [1, 1, 0]]
-    ragged = math.stack([math.ones(spatial(x=2)), math.ones(spatial(x=3))], spatial("y"))
-    with pytest.raises(Unsupported, match="vary along `y`"):
-        math.scatter(ragged, vec(x=0, y=0), 1.0)
+    twice = math.stack([math.ones(spatial(x=2, z=1)), math.ones(spatial(x=3, z=2))], spatial("y"))
+    with pytest.raises(Unsupported, match="vary several times"):
+        math.scatter(twice, vec(x=0, y=0, z=0), 1.0)
 
 
 # --- derivatives where something special happens

@@ -171,3 +171,20 @@ def test_unstacking_many(backend):
     assert len(x.x) == 2
     assert [v.shape for v in x.x] == [spatial(y=2)] * 2
     assert x.dimension("z").unstack(3) == (x,) * 3
+
+
+def test_joined_values_agree_in_labels_and_types_however_they_are_stored(backend):
+    named, plain = math.vec(x=1.0, y=2.0), tensor([3.0, 4.0], channel("vector"))
+    for values in ([named, plain], [plain, named], [plain, named, plain]):
+        both = math.stack(values, batch("b"))
+        assert both.shape == batch(b=len(values)) & channel(vector="x,y")
+        assert both.numpy("b,vector").tolist() == [v.numpy("vector").tolist() for v in values]
+        joined = math.concat([math.stack([v, v], batch("b")) for v in values], "b")
+        assert joined.shape == batch(b=2 * len(values)) & channel(vector="x,y")
+        assert joined.numpy("b,vector").shape == (2 * len(values), 2)
+    other, points = tensor([5.0, 6.0], channel(vector="u,v")), tensor([5.0, 6.0], spatial("vector"))
+    for values in ([named, other], [plain, named, other], [named, points], [plain, points]):
+        with pytest.raises(IncompatibleShapes, match="vector"):
+            math.stack(values, batch("b"))
+        with pytest.raises(IncompatibleShapes, match="vector"):
+            math.concat([math.stack([v, v], batch("b")) for v in values], "b")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 from phi_tensor._dim import Dim
@@ -16,7 +17,7 @@ from phi_tensor.layouts._cast import cast_rule, common_form
 from phi_tensor.layouts._dense_steps import Step, cast_step, chain, convert_step, merged_order, store_step
 from phi_tensor.layouts._elementwise import entries_of
 from phi_tensor.layouts._join import block_layout
-from phi_tensor.layouts._layout import Dense, Layout, Parts, Ragged, Scalar, entry_layout
+from phi_tensor.layouts._layout import Dense, Layout, Parts, Scalar, entry_layout
 from phi_tensor.ops._table import CAST as _NO_ROW
 
 
@@ -26,7 +27,8 @@ def stack_rule(row: Row, *layouts: Layout, dim: Dim) -> PlanCall:
     merged = [layout for layout in layouts if not isinstance(layout, Scalar)]
     dtype, backend = common_form(tuple(merged))
     plans = [cast_rule(row, layout, dtype=dtype, backend=backend) for layout in merged]
-    result = Parts.of(dim.with_size(len(layouts), dim.labels), tuple(layout_of(plan) for plan in plans))
+    parts = agreeing([layout_of(plan) for plan in plans], "stacked")
+    result = Parts.of(dim.with_size(len(layouts), dim.labels), parts)
     if all(
         layout_of(plan) is layout and layout.count == 1 for plan, layout in zip(plans, merged, strict=True)
     ):
@@ -45,16 +47,39 @@ def stack_rule(row: Row, *layouts: Layout, dim: Dim) -> PlanCall:
     return planned(result, call)
 
 
+def agreeing(layouts: Sequence[Layout], joined: str) -> tuple[Layout, ...]:
+    """The layouts with the labels that some of them have; dims of one name must agree in type and labels."""
+    known: dict[str, Dim] = {}
+    for dim in (dim for layout in layouts for dim in layout.shape.dims):
+        other = known.setdefault(dim.name, dim)
+        if dim.type is not other.type or (dim.labels and other.labels and dim.labels != other.labels):
+            raise IncompatibleShapes(
+                f"Dims of {joined} values must agree, but found ({other}) and ({dim}). Rename or reorder "
+                f"labels."
+            )
+        if dim.labels:
+            known[dim.name] = dim
+    return tuple(_labelled(layout, known) for layout in layouts)
+
+
+def _labelled(layout: Layout, known: dict[str, Dim]) -> Layout:
+    adopted = {
+        dim.name: known[dim.name]
+        for dim in layout.shape.dims
+        if dim.labels is None and known[dim.name].labels and dim.size == known[dim.name].size
+    }
+    shape = Shape.of(tuple(adopted.get(dim.name, dim) for dim in layout.shape.dims))
+    return layout.with_shape(adopted, shape) if adopted else layout
+
+
 @rule("concat")
 def concat_rule(row: Row, *layouts: Layout, dim: str) -> PlanCall:
     """Plan that joins operands along a present dim."""
     if all(isinstance(layout, Parts) and layout.dim.name == dim for layout in layouts):
-        return _concat_parts(layouts, dim)
-    split = next((layout.dim.name for layout in layouts if isinstance(layout, Ragged)), None)
-    if split is not None and split != dim:
-        return _concat_each(row, layouts, dim, split)
-    if split is not None:
-        return _concat_parts(layouts, dim)
+        return concat_parts(layouts, dim)
+    over = [name for layout in layouts for d in layout.shape.non_uniform.dims for name in d.over]
+    if over:
+        return _concat_ragged(row, layouts, dim, next((name for name in over if name != dim), None))
     blocks = [block_layout(layout) for layout in layouts]
     dtype, backend = common_form(tuple(blocks))
     rest = merged_order([tuple(d for d in block.stored if d.name != dim) for block in blocks])
@@ -113,7 +138,7 @@ def concat_dim(dims: list[Dim]) -> Dim:
     return dims[0].with_size(sum(cast("int", dim.size) for dim in dims), labels)
 
 
-def _concat_parts(layouts: tuple[Layout, ...], dim: str) -> PlanCall:
+def concat_parts(layouts: tuple[Layout, ...], dim: str) -> PlanCall:
     """Plan that keeps the entries along `dim` apart."""
     entries = [
         [entry_layout(layout, dim, i) for i in range(cast("int", layout.shape.get_size(dim)))]
@@ -122,7 +147,7 @@ def _concat_parts(layouts: tuple[Layout, ...], dim: str) -> PlanCall:
     dtype, backend = common_form(tuple(part for parts in entries for part in parts))
     casts = [[cast_rule(_NO_ROW, part, dtype=dtype, backend=backend) for part in parts] for parts in entries]
     new = concat_dim([layout.shape.get_dim(dim) for layout in layouts])
-    result = Parts.of(new, tuple(layout_of(plan) for plans in casts for plan in plans))
+    result = Parts.of(new, agreeing([layout_of(plan) for plans in casts for plan in plans], "joined"))
 
     def call(*operands: Tensor) -> Tensor:
         natives: tuple[Any, ...] = ()
@@ -132,6 +157,15 @@ def _concat_parts(layouts: tuple[Layout, ...], dim: str) -> PlanCall:
         return Tensor(result, natives)
 
     return planned(result, call)
+
+
+def _concat_ragged(row: Row, layouts: tuple[Layout, ...], dim: str, split: str | None) -> PlanCall:
+    """Plan for operands of which some have sizes that vary, along `split` or along `dim` alone."""
+    others = {frozenset((d.name, d.size) for d in layout.shape.dims if d.name != dim) for layout in layouts}
+    countable = all(isinstance(layout.shape.get_size(dim), int) for layout in layouts)
+    if split is None or (countable and len(others) > 1):
+        return concat_parts(layouts, dim)
+    return _concat_each(row, layouts, dim, split)
 
 
 def _concat_each(row: Row, layouts: tuple[Layout, ...], dim: str, split: str) -> PlanCall:

@@ -6,12 +6,12 @@ A layout holds everything about a tensor but its numbers: dims, order of storage
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, ClassVar
 from weakref import WeakValueDictionary
 
-from phi_tensor._dim import Dim, entry_of
+from phi_tensor._dim import Dim, Size, entry_of
 from phi_tensor._dtype import BOOL, COMPLEX128, FLOAT64, INT64, DType
 from phi_tensor._errors import IncompatibleShapes
 from phi_tensor._locks import new_lock
@@ -251,16 +251,33 @@ def stacked_shape(dim: Dim, ordered: tuple[tuple[Dim, ...], ...]) -> Shape:
             dims.append(first)
             continue
         labels = first.labels if all(entry.labels == first.labels for entry in entries) else None
-        if any(entry.size is None for entry in entries) or len({entry.over for entry in entries}) > 1:
+        if any(entry.size is None for entry in entries):
             raise IncompatibleShapes(
                 f"Dim `{first.name}` cannot be stacked along `{dim.name}`: sizes {[e.size for e in entries]}."
             )
-        same = all(entry.size == first.size for entry in entries)
-        size = first.size if same else tuple(entry.size for entry in entries)
+        over = _varying_over(entries)
+        sizes = tuple(_sizes_over(shape, first.name, over) for shape in shapes)
+        same = all(size == sizes[0] for size in sizes)
         dims.append(
-            Dim.of(first.name, first.type, size, labels, first.over if same else (dim.name, *first.over))
+            Dim.of(first.name, first.type, sizes[0], labels, over)
+            if same
+            else Dim.of(first.name, first.type, sizes, labels, (dim.name, *over))
         )
     return Shape.of(tuple(dims))
+
+
+def _varying_over(dims: Sequence[Dim]) -> tuple[str, ...]:
+    """Names of the dims over which the size of at least one of `dims` varies, outer ones first."""
+    deepest_first = sorted({dim.over for dim in dims}, key=len, reverse=True)
+    return tuple(dict.fromkeys(name for over in deepest_first for name in over))
+
+
+def _sizes_over(shape: Shape, name: str, over: tuple[str, ...]) -> Size:
+    """Size of a dim as nested tuples, one level per dim in `over`, along some of which it may be constant."""
+    dim = shape.get_dim(name)
+    if dim.over == over:
+        return dim.size
+    return tuple(_sizes_over(entry, name, over[1:]) for entry in shape.unstack(over[0]))
 
 
 def _over_renamed(dim: Dim, renamed: dict[str, Dim]) -> Dim:

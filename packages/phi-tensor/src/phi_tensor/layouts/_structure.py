@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 from phi_tensor._dim import Dim, entry_of
@@ -9,7 +10,7 @@ from phi_tensor._errors import IncompatibleShapes
 from phi_tensor._plan import PlanCall, Row, layout_of, planned, rule
 from phi_tensor._shape import Shape, merge_shapes
 from phi_tensor._tensor import Tensor
-from phi_tensor.layouts._join import each_part, on_block
+from phi_tensor.layouts._join import each_part
 from phi_tensor.layouts._layout import Dense, Layout, Parts, entry_layout
 
 
@@ -82,9 +83,12 @@ def _renamed_dim(dim: Dim, table: dict[str, Dim]) -> Dim:
 def flip_rule(row: Row, layout: Layout, names: tuple[str, ...]) -> PlanCall:
     """Plan that reverses dims."""
     if isinstance(layout, Parts):
-        if layout.dim.name in names:
-            return on_block(row, layout, names=names)
-        return each_part(layout, [flip_rule(row, part, names=names) for part in layout.parts])
+        count, dim = len(layout.parts), layout.dim
+        if dim.name not in names:
+            return each_part(layout, [flip_rule(row, part, names=names) for part in layout.parts])
+        plans = [flip_rule(row, part, names=names) for part in layout.parts]
+        turned = dim.with_size(count, dim.labels[::-1] if dim.labels else None)
+        return _rearranged(layout, plans, range(count)[::-1], turned)
     assert isinstance(layout, Dense)
     dims = {
         d.name: d.with_size(d.size, d.labels[::-1] if d.labels else None) if d.name in names else d
@@ -104,10 +108,25 @@ def roll_rule(row: Row, layout: Layout, name: str, shift: int) -> PlanCall:
     """Plan that shifts cyclically along a dim: entry i moves to i + shift."""
     if isinstance(layout, Parts):
         if layout.dim.name == name:
-            return on_block(row, layout, name=name, shift=shift)
+            count, kept = len(layout.parts), [planned(part, lambda t: t) for part in layout.parts]
+            return _rearranged(layout, kept, [(i - shift) % count for i in range(count)], layout.dim)
         return each_part(layout, [roll_rule(row, part, name=name, shift=shift) for part in layout.parts])
     assert isinstance(layout, Dense)
     axis, roll = layout.axes.get(name), layout.backend.ops["roll"]
     if axis is None:
         return planned(layout, lambda t: t)
     return planned(layout, lambda t: Tensor(layout, (roll(t.natives[0], shift, axis),)))
+
+
+def _rearranged(layout: Parts, plans: Sequence[PlanCall], order: Sequence[int], dim: Dim) -> PlanCall:
+    """Plan that puts the results of one plan per part into another order along `dim`."""
+    result = Parts.of(dim, tuple(layout_of(plans[i]) for i in order))
+
+    def call(t: Tensor) -> Tensor:
+        parts = t.parts()
+        natives: tuple[Any, ...] = ()
+        for i in order:
+            natives += plans[i](parts[i]).natives
+        return Tensor(result, natives)
+
+    return planned(result, call)

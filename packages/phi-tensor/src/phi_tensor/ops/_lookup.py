@@ -7,7 +7,6 @@ from typing import Any, cast
 
 import numpy as np
 
-from phi_tensor._create import wrap
 from phi_tensor._dim import Dim
 from phi_tensor._dim_types import channel, instance
 from phi_tensor._dtype import INT64
@@ -25,6 +24,7 @@ from phi_tensor.ops import _table as table
 from phi_tensor.ops._call import as_tensor, is_container
 from phi_tensor.ops._interpolation import Axis, FlatGrid, flattener, points_dims
 from phi_tensor.ops._parts import at_points, backend_for, components_of, part_by_part
+from phi_tensor.ops._ragged_places import rows_of, sizes_along
 from phi_tensor.ops._structure import expand, pack_dims, stack
 
 NO_INDEX = ""
@@ -85,7 +85,11 @@ def gather(values: Any, indices: Any, dims: Any = None, pref_index_dim: str = "i
             f"`grid_sample`."
         )
     names, index = indexed_dims(x.shape, at.shape, dims, pref_index_dim)
-    check_inside(at, names, index, x.shape, "gather")
+    rows, sizes = rows_of(x.shape, names), sizes_text(x.shape, names)
+    if rows is not None:
+        x, (at, names) = rows.packed(x), rows.vectors(at, names, index)
+        index = index if len(names) > 1 else NO_INDEX
+    check_inside(at, names, index, x.shape, "gather", sizes)
     if not at.available:  # compiled code must stay within the array until the report is read
         at, _ = clamped_indices(at, names, index, x.shape)
     return table.GATHER(x, at, names=names, index=index)
@@ -120,8 +124,24 @@ def indexed_dims(
     return tuple(names), index.name
 
 
-def check_inside(indices: Tensor, names: Sequence[str], index: str, values: Shape, function: str) -> None:
-    """Report indices outside of the dims `names`; on the CPU or in compiled code, where that costs little."""
+def sizes_text(shape: Shape, names: Sequence[str]) -> str:
+    """Sizes of indexed dims, for messages."""
+    return str({name: shape.get_size(name) for name in names})
+
+
+def check_inside(
+    indices: Tensor, names: Sequence[str], index: str, values: Shape, function: str, sizes: str
+) -> None:
+    """Report indices outside of the dims `names`; on the CPU or in compiled code, where that costs little.
+
+    Args:
+        indices: Index vectors.
+        names: Indexed dims.
+        index: Dim of the components.
+        values: Shape of the array.
+        function: Whose argument the indices are, for the message.
+        sizes: What they have to stay inside of, for the message.
+    """
     if indices.available and indices.device.device_type != "CPU":
         return
     outside: Any = False
@@ -130,18 +150,11 @@ def check_inside(indices: Tensor, names: Sequence[str], index: str, values: Shap
         wrong = (entry < 0) | (entry >= sizes_along(values, name))
         outside = wrong if outside is False else outside | wrong
     if outside is not False:
-        sizes = {name: values.get_size(name) for name in names}
         any_outside = table.ANY(outside, names=outside.shape.names) if outside.rank else outside
         report(
             any_outside,
             lambda _: IndexError(f"`{function}` met indices outside of {sizes}. Clip or mask them first."),
         )
-
-
-def sizes_along(values: Shape, name: str) -> Any:
-    """Size of a dim, as a tensor where it varies."""
-    dim = values.get_dim(name)
-    return wrap(np.asarray(dim.size), values[dim.over]) if dim.over else dim.size
 
 
 def clamped_indices(

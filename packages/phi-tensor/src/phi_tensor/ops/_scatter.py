@@ -12,7 +12,8 @@ from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
 from phi_tensor.ops import _table as table
 from phi_tensor.ops._call import as_tensor
-from phi_tensor.ops._lookup import check_inside, indexed_dims
+from phi_tensor.ops._lookup import NO_INDEX, check_inside, indexed_dims, sizes_text
+from phi_tensor.ops._ragged_places import rows_of
 from phi_tensor.ops._structure import expand, pack_dims
 
 Mode = Literal["update", "add", "mean", "min", "max", "prod", "any", "all"]
@@ -71,7 +72,7 @@ def scatter(
     Raises:
         IndexError: An index is outside, for `check`.
         IncompatibleShapes: Indices are no ints, lack components, or have dims that they point at.
-        Unsupported: The sizes of indexed dims vary; `min` or `max` of complex numbers.
+        Unsupported: The sizes of several indexed dims vary; `min` or `max` of complex numbers.
 
     >>> import phi_tensor as math
     >>> indices = math.wrap([[0], [0]], math.instance("p"), math.channel(vector="x"))
@@ -96,13 +97,18 @@ def scatter(
     base = base_grid if isinstance(base_grid, Tensor) else _filled(base_grid, start, default, new, row)
     further = [d for d in new.shape.without(listed).dims if d.name not in shape and d.name not in batched]
     base = expand(base, batched & Shape.of(tuple(further)))
+    rows, sizes = rows_of(base.shape, names), sizes_text(shape, names)
+    if rows is not None:
+        base, (at, names) = rows.packed(base), rows.vectors(at, names, index, outside_handling == "clamp")
+        index = index if len(names) > 1 else NO_INDEX
     if outside_handling == "check":
-        check_inside(at, names, index, shape, "scatter")
+        check_inside(at, names, index, base.shape, "scatter", sizes)
     new = expand(new, _with_outer(at.shape, listed))
     if any(set(at.shape.get_dim(name).over) & set(listed) for name in listed if name in at.shape):
         at, new, listed = _packed(at, new, listed)
     outside = "clamp" if outside_handling == "check" else outside_handling  # a report may come later
-    return row(base, at, new, names=names, index=index, listed=listed, outside=outside)
+    written = row(base, at, new, names=names, index=index, listed=listed, outside=outside)
+    return written if rows is None else rows.unpacked(written)
 
 
 def _checked_options(mode: str, outside: str, indices_gradient: bool) -> tuple[Row, complex]:

@@ -9,7 +9,7 @@ from typing import Any, cast
 from phi_tensor._dim import Dim
 from phi_tensor._dtype import INT64, DType
 from phi_tensor._errors import IncompatibleShapes
-from phi_tensor._plan import PlanCall, Row, planned, rule
+from phi_tensor._plan import PlanCall, Row, layout_of, planned, rule
 from phi_tensor._shape import Shape, merge_shapes
 from phi_tensor._tensor import Tensor
 from phi_tensor.backends._backend import Backend, Native
@@ -58,6 +58,13 @@ def scatter_rule(
         return part_by_part(
             (base, indices, values), along, lambda i, *entries: scatter_rule(row, *entries, **settings)
         )
+    if isinstance(indices, Parts) and indices.dim.name != index:
+        plan = scatter_rule(row, base, joined_layout(indices), values, **settings)
+
+        def joined(b: Tensor, i: Tensor, v: Tensor) -> Tensor:
+            return plan(b, i.block(), v)
+
+        return planned(layout_of(plan), joined)
     grid = joined_layout(base) if isinstance(base, Parts) else base
     new = joined_layout(values) if isinstance(values, Parts) else values
     assert isinstance(grid, Dense)

@@ -201,7 +201,6 @@ def _equal_dims(tensors: list[Tensor], new: Dim, expand_values: bool) -> list[Te
             f"`concat` or rename."
         )
     if all(n == names[0] for n in names):
-        _check_labels(tensors)
         return tensors
     union: dict[str, Dim] = {}
     for t in tensors:
@@ -215,20 +214,7 @@ def _equal_dims(tensors: list[Tensor], new: Dim, expand_values: bool) -> list[Te
             f"{[t.shape for t in tensors]}. "
             f"Pass `expand_values=True` to repeat values along them."
         )
-    _check_labels(tensors)
     return [expand(t, Shape.of(tuple(dim for dim in missing if dim.name not in t.shape))) for t in tensors]
-
-
-def _check_labels(tensors: list[Tensor]) -> None:
-    first = tensors[0].shape
-    for t in tensors[1:]:
-        for dim in t.shape.dims:
-            other = first.get_dim(dim.name) if dim.name in first else dim
-            if (dim.labels and other.labels and dim.labels != other.labels) or dim.type is not other.type:
-                raise IncompatibleShapes(
-                    f"Dims of stacked values must agree, but found ({other}) and ({dim}). Rename or "
-                    f"reorder labels."
-                )
 
 
 def concat(values: Any, dim: Any, expand_values: bool = False) -> Any:
