@@ -242,7 +242,7 @@ from phi_tensor.ops._linalg import (
     trace,
     transpose,
 )
-from phi_tensor.ops._lookup import boolean_mask, gather, ravel_index, unravel_index
+from phi_tensor.ops._lookup import gather, ravel_index, unravel_index
 from phi_tensor.ops._losses import (
     cross_entropy_loss,
     frequency_loss,
@@ -250,6 +250,7 @@ from phi_tensor.ops._losses import (
     l1_loss,
     l2_loss,
 )
+from phi_tensor.ops._masking import boolean_mask
 from phi_tensor.ops._neighbors import (
     at_max_neighbor,
     at_min_neighbor,

@@ -102,14 +102,8 @@ class Row:
 
     def make(self, key: Any, layouts: tuple[Layout, ...], parameters: dict[str, Any]) -> PlanCall:
         """Plan for `layouts`, made by the row's rule and kept under `key`."""
-        rule = RULES.get(self.kind)
-        assert rule is not None, f"no rule for kind {self.kind}"
         generation, start = _GENERATION[0], perf_counter()
-        try:
-            plan = rule(self, *layouts, **parameters)
-        except PhiError as error:
-            error.add_note(f"in `{self.name}` of {', '.join(repr(layout.shape) for layout in layouts)}")
-            raise
+        plan = self._new_plan(layouts, parameters)
         for wrap in WRAPPERS:
             plan = wrap(self, layouts, plan, perf_counter() - start)
         with _LOCK:
@@ -120,6 +114,19 @@ class Row:
         for listener in tuple(LISTENERS):
             listener(self, layouts, parameters, plan)
         return plan
+
+    def once(self, *operands: Any, **parameters: Any) -> Any:
+        """Result by a plan that is not kept: for sizes that depend on data, which would crowd out others."""
+        return self._new_plan(tuple(_layout_of(o) for o in operands), parameters)(*operands)
+
+    def _new_plan(self, layouts: tuple[Layout, ...], parameters: dict[str, Any]) -> PlanCall:
+        rule = RULES.get(self.kind)
+        assert rule is not None, f"no rule for kind {self.kind}"
+        try:
+            return rule(self, *layouts, **parameters)
+        except PhiError as error:
+            error.add_note(f"in `{self.name}` of {', '.join(repr(layout.shape) for layout in layouts)}")
+            raise
 
     def unsupported(self, *layouts: Layout, hint: str = "") -> Unsupported:
         """Error for layouts without a rule."""

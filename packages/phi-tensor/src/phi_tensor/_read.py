@@ -106,7 +106,8 @@ def python_number(x: Tensor, wanted: str) -> Any:
 def getitem(x: Tensor, item: Any) -> Tensor:
     """What `tensor[item]` selects: slices by dim, label, mask or index vectors."""
     from phi_tensor._tensor import Tensor  # noqa: PLC0415 tensors need this module
-    from phi_tensor.ops._lookup import boolean_mask, gather  # noqa: PLC0415 operations need tensors
+    from phi_tensor.ops._lookup import gather  # noqa: PLC0415 operations need tensors
+    from phi_tensor.ops._masking import boolean_mask  # noqa: PLC0415 operations need tensors
 
     if isinstance(item, Tensor):
         if item.dtype.kind is bool:

@@ -392,7 +392,11 @@ class TorchBackend(Backend):
                 f"traced or "
                 f"differentiated and has none yet. Return it from the function and read it outside."
             )
-        return native.detach().resolve_conj().resolve_neg().cpu().numpy()
+        plain = native.detach().resolve_conj().resolve_neg().cpu()
+        try:
+            return plain.numpy()
+        except RuntimeError:  # of constants while others are differentiated: torch wraps them
+            return np.array(native.tolist(), self.dtype(native).numpy).reshape(tuple(native.shape))
 
     def from_dlpack(self, obj: Any) -> Native:
         return torch.from_dlpack(obj)

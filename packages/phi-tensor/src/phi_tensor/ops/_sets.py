@@ -19,10 +19,11 @@ from phi_tensor.layouts._layout import Dense
 from phi_tensor.ops import _table as table
 from phi_tensor.ops._call import as_tensor
 from phi_tensor.ops._elementwise import where
-from phi_tensor.ops._lookup import boolean_mask, unravel_index
+from phi_tensor.ops._lookup import unravel_index
+from phi_tensor.ops._masking import boolean_mask
 from phi_tensor.ops._reductions import over_leaves, reduced_names
 from phi_tensor.ops._sorting import first_true, unlabelled
-from phi_tensor.ops._structure import concat, expand, pack_dims, rename_dims, stack
+from phi_tensor.ops._structure import concat, expand, pack_dims, rename_dims
 
 _LISTED, _OTHERS = instance("_listed"), instance("_others")
 _UNIQUE, _NONZERO, _VECTOR = instance("unique"), instance("nonzero"), channel("vector")
@@ -57,7 +58,8 @@ def unique(value: Any, dim: Any = non_batch, list_dim: Shape | str = _UNIQUE) ->
     first = expand(tensor(True), changes.shape.without(name) & instance(**{name: 1}))
     starts = concat([first, changes], name)
     if new.size is None:
-        return rename_dims(boolean_mask(ordered, name, starts), name, new)
+        ordered, starts = (rename_dims(t, name, new) for t in (ordered, starts))
+        return boolean_mask(ordered, new.name, starts)
     positions, exists = first_true(starts, name, cast("int", new.size))
     number = table.SUM(starts, names=(name,))
     report(
@@ -130,7 +132,8 @@ def _known_vectors(mask: Tensor, new: Dim, vector: Dim, labels: tuple[str, ...] 
     if others:
         along = others[0]
         entries = [mask[{along.name: i}] for i in range(cast("int", along.size))]
-        return stack([_known_vectors(entry, new, vector, labels) for entry in entries], along)
+        vectors = [_known_vectors(entry, new, vector, labels) for entry in entries]
+        return table.STACK.once(*vectors, dim=along.dim)
     found = np.argwhere(mask.numpy(names)).astype(np.int64)
     kept = tuple(labels[int(i)] for i in cast("list[int]", found[:, 0].tolist())) if labels else None
     dims = (new.with_size(len(found), kept), vector)
