@@ -293,6 +293,23 @@ def test_gradients_of_look_up_across_rows(backend):
         check_gradient(looked_up, *math.unstack(math.to_float(rows()), "y"))
 
 
+def test_operations_along_components_of_ragged_tensors(backend):
+    x = ragged([1.0, 5.0, 2.0], [4.0, 3.0])
+    both = math.stack([x, 10 * x], channel("c"))
+    for operation in (
+        lambda t: math.cumulative_sum(t, "c"),
+        lambda t: math.sort(t, "c"),
+        lambda t: math.real(math.fft(t, "c")),
+        lambda t: math.pad(t, {"c": (1, 0), "x": (0, 1)}, 0),
+        lambda t: math.unpack_dim(t, "c", channel(c1=2, c2=1)).c2[0],
+        lambda t: t.c[5:],
+    ):
+        found = operation(both)
+        check_storage(found)
+        for i in range(2):
+            assert_close(found.b[i], operation(both.b[i]))
+
+
 # --- order of components
 
 

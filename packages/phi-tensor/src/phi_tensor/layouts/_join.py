@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 from phi_tensor._dim import Dim
@@ -9,7 +10,7 @@ from phi_tensor._plan import PlanCall, Row, layout_of, planned, rule
 from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
 from phi_tensor.layouts._dense_steps import merged_order, store_step
-from phi_tensor.layouts._layout import Dense, Layout, Parts, Ragged
+from phi_tensor.layouts._layout import Dense, Layout, Parts, Ragged, entry_layout
 
 
 @rule("join")
@@ -49,13 +50,36 @@ def block_layout(layout: Layout) -> Dense:
 
 def on_block(row: Row, layout: Parts, **parameters: Any) -> PlanCall:
     """Plan for the joined block of a stacked tensor."""
-    if not layout.shape.is_uniform:
+    if isinstance(layout, Ragged):
         raise row.unsupported(
             layout, hint="Apply it to the slices along the dim where sizes vary, or pad them to one size."
         )
+    if not layout.shape.is_uniform:
+        outside, regroup = ragged_outside(layout)
+        inner = cast("PlanCall", _rule_of(row)(row, outside, **parameters))
+        return planned(layout_of(inner), lambda t: inner(regroup(t)))
     joined = block_layout(layout)
     plan = cast("PlanCall", _rule_of(row)(row, joined, **parameters))
     return planned(layout_of(plan), lambda t: plan(t.block()))
+
+
+def ragged_outside(layout: Parts) -> tuple[Parts, Callable[[Tensor], Tensor]]:
+    """Layout with one part per entry of the dim that sizes vary along, and the function to it.
+
+    Components of vectors in grids of different sizes become vectors in one grid after the other.
+    """
+    name = layout.shape.non_uniform.dims[0].over[0]
+    dim = layout.shape.get_dim(name)
+    count = cast("int", dim.size)
+    outside = Parts.of(dim, tuple(entry_layout(layout, name, i) for i in range(count)))
+
+    def regroup(t: Tensor) -> Tensor:
+        natives: tuple[Any, ...] = ()
+        for i in range(count):
+            natives += t.sliced(((name, i),)).natives
+        return Tensor(outside, natives)
+
+    return outside, regroup
 
 
 def _rule_of(row: Row) -> Any:

@@ -16,6 +16,7 @@ from phi_tensor._plan import PlanCall, Row, layout_of, planned, rule
 from phi_tensor._shape import Shape, merge_shapes
 from phi_tensor._tensor import Tensor
 from phi_tensor._trees import tree_map
+from phi_tensor.layouts._join import ragged_outside
 from phi_tensor.layouts._layout import Dense, Layout, Parts, Ragged, Scalar
 from phi_tensor.ops import _table as table
 from phi_tensor.ops._call import as_tensor, is_container
@@ -120,6 +121,10 @@ def pad_rule(
                 raise row.unsupported(
                     layout, hint=f"Sizes vary along `{layout.dim.name}`; pad the slices along it instead."
                 )
+            if not layout.shape.is_uniform:
+                outside, regroup = ragged_outside(layout)
+                apart = pad_rule(row, outside, *constants, widths=widths, sides=sides)
+                return planned(layout_of(apart), lambda t, *c: apart(regroup(t), *c))
             plan = pad_rule(row, joined_layout(layout), *constants, widths=widths, sides=sides)
             return planned(layout_of(plan), lambda t, *c: plan(t.block(), *c))
         return part_by_part(

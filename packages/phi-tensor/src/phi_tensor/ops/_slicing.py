@@ -10,7 +10,7 @@ from phi_tensor._plan import PlanCall, Row, TensorCall, layout_of, planned, rule
 from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
 from phi_tensor.layouts._join import on_block
-from phi_tensor.layouts._layout import Dense, Layout, Parts
+from phi_tensor.layouts._layout import Dense, Layout, Parts, Ragged
 
 Picked = int | slice | tuple[int, ...]
 
@@ -142,7 +142,7 @@ def _parts(row: Row, layout: Parts, present: list[tuple[str, Any]]) -> PlanCall:
         part = layout.parts[where]
         return planned(layout_of(inner), lambda t: inner(Tensor(part, t.natives[start : start + count])))
     chosen = where if isinstance(where, tuple) else range(len(layout.parts))[where]
-    if not chosen and layout.shape.is_uniform:
+    if not chosen and not isinstance(layout, Ragged):
         return on_block(row, layout, selection=tuple(present))
     if not chosen:
         raise row.unsupported(
