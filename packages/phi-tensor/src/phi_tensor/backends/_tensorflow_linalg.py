@@ -53,6 +53,19 @@ def _in_graphs(compiled: Callable[..., Any], eager: Callable[..., Any]) -> Calla
     return lambda *arguments: (eager if is_eager() else compiled)(*arguments)
 
 
+_inv = _singular_as_nan(tf.linalg.inv)
+
+
+def _det(x: Native) -> Native:
+    """The library's derivative lacks a conjugation, and raises where one matrix of a batch is singular."""
+
+    def pullback(primals: Natives, outputs: Natives, cotangents: Natives) -> Natives:
+        factor = cotangents[0] * tf.math.conj(outputs[0])
+        return (factor[..., None, None] * tf.linalg.adjoint(_inv(primals[0])),)
+
+    return primitive(lambda a: (tf.linalg.det(a),), pullback, (x,))[0]
+
+
 def _eigvals(x: Native) -> Native:
     if not is_eager():
         raise Unsupported(
@@ -104,8 +117,8 @@ def _pinv(x: Native, rel_tol: float) -> Native:
 
 OPS: dict[str, Callable[..., Any]] = {
     "solve": _in_graphs(xla.solve, _singular_as_nan(tf.linalg.solve)),
-    "inv": _in_graphs(xla.inv, _singular_as_nan(tf.linalg.inv)),
-    "det": _in_graphs(xla.det, tf.linalg.det),
+    "inv": _in_graphs(xla.inv, _inv),
+    "det": _in_graphs(xla.det, _det),
     "logabsdet": _in_graphs(
         xla.logabsdet, lambda x: tf.math.real(tf.raw_ops.LogMatrixDeterminant(input=x)[1])
     ),
