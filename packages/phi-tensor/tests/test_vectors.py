@@ -168,3 +168,8 @@ def test_totals(backend):
 def test_zero_matrices_point_along_their_first_entry(backend):
     found = math.normalize(math.zeros(channel(i=2, j=2)), "i,j")
     assert found.numpy("i,j").tolist() == [[1, 0], [0, 0]]
+
+
+def test_products_of_bools_tell_whether_any_pair_holds(backend):
+    matrix = tensor([[True, False], [False, False]], spatial("x"), dual("x"))
+    assert (matrix @ tensor([True, True], spatial("x"))).numpy().tolist() == [True, False]

@@ -141,7 +141,7 @@ def _complex_sign(x: Native) -> Native:
     """x/|x|, and 0 at 0; the library's has derivative 0."""
     zero = maths.equal(x, number(0, x))
     size = _absolute(maths.select_v2(zero, number(1, x), x))
-    return maths.select_v2(zero, x, maths.real_div(x, tf.complex(size, arrays.zeros_like(size))))
+    return maths.select_v2(zero, number(0, x), maths.real_div(x, tf.complex(size, arrays.zeros_like(size))))
 
 
 def _float_test(native: Op, combine: Op, otherwise: bool) -> Op:

@@ -78,6 +78,11 @@ def _eigvals(x: Native) -> Native:
     return _of_finite(tf.linalg.eigvals)(x)
 
 
+def _eigh(x: Native) -> tuple[Native, Native]:
+    values, vectors = tf.linalg.eigh(x)
+    return tf.math.real(values), vectors  # of complex matrices TensorFlow gives complex values
+
+
 def _svd(x: Native, full: bool) -> tuple[Native, Native, Native]:
     if not is_eager():
         if full and x.shape[-1] != x.shape[-2]:
@@ -123,7 +128,7 @@ OPS: dict[str, Callable[..., Any]] = {
         xla.logabsdet, lambda x: tf.math.real(tf.raw_ops.LogMatrixDeterminant(input=x)[1])
     ),
     "eigvals": _eigvals,
-    "eigh": _in_graphs(xla.eigh, _of_finite(lambda x: tuple(tf.linalg.eigh(x)))),
+    "eigh": _in_graphs(xla.eigh, _of_finite(_eigh)),
     "svd": _svd,
     "svdvals": _in_graphs(lambda x: xla.svd(x)[1], lambda x: tf.linalg.svd(x, compute_uv=False)),
     "qr": lambda x: tuple(tf.linalg.qr(x)),
