@@ -245,3 +245,49 @@ def test_jacobians_of_vectors(differentiable, execution, stored):
     assert_close(slopes, tensor([[2.0, 0.0], [0.0, 4.0]], *matrix))
     total = math.hessian(lambda v: math.sum(v**3), get_output=False, get_gradient=False)
     assert_close(executed(total, execution)(x), tensor([[6.0, 0.0], [0.0, 12.0]], *matrix))
+
+
+# --- complex numbers
+
+
+@pytest.mark.parametrize("execution", EXECUTIONS)
+def test_gradient_by_complex_numbers_is_the_steepest_ascent(execution, differentiable):
+    z = tensor([1 + 2j, 0.5 - 1j], spatial("x"))
+    slope = executed(math.gradient(lambda z: math.sum(math.abs_square(z)), get_output=False), execution)(z)
+    assert_close(slope, 2 * z)
+    slope = math.gradient(lambda z: math.sum((z * z).imag), get_output=False)(z)
+    assert_close(slope.numpy("x"), 2j * np.conj(z.numpy("x")))
+
+
+@pytest.mark.parametrize("execution", EXECUTIONS)
+def test_complex_rules_apply_the_conjugate_transpose(execution, differentiable):
+    cube = math.custom_gradient(
+        lambda z: z**3, lambda inputs, y, dy: {"z": dy * math.conjugate(3 * inputs["z"] ** 2)}
+    )
+    z, dz = tensor([1 + 2j, 0.5 - 1j], spatial("x")), tensor([1j, 2 - 1j], spatial("x"))
+    for f in (cube, lambda z: z**3):
+        (pulled,) = executed(lambda z, f=f: math.vjp(f, z)[1](dz), execution)(z)
+        assert_close(pulled.numpy("x"), np.conj(3 * z.numpy("x") ** 2) * dz.numpy("x"))
+        pushed = executed(lambda z, f=f: math.jvp(f, [z], [dz])[1], execution)(z)
+        assert_close(pushed.numpy("x"), 3 * z.numpy("x") ** 2 * dz.numpy("x"))
+
+
+def test_matrices_of_derivatives_by_complex_numbers(differentiable):
+    z = tensor([1 + 2j, 0.5 - 1j], spatial("x"))
+    matrix = math.jacobian(lambda z: z * z, get_output=False)(z)
+    assert_close(matrix.numpy("x,~x"), np.diag(2 * z.numpy("x")))
+    with pytest.raises(math.Unsupported, match="complex argument"):
+        math.jacobian(math.abs)(z)
+    with pytest.raises(math.Unsupported, match="complex argument"):
+        math.hessian(lambda z: math.sum(math.abs_square(z)))(z)
+
+
+@pytest.mark.parametrize("zeros", [1, 2])
+def test_second_derivatives_of_products_with_zeros(zeros, differentiable):
+    x = tensor([2.0] + zeros * [0.0] + [3.0, 5.0], spatial("x"))
+    v = tensor(np.arange(1.0, 4 + zeros), spatial("x"))
+    for f in (math.prod, lambda x: math.sum(math.cumulative_prod(x, "x"))):
+        expected = derivative_along(f, x, [v, v], step=0.5)
+        assert float(forward(forward(f, v), v)(x)) == pytest.approx(expected)
+        assert float(reverse(reverse(f, v), v)(x)) == pytest.approx(expected)
+        assert float(forward(reverse(f, v), v)(x)) == pytest.approx(expected)

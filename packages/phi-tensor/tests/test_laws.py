@@ -33,9 +33,11 @@ from phi_tensor.testing._laws import (
     check_result,
     differentiated,
     entries,
+    inner_product,
     loss_of,
     noted,
     reference_of,
+    rounded,
     tensor_of,
 )
 from phi_tensor.testing._reference import Named
@@ -80,7 +82,8 @@ def elementwise(row: Row) -> Iterator[Case]:
     yield Case(row.name, tuple(operands), lambda n, *xs: row(*xs), oracle, smooth=smooth)
     if row.name in COMPLEX:
         operands = [Operand(o.dims, "complex") for o in operands]
-        yield Case(row.name, tuple(operands), lambda n, *xs: row(*xs), oracle, "complex", smooth=False)
+        smooth = smooth or row.name in ("imag", "sign", "angle")
+        yield Case(row.name, tuple(operands), lambda n, *xs: row(*xs), oracle, "complex", smooth=smooth)
 
 
 COMPLEX = (
@@ -141,6 +144,14 @@ def reduction(row: Row) -> Iterator[Case]:
             f"over {dims}",
             smooth=smooth,
         )
+    if row.name in ("sum", "prod", "mean"):
+        yield Case(
+            row.name,
+            operand("b,x,y", kind="complex"),
+            lambda n, a: row(a, names=n.all("x,y")),
+            lambda a: ref.reduce(row.oracle, a, ("x", "y")),
+            "complex",
+        )
 
 
 def along(row: Row) -> Iterator[Case]:
@@ -153,6 +164,14 @@ def along(row: Row) -> Iterator[Case]:
             lambda a, dim=dim: ref.along(row.oracle, a, dim) if keeps else ref.reduce(row.oracle, a, (dim,)),
             f"along {dim}",
             smooth=row.options.get("smooth", True),
+        )
+    if row.name in ("cumsum", "cumprod"):
+        yield Case(
+            row.name,
+            operand("b,x,y", kind="complex"),
+            lambda n, a: row(a, name=n("y")),
+            lambda a: ref.along(row.oracle, a, "y"),
+            "complex",
         )
 
 
@@ -340,7 +359,6 @@ PARAMETERS: list[Case] = [
         lambda n, a: math.fft(a, n("y")),
         lambda a: ref.transform(np.fft.fftn, a, ("y",)),
         "complex",
-        smooth=False,
     ),
     Case(
         "ifft",
@@ -368,7 +386,6 @@ PARAMETERS: list[Case] = [
         lambda n, a: math.irfft(a, n("y")),
         lambda a: ref.transform(np.fft.irfftn, a, ("y",)),
         "complex",
-        smooth=False,
     ),
     *(signal(row, type) for row in ("dct", "dst") for type in (1, 2, 3, 4)),
     *(signal(row, 2, inverse=True) for row in ("dct", "dst")),
@@ -466,6 +483,14 @@ PARAMETERS: list[Case] = [
         "pairs",
         layouts=UNIFORM,
     ),
+    Case(
+        "matmul",
+        operand("x,y", "y,b,x", kind="complex"),
+        lambda n, a, b: ROWS["matmul"](a, b, pairs=((n("y"), n("y")),)),
+        lambda a, b: ref.matmul(a, b, [("y", "y")]),
+        "complex",
+        layouts=UNIFORM,
+    ),
 ]
 """Cases of rows with parameters of their own."""
 
@@ -541,6 +566,17 @@ def test_value_is_that_of_numpy(case, backend, support):
         result = case.call(Names(), *operands)
         check_result(result, expected(case, "dense"), Names())
         assert result.dtype.precision in (None, 32) or case.row == "cast"
+
+
+@pytest.mark.needs("float16")
+@each_case
+def test_value_in_16_bit(case, backend):
+    values = [rounded(x) for x in case.values()]
+    with math.precision(16):
+        result = case.call(Names(), *(tensor_of(x, Names()) for x in values))
+        with np.errstate(all="ignore"):
+            check_result(result, [({}, case.oracle(*values))], Names(), rtol=1e-2)
+        assert result.dtype.kind is not float or result.dtype.precision == 16 or case.row == "cast"
 
 
 @each_place
@@ -668,7 +704,7 @@ def test_second_derivative_is_the_difference_quotient(case, layout, backend, sup
 
 def reverse(loss, operands, directions):
     gradients = math.gradient(loss, get_output=False)(list(operands))
-    return total([math.sum(g * v, g.shape) for g, v in zip(gradients, directions, strict=True)])
+    return total([inner_product(g, v) for g, v in zip(gradients, directions, strict=True)])
 
 
 def forward(loss, operands, directions):

@@ -296,6 +296,40 @@ def test_complex_matrices_in_jit(backend, rng):
 
 
 @pytest.mark.needs("reverse")
+@pytest.mark.parametrize(
+    "function", [math.cholesky, math.eigenvalues, math.pinv, math.singular_values, math.matrix_norm]
+)
+def test_derivatives_of_functions_of_complex_matrices(function, backend, rng):
+    def parts(real, imaginary):
+        result = function(real + 1j * imaginary)
+        return result.real, result.imag
+
+    numbers = regular(rng, kind=complex) + 4 * np.eye(4)
+    check_gradient(parts, *(tensor(x, spatial("x"), dual("x")) for x in (numbers.real, numbers.imag)))
+
+
+@pytest.mark.needs("reverse")
+def test_derivatives_of_complex_decompositions(backend, rng):
+    def parts(real, imaginary):
+        A = real + 1j * imaginary
+        values, vectors = math.eigh(A)
+        turned = math.rename_dims(vectors, "x", dual("x"))
+        rebuilt = math.contract(vectors, math.conjugate(turned), values**3, dims="eigenvalues")
+        Q, R = math.qr(A)
+        return values, rebuilt.real, rebuilt.imag, (Q @ R).real, math.abs(R)
+
+    numbers = regular(rng, kind=complex)
+    check_gradient(parts, *(tensor(x, spatial("x"), dual("x")) for x in (numbers.real, numbers.imag)))
+
+
+@pytest.mark.needs("reverse")
+def test_derivative_of_a_determinant_beside_a_singular_matrix(backend):
+    A = tensor([[[1.0, 2.0], [2.0, 4.0]], [[2.0, 1.0], [0.0, 4.0]]], batch("b"), spatial("x"), dual("x"))
+    slope = math.gradient(math.determinant, get_output=False)(A)
+    assert_close(slope.b[1].numpy("x,~x"), np.array([[4.0, 0.0], [-1.0, 2.0]]))
+
+
+@pytest.mark.needs("reverse")
 @pytest.mark.parametrize("height", [2, 4])
 def test_derivative_of_pinv_where_singular_values_repeat(height, backend):
     """There, that of the singular vectors is not finite."""

@@ -98,3 +98,10 @@ def test_cross_entropy_errors(backend):
         math.cross_entropy_loss(logits, math.zeros(spatial(x=3)))
     with pytest.raises(IncompatibleShapes, match="a target for each"):
         math.cross_entropy_loss([logits, logits], [logits])
+
+
+def test_cross_entropy_refuses_positions_of_no_class(backend):
+    logits = vec(a=0.0, b=1.0)
+    for position in (-1, 2):
+        with pytest.raises(IndexError, match="classes 0 to 2"):
+            math.cross_entropy_loss(logits, wrap([0, position], spatial("x")))

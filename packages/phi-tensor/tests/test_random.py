@@ -84,3 +84,22 @@ def test_unknown_sizes_are_refused(backend):
 
 def test_scalars(backend):
     assert 0 <= float(random_uniform()) < 1
+
+
+@pytest.mark.needs("float16")
+@pytest.mark.parametrize("limits", [(1, 2), (wrap(1.0), 2), (2, wrap(1.0))])
+def test_the_upper_limit_is_never_reached(limits, backend):
+    """One in 2¹¹ numbers below 2 is rounded to 2."""
+    low, high = limits
+    with math.precision(16):
+        numbers = random_uniform(spatial(x=50_000), low=low, high=high, key=random_key(0)).numpy("x")
+    assert not (numbers == np.float16(high if isinstance(high, int) else float(high))).any()
+    assert 1 <= numbers.min() < 1.01
+    assert 1.99 < numbers.max() <= 2
+
+
+def test_integers_that_the_type_does_not_hold_are_refused(backend):
+    assert math.random_integers(spatial(x=9), high=128, dtype="int8").dtype.bits == 8
+    for limits in ({"high": 129}, {"low": -129, "high": 0}):
+        with pytest.raises(ValueError, match="int64"):
+            math.random_integers(spatial(x=9), dtype="int8", **limits)

@@ -288,3 +288,27 @@ def test_gradients(name, backend, rng):
         "at_max": lambda x: math.at_max(x * x, x),
     }
     check_gradient(lambda x: math.sum(f[name](x), "b" if name == "at_max" else "b,q"), x)
+
+
+# --- few bits, complex numbers
+
+
+@pytest.mark.needs("float16")
+def test_spread_in_16_bit(backend):
+    """Squares from 65504 on are infinite, and so are counts."""
+    with math.precision(16):
+        x = line(300, -300, 300, -300)
+        assert math.std(x).item() == 300
+        assert math.finite_std(math.where(line(0, 0, 1, 1) > 0, math.NAN, x)).item() == 300
+        many = math.expand(line(1, 3), instance(p=50_000))
+        assert math.variance(many * 1, correction=1).item() == 1
+        many = math.where(many < math.INF, many, math.NAN)
+        assert math.finite_mean(many).item() == 2
+        assert math.variance(many).dtype.precision == 16
+        assert math.mean(x, weight=0 * x, where_no_weight=-1).item() == -1
+
+
+def test_weighted_mean_of_complex_numbers(backend, rng):
+    data, weights = rng.normal(size=5) + 1j * rng.normal(size=5), rng.uniform(size=5)
+    found = math.mean(tensor(data, spatial("x")), weight=tensor(weights, spatial("x")))
+    assert_close(found, np.average(data, weights=weights), rtol=1e-5)

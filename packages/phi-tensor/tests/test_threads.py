@@ -16,6 +16,7 @@ import pytest
 import phi_tensor as math
 from phi_tensor import batch, channel, spatial, tensor, vec, wrap
 from phi_tensor._plan import clear_plans
+from phi_tensor._random import fresh_words
 from phi_tensor.testing import assert_close
 
 THREADS = 8
@@ -271,6 +272,34 @@ def test_forking_waits_for_locks():
         os._exit(0 if spatial(x=987654).size == 987654 else 1)
     thread.join()
     assert wait_for(child, 5) == 0
+
+
+def words_in_child():
+    """What a forked process draws, as bytes."""
+    reader, writer = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # other tests leave threads behind
+        child = os.fork()
+    if not child:
+        os.write(writer, repr([fresh_words() for _ in range(3)]).encode())
+        os._exit(0)
+    assert wait_for(child, 5) == 0
+    found = os.read(reader, 1000)
+    os.close(reader)
+    os.close(writer)
+    return found
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_forked_processes_draw_other_keys():
+    def draws():
+        math.seed(7)
+        children = [words_in_child() for _ in range(2)]
+        return [*children, repr([fresh_words() for _ in range(3)]).encode(), words_in_child()]
+
+    found = draws()
+    assert len(set(found)) == 4
+    assert draws() == found  # reproducible
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")

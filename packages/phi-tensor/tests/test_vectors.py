@@ -163,3 +163,13 @@ def test_totals(backend):
     above = math.normalize_to(wrap([0.25, 0.25], spatial("x")), 1.0, epsilon=0.5)
     assert_close(above, wrap([0.5, 0.5], spatial("x")))
     assert_close(math.normalize_to(-target, 8.0, epsilon=None), 2 * target)
+
+
+def test_zero_matrices_point_along_their_first_entry(backend):
+    found = math.normalize(math.zeros(channel(i=2, j=2)), "i,j")
+    assert found.numpy("i,j").tolist() == [[1, 0], [0, 0]]
+
+
+def test_products_of_bools_tell_whether_any_pair_holds(backend):
+    matrix = tensor([[True, False], [False, False]], spatial("x"), dual("x"))
+    assert (matrix @ tensor([True, True], spatial("x"))).numpy().tolist() == [True, False]

@@ -8,6 +8,7 @@ one row of the table in integers (`random_bits`). Without a key each call draws 
 
 from __future__ import annotations
 
+import os
 import random as _python_random
 import secrets
 from collections.abc import Callable, Generator
@@ -93,7 +94,8 @@ _LOCK = new_lock()
 def seed(seed: int) -> None:
     """Make all following random numbers without a key reproducible.
 
-    Also those of Python's `random` and NumPy.
+    Also those of Python's `random` and NumPy. Processes forked afterwards draw other numbers than their
+    parent and each other, which follow from the seed and the order of draws and forks.
     """
     with _LOCK:
         _STATE[:] = [seed, 0]
@@ -102,12 +104,29 @@ def seed(seed: int) -> None:
 
 
 def fresh_words() -> tuple[int, int]:
-    """Words of a key that was never drawn before in this process (since `seed`)."""
+    """Words of a key that was never drawn before in this process or one it was forked from (since `seed`)."""
     with _LOCK:
         _STATE[1] += 1
         base, count = _STATE
     mixed = np.random.SeedSequence((base % 2**64, count)).generate_state(2, np.uint32)
     return int(mixed[0]), int(mixed[1])
+
+
+def _before_fork() -> None:
+    """Count as a draw, so that all children start from different states."""
+    with _LOCK:
+        _STATE[1] += 1
+
+
+def _after_fork_in_child() -> None:
+    """Continue from another state, which follows from `seed`: children would draw what their parent does."""
+    base, count = _STATE
+    words = np.random.SeedSequence((base % 2**64, count), spawn_key=(1,)).generate_state(1, np.uint64)
+    _STATE[:] = [int(words[0]), 0]
+
+
+if hasattr(os, "register_at_fork"):  # POSIX
+    os.register_at_fork(before=_before_fork, after_in_child=_after_fork_in_child)
 
 
 def fresh_key() -> RandomKey:
@@ -219,7 +238,16 @@ def random_uniform(
     unit = drawn("random_uniform", dims, key, lambda k, s: _shaped(_unit_floats(k, _volume(s), kind), s))
     if type(low) in (int, float) and type(high) in (int, float) and (low, high) == (0, 1):
         return unit
-    return low + unit * (high - low)
+    return _below(low + unit * (high - low), low, high, kind)
+
+
+def _below(x: Tensor, low: Any, high: Any, dtype: DType) -> Tensor:
+    """`x`, moved off the excluded limit where it was rounded to it."""
+    if isinstance(low, Tensor) or isinstance(high, Tensor):
+        limit = ops.cast(high, dtype)
+        return ops.where(x == limit, table.NEXTAFTER(limit, low), x)
+    number = dtype.numpy.type
+    return ops.where(x == float(number(high)), float(np.nextafter(number(high), number(low))), x)
 
 
 def random_integers(
@@ -237,7 +265,7 @@ def random_integers(
         key: Where the numbers come from; default: a new key for every call.
 
     Raises:
-        ValueError: There are no integers between the limits, or more than 2³¹.
+        ValueError: There are no integers between the limits, or more than 2³¹, or `dtype` does not hold them.
 
     >>> import phi_tensor as math
     >>> random_integers(math.spatial(x=3), low=5, high=6)
@@ -257,12 +285,23 @@ def random_integers(
             f"`random_integers(low={low}, high={high})` needs 1 to 2³¹ integers from `low` up to, but not "
             f"including `high`."
         )
+    kind = INT32 if dtype is int else DType.of(dtype)
+    if kind.kind is int and any(not _holds(kind, x) for x in (low, high - 1) if isinstance(x, int)):
+        raise ValueError(
+            f"`random_integers(low={low}, high={high}, dtype={kind})` needs a type that holds these. Use "
+            f"`dtype='int64'`."
+        )
     dims = merge_shapes(*shape)
     first, second = (key or fresh_key()).split(2)
     upper, lower = (drawn("random_integers", dims, k, uniform_words) for k in (first, second))
     span = ops.to_int64(span) if isinstance(span, Tensor) else int(span)
     whole = (upper * span + (lower * span >> 32)) >> 32  # ⌊64 random bits · span / 2⁶⁴⌋
-    return ops.cast(low + whole, INT32 if dtype is int else DType.of(dtype))
+    return ops.cast(low + whole, kind)
+
+
+def _holds(dtype: DType, number: int) -> bool:
+    limits = np.iinfo(dtype.numpy)
+    return limits.min <= number <= limits.max
 
 
 def _volume(shape: Shape) -> int:

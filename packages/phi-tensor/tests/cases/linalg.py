@@ -11,6 +11,7 @@ from phi_tensor.testing._reference import Named
 
 SQUARE = Operand("b,x,y,~y")
 """Square matrices over y, batched over b and x."""
+COMPLEX = Operand("b,x,y,~y", "complex")
 WIDE = Operand("b,x,y")
 """Matrices with the rows x and the columns y, or the other way round."""
 UNIFORM = ("dense", "expanded", "stacked")
@@ -34,12 +35,13 @@ def of_matrices(f, x, rows, columns, *dims):
     return Named((*rest, *dims), f(x.ordered((*rest, rows, columns))))
 
 
-def square(row, function, f, dims=("y", "~y"), shift=6.0):
+def square(row, function, f, dims=("y", "~y"), shift=6.0, operand=SQUARE):
     return Case(
         row,
-        (SQUARE,),
+        (operand,),
         lambda n, a: function(shifted(n, a, shift)),
         lambda a: of_matrices(lambda m: f(m + shift * np.eye(4)), a, "y", "~y", *dims),
+        "" if operand is SQUARE else operand.kind,
         layouts=UNIFORM,
     )
 
@@ -80,6 +82,10 @@ CASES = [
     square("det", math.determinant, np.linalg.det, ()),
     square("logabsdet", math.log_determinant, lambda m: np.linalg.slogdet(m)[1], ()),
     square("trace", math.trace, lambda m: np.trace(m, axis1=-2, axis2=-1), ()),
+    square("inv", math.inverse, np.linalg.inv, operand=COMPLEX),
+    square("det", math.determinant, np.linalg.det, (), operand=COMPLEX),
+    square("logabsdet", math.log_determinant, lambda m: np.linalg.slogdet(m)[1], (), operand=COMPLEX),
+    square("trace", math.trace, lambda m: np.trace(m, axis1=-2, axis2=-1), (), operand=COMPLEX),
     square("cholesky", math.cholesky, lambda m: np.linalg.cholesky(hermitian(m)), shift=9.0),
     square("eigh", exponential, lambda m: linalg.expm(0.25 * hermitian(m))),
     square(

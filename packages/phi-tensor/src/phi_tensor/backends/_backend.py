@@ -76,6 +76,8 @@ class Backend(ABC):
         index_dtype: Int type that `take` reads fastest, where it is wide enough.
         channels_first: Whether convolutions and layers of the library take channels before the axes that they
             slide along.
+        in_32_bit: Element-wise rows whose native functions do not take 16-bit floats; these are computed in
+            32 bit and the results rounded.
     """
 
     name: str
@@ -85,6 +87,7 @@ class Backend(ABC):
     mixes: bool = False
     index_dtype: DType = INT32
     channels_first: bool = False
+    in_32_bit: frozenset[str] = frozenset()
 
     # --- data
 

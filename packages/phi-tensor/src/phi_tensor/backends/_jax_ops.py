@@ -36,10 +36,31 @@ _fast1 = partial(jax.jit, inline=True, static_argnums=(1,))
 _fast12 = partial(jax.jit, inline=True, static_argnums=(1, 2))
 """The second and third argument are static."""
 
+
+def _sign(x: Native) -> Native:
+    """The library's of complex numbers, x/|x|, has derivative 0."""
+    if x.dtype.kind != "c":
+        return jnp.sign(x)
+    zero = x == 0
+    return jnp.where(zero, 0, x / jnp.abs(jnp.where(zero, 1, x)))
+
+
+@jax.custom_jvp
+def _complex_acosh(x: Native) -> Native:
+    """The derivative of the library's is that of another branch where Re x < 0."""
+    return jnp.arccosh(x)
+
+
+@_complex_acosh.defjvp
+def _complex_acosh_jvp(primals: tuple[Native], tangents: tuple[Native]) -> tuple[Native, Native]:
+    (x,), (dx,) = primals, tangents
+    return _complex_acosh(x), dx / (jnp.sqrt(x - 1) * jnp.sqrt(x + 1))
+
+
 _UNARY: dict[str, Callable[[Any], Any]] = {
     "negative": jnp.negative,
     "abs": jnp.abs,
-    "sign": jnp.sign,
+    "sign": _sign,
     "round": lambda x: x if x.dtype == bool else jnp.round(x),
     "ceil": jnp.ceil,
     "floor": jnp.floor,
@@ -62,7 +83,7 @@ _UNARY: dict[str, Callable[[Any], Any]] = {
     "acos": jnp.arccos,
     "atan": jnp.arctan,
     "asinh": jnp.arcsinh,
-    "acosh": jnp.arccosh,
+    "acosh": lambda x: _complex_acosh(x) if x.dtype.kind == "c" else jnp.arccosh(x),
     "atanh": jnp.arctanh,
     "erf": lax.erf,
     "sigmoid": lax.logistic,

@@ -65,6 +65,7 @@ class TensorFlowBackend(Backend):
     name = "tensorflow"
     ops = OPS
     features = frozenset({"jit", "reverse", "forward", "float16"})
+    in_32_bit = frozenset({"erfinv", "gammainc", "gammaincc"})
 
     def look_up_table(self, native: Native) -> Native:
         return super().look_up_table(native) if is_eager() else self._spare_table(native)

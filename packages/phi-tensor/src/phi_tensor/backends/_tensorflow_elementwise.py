@@ -137,6 +137,13 @@ _sqrt = _analytic(maths.sqrt, lambda x, y: _inverse(2 * y))
 _log = _analytic(maths.log, lambda x, y: _inverse(x))
 
 
+def _complex_sign(x: Native) -> Native:
+    """x/|x|, and 0 at 0; the library's has derivative 0."""
+    zero = maths.equal(x, number(0, x))
+    size = _absolute(maths.select_v2(zero, number(1, x), x))
+    return maths.select_v2(zero, number(0, x), maths.real_div(x, tf.complex(size, arrays.zeros_like(size))))
+
+
 def _float_test(native: Op, combine: Op, otherwise: bool) -> Op:
     def apply(x: Native) -> Native:
         if x.dtype in REAL_OF:
@@ -241,7 +248,7 @@ def _zero_by_zero(native: Op) -> Op:
 ELEMENTWISE: dict[str, Op] = {
     "negative": _through_wide_int(maths.neg),
     "abs": _absolute,
-    "sign": _through_wide_int(maths.sign),
+    "sign": _by_parts(_through_wide_int(maths.sign), _complex_sign),
     "round": _by_parts(_keep_ints(maths.round), _round_complex),
     "ceil": _keep_ints(maths.ceil),
     "floor": _keep_ints(maths.floor),

@@ -53,6 +53,19 @@ def _in_graphs(compiled: Callable[..., Any], eager: Callable[..., Any]) -> Calla
     return lambda *arguments: (eager if is_eager() else compiled)(*arguments)
 
 
+_inv = _singular_as_nan(tf.linalg.inv)
+
+
+def _det(x: Native) -> Native:
+    """The library's derivative lacks a conjugation, and raises where one matrix of a batch is singular."""
+
+    def pullback(primals: Natives, outputs: Natives, cotangents: Natives) -> Natives:
+        factor = cotangents[0] * tf.math.conj(outputs[0])
+        return (factor[..., None, None] * tf.linalg.adjoint(_inv(primals[0])),)
+
+    return primitive(lambda a: (tf.linalg.det(a),), pullback, (x,))[0]
+
+
 def _eigvals(x: Native) -> Native:
     if not is_eager():
         raise Unsupported(
@@ -63,6 +76,11 @@ def _eigvals(x: Native) -> Native:
     if not x.dtype.is_complex:
         x = tf.complex(x, tf.zeros_like(x))  # TensorFlow warns of its own derivative by real matrices
     return _of_finite(tf.linalg.eigvals)(x)
+
+
+def _eigh(x: Native) -> tuple[Native, Native]:
+    values, vectors = tf.linalg.eigh(x)
+    return tf.math.real(values), vectors  # of complex matrices TensorFlow gives complex values
 
 
 def _svd(x: Native, full: bool) -> tuple[Native, Native, Native]:
@@ -104,13 +122,13 @@ def _pinv(x: Native, rel_tol: float) -> Native:
 
 OPS: dict[str, Callable[..., Any]] = {
     "solve": _in_graphs(xla.solve, _singular_as_nan(tf.linalg.solve)),
-    "inv": _in_graphs(xla.inv, _singular_as_nan(tf.linalg.inv)),
-    "det": _in_graphs(xla.det, tf.linalg.det),
+    "inv": _in_graphs(xla.inv, _inv),
+    "det": _in_graphs(xla.det, _det),
     "logabsdet": _in_graphs(
         xla.logabsdet, lambda x: tf.math.real(tf.raw_ops.LogMatrixDeterminant(input=x)[1])
     ),
     "eigvals": _eigvals,
-    "eigh": _in_graphs(xla.eigh, _of_finite(lambda x: tuple(tf.linalg.eigh(x)))),
+    "eigh": _in_graphs(xla.eigh, _of_finite(_eigh)),
     "svd": _svd,
     "svdvals": _in_graphs(lambda x: xla.svd(x)[1], lambda x: tf.linalg.svd(x, compute_uv=False)),
     "qr": lambda x: tuple(tf.linalg.qr(x)),

@@ -28,9 +28,9 @@ from phi_tensor.backends._tensorflow_elementwise import (
     number,
 )
 from phi_tensor.backends._tensorflow_linalg import OPS as _MATRIX_OPS
-from phi_tensor.backends._tensorflow_private import arrays, is_eager, manip, maths, spectral
+from phi_tensor.backends._tensorflow_private import arrays, has_no_tape, is_eager, manip, maths, spectral
 from phi_tensor.backends._tensorflow_scatter import SCATTER
-from phi_tensor.backends._tensorflow_stats import STATS, ordered_ints
+from phi_tensor.backends._tensorflow_stats import STATS, ordered_ints, product
 
 _COMPLEX_OF = {tf.float32: tf.complex64, tf.float64: tf.complex128}
 
@@ -54,6 +54,28 @@ def _accumulate(native: Op) -> Op:
         return native(x, ints(axes))
 
     return apply
+
+
+def _prod(x: Native, axes: tuple[int, ...]) -> Native:
+    if (is_eager() and has_no_tape()) or x.dtype is BOOL or x.dtype.is_integer:
+        return _native_prod(x, axes)
+    for axis in sorted(axes, reverse=True):
+        x = product(x, axis)
+    return x
+
+
+_native_prod = _accumulate(maths.prod)
+
+
+def _cumsum(x: Native, axis: int) -> Native:
+    """XLA has none of complex numbers."""
+    if is_eager() or x.dtype not in REAL_OF:
+        return _native_cumsum(x, axis)
+    real, imaginary = ELEMENTWISE["real"](x), ELEMENTWISE["imag"](x)
+    return tf.complex(_native_cumsum(real, axis), _native_cumsum(imaginary, axis))
+
+
+_native_cumsum = _accumulate(maths.cumsum)
 
 
 def _extreme(native: Op, on_bools: Op) -> Op:
@@ -243,7 +265,7 @@ def _cast(x: Native, dtype: DType) -> Native:
 OPS: dict[str, Op] = {
     **ELEMENTWISE,
     "sum": _accumulate(maths._sum),
-    "prod": _accumulate(maths.prod),
+    "prod": _prod,
     "mean": _reduce(maths.mean),
     "max": _extreme(maths._max, maths._any),
     "min": _extreme(maths._min, maths._all),
@@ -251,7 +273,7 @@ OPS: dict[str, Op] = {
     "all": _reduce(maths._all),
     "argmax": _arg_extreme(maths.arg_max),
     "argmin": _arg_extreme(maths.arg_min),
-    "cumsum": _accumulate(maths.cumsum),
+    "cumsum": _cumsum,
     "cast": _cast,
     "reshape": _reshape,
     "permute": _permute,

@@ -44,6 +44,27 @@ def _copysign(x: Native, y: Native) -> Native:
     return maths.select_v2(maths.not_equal(_signbit(x), _signbit(y)), maths.neg(x), x)
 
 
+def _nextafter(x: Native, y: Native) -> Native:
+    if x.dtype != tf.float16:
+        return maths.next_after(x, y)
+    constant = arrays.stop_gradient(x)
+    neighbour = _next_half(constant, arrays.stop_gradient(y))
+    return maths.select_v2(maths.is_finite(constant), neighbour + (x - constant), neighbour)
+
+
+def _next_half(x: Native, y: Native) -> Native:
+    """Neighbour by bits, which count magnitudes; TensorFlow has no kernel for 16 bit."""
+    zero, magnitude = number(0, x), arrays.bitcast(maths._abs(x), type=tf.int16)
+    outwards = maths.equal(maths.greater(y, x), maths.greater(x, zero))
+    one = ints(1, tf.int16)
+    moved = maths.select_v2(outwards, magnitude + one, magnitude - one)
+    at_zero = maths.equal(x, zero)
+    size = arrays.bitcast(maths.select_v2(at_zero, arrays.ones_like(magnitude), moved), type=tf.float16)
+    neighbour = _copysign(size, maths.select_v2(at_zero, y, x))
+    still = maths.logical_or(maths.equal(x, y), maths.is_nan(x + y))
+    return maths.select_v2(still, maths.select_v2(maths.is_nan(x), x, y), neighbour)
+
+
 # --- along one axis
 
 
@@ -99,6 +120,19 @@ def _searchsorted(keys: Native, values: Native, right: bool) -> Native:
     return search(keys, values, out_type=tf.int64)
 
 
+def product(x: Native, axis: int) -> Native:
+    """Product along one axis, by halves: TensorFlow's has wrong second derivatives where a factor is 0."""
+    size = x.shape[axis]
+    if not size:
+        return maths.prod(x, ints((axis,)))
+    while size > 1:
+        half = size // 2
+        pairs = maths.mul(_part(x, axis, 0, half), _part(x, axis, half, 2 * half))
+        x = pairs if size % 2 == 0 else arrays.concat_v2([pairs, _part(x, axis, 2 * half, size)], ints(axis))
+        size = half + size % 2
+    return arrays.squeeze(x, (axis,))
+
+
 STATS: dict[str, Op] = {
     "erfc": maths.erfc,
     "erfinv": maths.erfinv,
@@ -108,7 +142,7 @@ STATS: dict[str, Op] = {
     "gammaincc": _binary(maths.igammac),
     "signbit": _signbit,
     "copysign": _binary(_copysign),
-    "nextafter": _binary(maths.next_after),
+    "nextafter": _binary(_nextafter),
     "cumprod": _running(maths.mul),
     "cummax": _running(ELEMENTWISE["maximum"]),
     "cummin": _running(ELEMENTWISE["minimum"]),

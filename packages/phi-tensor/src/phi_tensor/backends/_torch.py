@@ -166,6 +166,12 @@ def _pad_constant(x: Native, widths: Sequence[tuple[int, int]], value: Native) -
     return x
 
 
+def _matmul(a: Native, b: Native) -> Native:
+    if a.dtype is torch.bool:  # the library has none
+        return torch.matmul(a.int(), b.int()).bool()
+    return torch.matmul(a, b)
+
+
 def _fft(x: Native, axes: tuple[int, ...]) -> Native:
     return torch.fft.fftn(x, dim=axes) if axes else x
 
@@ -266,7 +272,6 @@ _OPS: dict[str, Callable[..., Any]] = {
             "stack",
             "flip",
             "roll",
-            "matmul",
         ]
     },
     **{
@@ -313,6 +318,7 @@ _OPS: dict[str, Callable[..., Any]] = {
     "pad_constant": _pad_constant,
     **SCATTER,
     "random_bits": random_bits,
+    "matmul": _matmul,
     "fft": _fft,
     "ifft": _ifft,
     "complex": _complex,

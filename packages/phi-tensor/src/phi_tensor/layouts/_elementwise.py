@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from phi_tensor._dtype import DType
+from phi_tensor._dtype import FLOAT16, FLOAT32, DType
 from phi_tensor._plan import PlanCall, Row, TensorCall, layout_of, planned, rule
 from phi_tensor._shape import Shape, merge_shapes
 from phi_tensor._tensor import Tensor
@@ -77,7 +77,10 @@ def _dense(row: Row, layouts: tuple[Layout, ...], shape: Shape) -> PlanCall:
     types, result = result_types(row, layouts)
     layout = Dense.of(tuple(shape.get_dim(dim.name) for dim in stored), shape, result, backend)
     function = native_function(row, backend, layouts, types)
-    if row.name == "where" and all(isinstance(each, Scalar) for each in layouts[1:]):
+    wide = result is FLOAT16 and row.name in backend.in_32_bit
+    types = tuple(FLOAT32 if wide and dtype is FLOAT16 else dtype for dtype in types)
+    of_numbers = row.name == "where" and all(isinstance(each, Scalar) for each in layouts[1:])
+    if wide or of_numbers or (result is FLOAT16 and types[0].kind is complex):
         function = _cast_result(function, result, backend)
     steps = [
         _operand_step(each, dtype, stored, backend, row.dtype != "compare")
@@ -87,7 +90,10 @@ def _dense(row: Row, layouts: tuple[Layout, ...], shape: Shape) -> PlanCall:
 
 
 def _cast_result(function: NativeFunction, dtype: DType, backend: Backend) -> NativeFunction:
-    """`function` with results of type `dtype`: for two Python numbers libraries choose their own."""
+    """`function` with results of type `dtype`.
+
+    Libraries choose their own for two Python numbers, and for parts of complex numbers in 16 bit.
+    """
     cast = backend.ops["cast"]
     return lambda *operands: cast(function(*operands), dtype)
 

@@ -8,6 +8,7 @@ from typing import Any
 from phi_tensor._create import arange
 from phi_tensor._dim_types import channel, non_batch
 from phi_tensor._errors import IncompatibleShapes, Unsupported
+from phi_tensor._hidden import report
 from phi_tensor._tensor import Tensor
 from phi_tensor._trees import flatten
 from phi_tensor.ops import _table as table
@@ -122,6 +123,7 @@ def cross_entropy_loss(logits: Any, target: Any, classes: Any = channel, reduce:
 
     Raises:
         IncompatibleShapes: `logits` has not exactly one dim `classes`, or `target` is neither of the two.
+        IndexError: A position is none of the classes (found out as late as `check` says, see `checked`).
 
     >>> import phi_tensor as math
     >>> round(cross_entropy_loss(math.vec(cat=0.0, dog=0.0), math.vec(cat=1.0, dog=0.0)).item(), 4)
@@ -156,6 +158,14 @@ def _cross_entropy(logits: Tensor, target: Tensor, classes: Any, reduce: Any) ->
                 f"Targets are probabilities with the dim `{name}` or int positions of classes, but found "
                 f"{target.dtype} with {target.shape}."
             )
+        count = logits.shape.get_size(name)
+        report(
+            (target < 0) | (target >= count),
+            lambda _: IndexError(
+                f"`cross_entropy_loss` found a target that is not one of the classes 0 to {count} − 1. Leave "
+                f"out unlabelled elements with `boolean_mask`, or give them probabilities 0."
+            ),
+        )
         target = arange(logits.shape[name], backend=logits.backend) == target
     missing = log_sum_exp(logits, name) - logits
     impossible = (target == 0) & table.ISINF(missing)  # 0·∞ is 0 here

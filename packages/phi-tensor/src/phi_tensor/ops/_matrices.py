@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, cast
 
+from phi_tensor._context import context_dtype
 from phi_tensor._dim import Dim
 from phi_tensor._dim_changes import retyped
 from phi_tensor._dim_types import DimType, dual
@@ -240,7 +241,7 @@ def _of_dense(row: Row, layout: Dense, m: Matrix, options: dict[str, Any]) -> Pl
     rest = tuple(dim for dim in layout.shape.dims if dim not in matrix)
     sizes = (*(cast("int", dim.size) for dim in batch), m.height, m.width)
     results = tuple(
-        Dense.of((*batch, *dims), Shape.of((*rest, *dims)), dtype, backend)
+        Dense.of((*batch, *dims), Shape.of((*rest, *dims)), context_dtype(dtype), backend)
         for dims, dtype in RESULTS[row.name](m, wanted, **options)
     )
     prepare = matrix_step(layout, (*batch, *matrix), sizes, compute, backend)

@@ -249,8 +249,9 @@ def normalize(
     unit = safe_div(value, where(small, 1, length))
     if allow_zero:
         return where(small, 0, unit)
-    name = value.shape.only(vec_dim).names[0]
-    first = table.EQUAL(_positions(value, name), 0)
+    first = as_tensor(True)
+    for name in _components(value, vec_dim):
+        first = first & (_positions(value, name) == 0)
     return where(small, where(first, 1.0, 0.0), unit)
 
 

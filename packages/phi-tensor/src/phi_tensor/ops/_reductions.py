@@ -165,8 +165,8 @@ def _weighted_mean(
     value: Tensor, names: tuple[str, ...], weight: Tensor, where_no_weight: Any, epsilon: float
 ) -> Tensor:
     weighted = value * weight
-    total = table.SUM(weight + zeros_like(weighted), names=names)
-    enough = total >= epsilon
+    total = table.SUM(weight + zeros_like(table.REAL(weighted)), names=names)
+    enough = (total >= epsilon) & (total > 0)  # `epsilon` may be 0 in 16 bit
     return where(enough, table.SUM(weighted, names=names) / where(enough, total, 1), where_no_weight)
 
 

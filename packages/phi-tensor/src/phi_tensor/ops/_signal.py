@@ -11,7 +11,7 @@ import numpy as np
 from phi_tensor._context import context_dtype
 from phi_tensor._create import wrap
 from phi_tensor._dim_types import channel, spatial
-from phi_tensor._dtype import COMPLEX64, FLOAT32, FLOAT64, DType, DTypeLike
+from phi_tensor._dtype import COMPLEX64, FLOAT16, FLOAT32, FLOAT64, DType, DTypeLike
 from phi_tensor._errors import IncompatibleShapes, Unsupported
 from phi_tensor._plan import PlanCall, Row, planned, rule
 from phi_tensor._shape import Shape
@@ -312,8 +312,9 @@ def real_transform_rule(
 
 
 def _stored(row: Row, layout: Dense, names: tuple[str, ...]) -> tuple[Dense, Any]:
-    """Layout that stores the transformed dims, and the step to it."""
-    dtype = result_types(row, (layout,))[1]
+    """Layout that stores the transformed dims, and the step to it; no library transforms 16-bit floats."""
+    wanted = result_types(row, (layout,))[1]
+    dtype = FLOAT32 if wanted is FLOAT16 else wanted
     shape = Shape.of(tuple(d.with_size(d.size) if d.name in names else d for d in layout.shape.dims))
     missing = [layout.shape.get_dim(name) for name in names if name not in layout.axes]
     stored = (*missing, *layout.stored)
@@ -321,8 +322,11 @@ def _stored(row: Row, layout: Dense, names: tuple[str, ...]) -> tuple[Dense, Any
     return Dense.of(tuple(shape.get_dim(d.name) for d in stored), shape, dtype, layout.backend), chain(steps)
 
 
-def _plan(result: Dense, steps: list[Any]) -> PlanCall:
-    step = chain(steps)
+def _plan(computed: Dense, steps: list[Any]) -> PlanCall:
+    """Plan of `steps`, whose result takes the context's precision."""
+    dtype = context_dtype(computed.dtype)
+    result = Dense.of(computed.stored, computed.shape, dtype, computed.backend)
+    step = chain([*steps, cast_step(computed.dtype, dtype, computed.backend)])
     if step is None:
         return planned(result, lambda t: Tensor(result, t.natives))
     return planned(result, lambda t: Tensor(result, (step(t.natives[0]),)))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from phi_tensor._context import precision
+from phi_tensor._context import precision, settings
 from phi_tensor._create import ones_like
 from phi_tensor._dim_types import non_batch
 from phi_tensor._errors import IncompatibleShapes
@@ -55,14 +55,31 @@ def std(value: Any, dim: Any = non_batch, correction: float = 0) -> Any:
     return over_leaves(lambda x, names: _std(x, names, correction), value, dim, "std")
 
 
+def _wide(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """`function`, computed in 32 bit where results have 16, which hold neither large squares nor counts."""
+
+    def computed(*arguments: Any) -> Tensor:
+        if settings().precision > 16:
+            return function(*arguments)
+        with precision(32):
+            found = function(*arguments)
+        return to_float(found)
+
+    return computed
+
+
+@_wide
 def _variance(x: Tensor, names: Names, correction: float) -> Tensor:
     squares = abs_square(x - table.MEAN(x, names=names))
     if not correction:
         return table.MEAN(squares, names=names)
-    count = table.SUM(ones_like(squares), names=names)
-    return table.SUM(squares, names=names) / (count - correction)
+    with precision(64):  # few bits do not count far
+        count = table.SUM(ones_like(squares), names=names)
+        factor = count / (count - correction)
+    return table.MEAN(squares, names=names) * factor
 
 
+@_wide
 def _std(x: Tensor, names: Names, correction: float) -> Tensor:
     squared = _variance(x, names, correction)
     if squared.available:
@@ -216,11 +233,13 @@ def _finite(value: Any, dim: Any, default: complex, function: str, reduce: Reduc
     return over_leaves(reduced, value, dim, function)
 
 
+@_wide
 def _finite_mean(x: Tensor, finite: Tensor, names: Names) -> Tensor:
     count = table.SUM(finite, names=names)
     return table.SUM(x, names=names) / table.MAXIMUM(count, 1)
 
 
+@_wide
 def _finite_std(x: Tensor, finite: Tensor, names: Names) -> Tensor:
     differences = where(finite, x - _finite_mean(x, finite, names), 0)
     squared = _finite_mean(abs_square(differences), finite, names)

@@ -270,7 +270,7 @@ def reference_of(case: Case, layout: LayoutName) -> Reference:
     rng = np.random.default_rng(crc32(f"{case}{layout}".encode()))
     values = case.values()
     smooth = differentiated(case)
-    directions = tuple(Named(values[i].dims, rng.choice([-1.0, 1.0], values[i].array.shape)) for i in smooth)
+    directions = tuple(Named(values[i].dims, _signs(rng, values[i].array)) for i in smooth)
     results = [case.oracle(*arrays) for _, arrays in arrays_in(layout, values)]
     weights = tuple(Named(r.dims, _weights(rng, r.array)) for r in results)
     scale = float(sum(np.sum(np.abs(w.array * r.array)) for w, r in zip(weights, results, strict=True))) + 1
@@ -293,6 +293,11 @@ def reference_of(case: Case, layout: LayoutName) -> Reference:
     return Reference(weights, directions, f[0], first, second, scale)
 
 
+def _signs(rng: np.random.Generator, like: Array) -> Array:
+    signs = rng.choice([-1.0, 1.0], like.shape)
+    return signs + 1j * rng.choice([-1.0, 1.0], like.shape) if like.dtype.kind == "c" else signs
+
+
 def _weights(rng: np.random.Generator, like: Array) -> Array:
     real = rng.uniform(0.5, 1.5, like.shape)
     return real + 1j * rng.uniform(0.5, 1.5, like.shape) if like.dtype.kind == "c" else real
@@ -300,7 +305,7 @@ def _weights(rng: np.random.Generator, like: Array) -> Array:
 
 def differentiated(case: Case) -> tuple[int, ...]:
     """Positions of the operands with derivatives."""
-    return tuple(i for i, operand in enumerate(case.operands) if operand.kind == "float")
+    return tuple(i for i, operand in enumerate(case.operands) if operand.kind in ("float", "complex"))
 
 
 def loss_of(
@@ -341,11 +346,18 @@ def _weighted(result: Tensor, weight: Tensor, dims: tuple[str, ...]) -> Tensor:
     weight = math.rename_dims(weight, weight.shape.names, [result.shape.get_dim(name) for name in dims])
     if result.dtype.kind is bool:
         result = math.to_float(result)
-    if result.dtype.kind is complex:
-        product = weight.real * result.real + weight.imag * result.imag
-    else:
-        product = weight * result
+    return inner_product(weight, result)
+
+
+def inner_product(x: Tensor, y: Tensor) -> Tensor:
+    """Σ x·y of real, Σ Re(x̄·y) of complex numbers: the derivative along y by the gradient x."""
+    product = x.real * y.real + x.imag * y.imag if y.dtype.kind is complex else x * y
     return math.sum(product, product.shape)
+
+
+def rounded(x: Named) -> Named:
+    """`x` as 16-bit floats hold it; complex numbers have 32 bit at least."""
+    return Named(x.dims, x.array.astype(np.float16).astype(float)) if x.array.dtype.kind == "f" else x
 
 
 # --- the support table

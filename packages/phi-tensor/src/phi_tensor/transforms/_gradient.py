@@ -33,6 +33,9 @@ def gradient(f: Callable[..., Any], wrt: Wrt = None, get_output: bool = True) ->
     The first output of `f` is the loss; it may have batch dims (their sum is differentiated), no others.
     Further outputs are passed on.
 
+    The gradient of a loss L by complex z = x + iy is ∂L/∂x + i ∂L/∂y, the direction of steepest ascent, on
+    every backend; hence z − step·gradient descends. L changes along dz by Σ Re(conj(gradient)·dz).
+
     Args:
         f: Function `f(…) -> loss` or `(loss, …)`.
         wrt: Names of arguments: one name gives one tree, several (comma list or sequence) a list. Default:
@@ -103,7 +106,8 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], Any]
     """`(f(*primals), pullback)`; `pullback(cotangent)` returns one cotangent tree per primal.
 
     The cotangent has the structure and dims of the output. Reverse mode: cost of a few evaluations whatever
-    the number of primals.
+    the number of primals. With complex numbers the pullback applies the conjugate transpose Jᴴ of the
+    Jacobian, so that pulling back gradients gives gradients, see `gradient`; rules of `custom_gradient` do.
 
     >>> import phi_tensor as math
     >>> with math.on_backend("jax"):

@@ -11,7 +11,7 @@ from phi_tensor._dim import Dim
 from phi_tensor._dim_changes import retyped
 from phi_tensor._dim_types import dual
 from phi_tensor._dtype import INT64
-from phi_tensor._errors import IncompatibleShapes
+from phi_tensor._errors import IncompatibleShapes, Unsupported
 from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
 from phi_tensor._trees import Structure, tree_map
@@ -37,12 +37,15 @@ def jacobian(f: Callable[..., Any], wrt: Wrt = None, get_output: bool = True) ->
     Dims of the output, and the dual of each input dim.
 
     Batch dims of the input are independent and not differentiated across. Costs one forward derivative per
-    input element.
+    input element. By complex inputs it is the complex derivative, for which `f` must be holomorphic.
 
     Args:
         f: Function that returns one tensor, or a tree (one Jacobian per tensor).
         wrt: As for `gradient`; each named argument holds one tensor.
         get_output: Return `(output, jacobian)`, else the Jacobian alone.
+
+    Raises:
+        Unsupported: `f` is real, but an input complex: no complex derivative exists.
 
     >>> import phi_tensor as math
     >>> with math.on_backend("jax"):
@@ -55,6 +58,8 @@ def jacobian(f: Callable[..., Any], wrt: Wrt = None, get_output: bool = True) ->
         arguments = Arguments(f, wrt, args, kwargs, joined=True)
         require(arguments.backend, "jacobian", "forward")
         output = arguments.call(arguments.natives)
+        if _any_complex(arguments) and any(leaf.dtype.kind is float for leaf in flat_arguments(output)[0]):
+            raise _no_complex_derivative("jacobian", "`gradient` of each output")
         blocks = _derivative_blocks(arguments, lambda natives: arguments.call(natives))
         result = as_wrt(arguments.structure.build(blocks), wrt)
         return (output, result) if get_output else result
@@ -76,6 +81,9 @@ def hessian(
         get_output: Include the output of `f`.
         get_gradient: Include the gradient.
 
+    Raises:
+        Unsupported: An argument is complex: a real loss has no complex derivative.
+
     >>> import phi_tensor as math
     >>> with math.on_backend("jax"):
     ...     hessian(lambda x: x**3)(2.0)
@@ -86,6 +94,8 @@ def hessian(
     def with_hessian(*args: Any, **kwargs: Any) -> Any:
         arguments = Arguments(f, wrt, args, kwargs, joined=True)
         require(arguments.backend, "hessian", "forward")
+        if _any_complex(arguments):
+            raise _no_complex_derivative("hessian", "`jvp` of the gradient along a direction")
 
         def gradients(natives: Sequence[Any]) -> Any:
             trees = arguments.structure.build(tensors_of(arguments.layouts, natives))
@@ -100,6 +110,17 @@ def hessian(
         return parts[0] if len(parts) == 1 else tuple(parts)
 
     return with_hessian
+
+
+def _any_complex(arguments: Arguments) -> bool:
+    return any(layout.dtype.kind is complex for layout in arguments.layouts)
+
+
+def _no_complex_derivative(function: str, instead: str) -> Unsupported:
+    return Unsupported(
+        f"`{function}` found a complex argument of a function with real results, which has no complex "
+        f"derivative. Pass real and imaginary part as two arguments, or use {instead}."
+    )
 
 
 def _single_rows(structure: Structure, blocks: list[Any]) -> Any:
