@@ -245,3 +245,17 @@ def test_jacobians_of_vectors(differentiable, execution, stored):
     assert_close(slopes, tensor([[2.0, 0.0], [0.0, 4.0]], *matrix))
     total = math.hessian(lambda v: math.sum(v**3), get_output=False, get_gradient=False)
     assert_close(executed(total, execution)(x), tensor([[6.0, 0.0], [0.0, 12.0]], *matrix))
+
+
+def test_custom_gradients_of_functions_of_any_arguments(differentiable):
+    def rule(inputs, y, dy):
+        a, b = inputs["factors"]
+        return {"factors": (2 * b * dy, 2 * a * dy), "options": {"scale": 0 * dy}}
+
+    product = math.custom_gradient(
+        lambda *factors, **options: factors[0] * factors[1] * options["scale"], rule
+    )
+    f = lambda a, b: product(a, b, scale=tensor(3.0))  # noqa: E731 to differentiate
+    assert_close(f(tensor(2.0), tensor(5.0)), tensor(30.0))
+    found = math.gradient(f, "a,b", get_output=False)(tensor(2.0), tensor(5.0))
+    assert_close(found, [tensor(10.0), tensor(4.0)])
