@@ -1,14 +1,15 @@
 """Dataclasses of tensors: slices, stacks, changed copies, what caches survive, equality."""
 
 import functools
+from collections.abc import Callable
 from dataclasses import FrozenInstanceError, dataclass, field
-from typing import Any
+from typing import Annotated, Any, Literal, Union
 
 import numpy as np
 import pytest
 
 import phi_tensor as math
-from phi_tensor import IncompatibleShapes, Tensor, batch, channel, dual, instance, spatial, tensor
+from phi_tensor import IncompatibleShapes, Tensor, batch, channel, dual, instance, spatial, tensor, wrap
 from phi_tensor import dataclasses as data
 from phi_tensor.dataclasses import (
     cached_property,
@@ -107,6 +108,11 @@ def test_dims_that_stay(backend):
     assert k["x,y"].position.shape == k.position.shape
     assert k[{"p": 0}].position.shape == channel(vector="x,y")
     assert getitem(k, {"p": 0}, keepdims=instance).position.shape == instance(p=1) & channel(vector="x,y")
+    for index in (np.int64(1), math.wrap(1), np.int32(-1)):
+        assert k[{"vector": index}].position.shape == instance(p=3) & channel(vector="y")
+    for outside in (2, -3):
+        with pytest.raises(IndexError, match="outside"):
+            k[{"vector": outside}]
     assert not hasattr(k, "Ti")
     assert not hasattr(k, "vector")
     assert repr(k).endswith(f"Kept(position={k.position!r})")
@@ -302,6 +308,36 @@ def test_kinds_of_fields():
     assert names(special_fields(Particles)) == ["variable_attrs"]
 
 
+def test_unions_are_data_where_one_member_is():
+    @dataclass(frozen=True)
+    class Step:
+        rate: float | Tensor
+        text: "float | Tensor"
+        wide: Union[int, "Tensor"]
+        either: Tensor | None
+        name: "str | None"
+        count: int | None
+        mode: Literal["a|b", "c"] | None
+        flag: "Annotated[bool, 'on|off']"
+        call: "Callable[[Tensor], Tensor] | None"
+
+    assert [f.name for f in data_fields(Step)] == ["rate", "text", "wide", "either"]
+
+
+def test_tensors_in_unions_are_sliced_and_differentiated(backend):
+    @sliceable
+    @dataclass(frozen=True)
+    class Step:
+        rate: float | Tensor
+
+    step = Step(tensor([1.0, 2.0], batch("b")))
+    assert_close(step.b[1].rate, tensor(2.0))
+    assert Step(0.5).shape == math.EMPTY_SHAPE
+    if backend.supports >= {"reverse"}:
+        slope = math.gradient(lambda s: math.sum(s.rate**2, "b"), get_output=False)(step)
+        assert_close(slope.rate, 2 * step.rate)
+
+
 @data_eq
 @dataclass(frozen=True)
 class Exact:
@@ -348,3 +384,21 @@ def test_equality_by_reference_or_tolerance():
     assert Same(x) == Same(x) != Same(1 * x)
     assert Close(x) == Close(1.05 * x) != Close(1.2 * x)
     assert Close(x * math.NAN) != Close(x * math.NAN)
+
+
+def test_equality_of_numbers_bools_and_infinities():
+    @data_eq(compare_tensors_by_ref=True)
+    @dataclass(frozen=True)
+    class Same:
+        x: Any
+
+    assert Same(1.0) == Same(1.0) != Same(2.0)
+    assert equal([wrap([True])], [wrap([True])], rel_tolerance=1e-3)
+    assert not equal([wrap([True])], [wrap([False])], rel_tolerance=1e-3)
+    assert equal([wrap(np.uint8([1]))], [wrap(np.uint8([2]))], abs_tolerance=1)
+    assert equal([wrap([math.INF])], [wrap([math.INF])], rel_tolerance=1e-3)
+    for other in (1.0, -math.INF, math.NAN):
+        assert not equal([wrap([math.INF])], [wrap([other])], rel_tolerance=1e-3, abs_tolerance=1.0)
+    nan = [wrap(math.NAN)]
+    assert equal(nan, nan)
+    assert not equal(nan, nan, equal_nan=False)

@@ -291,3 +291,17 @@ def test_second_derivatives_of_products_with_zeros(zeros, differentiable):
         assert float(forward(forward(f, v), v)(x)) == pytest.approx(expected)
         assert float(reverse(reverse(f, v), v)(x)) == pytest.approx(expected)
         assert float(forward(reverse(f, v), v)(x)) == pytest.approx(expected)
+
+
+def test_custom_gradients_of_functions_of_any_arguments(differentiable):
+    def rule(inputs, y, dy):
+        a, b = inputs["factors"]
+        return {"factors": (2 * b * dy, 2 * a * dy), "options": {"scale": 0 * dy}}
+
+    product = math.custom_gradient(
+        lambda *factors, **options: factors[0] * factors[1] * options["scale"], rule
+    )
+    f = lambda a, b: product(a, b, scale=tensor(3.0))  # noqa: E731 to differentiate
+    assert_close(f(tensor(2.0), tensor(5.0)), tensor(30.0))
+    found = math.gradient(f, "a,b", get_output=False)(tensor(2.0), tensor(5.0))
+    assert_close(found, [tensor(10.0), tensor(4.0)])

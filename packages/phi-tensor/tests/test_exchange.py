@@ -40,6 +40,8 @@ def test_elementwise_functions_of_numpy_keep_dims(backend, rng):
     assert_close(np.maximum(x, x * 0 + 1), math.maximum(x, 1))
     assert_close(np.power(x, 2), x**2)
     assert_close(np.where(x > 1, x, 0 * x), math.where(x > 1, x, 0 * x))
+    for rounded in (np.round(x, 1), np.around(x, decimals=1)):
+        assert_close(rounded, wrap(np.round(data, 1), spatial("x,y")), rtol=1e-5)
     assert_close(np.ones(2) * vec(x=1.0, y=2.0), vec(x=1.0, y=2.0))
     assert_close(np.float32(2) * x, 2 * x)
     assert_close(np.float64(2) - x, 2 - x)

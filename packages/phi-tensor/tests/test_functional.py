@@ -67,6 +67,22 @@ def test_map_options(backend):
     assert_close(x.map(lambda v: v + 1), x + 1)
 
 
+def test_map_lays_out_what_does_not_stack(backend):  # SEM 97
+    x = tensor([1.0, 2.0], spatial("x"))
+    assert math.map(lambda v: "n" * int(v), x) == math.layout(["n", "nn"], spatial("x"))
+    assert math.map(lambda v: "n", x) == math.layout(["n", "n"], spatial("x"))
+    assert math.map(lambda v: "n", x, simplify=True) == "n"
+    mixed = math.map(lambda v: "n" if float(v) == 1 else x, x)
+    assert mixed == math.layout(["n", x], spatial("x"))
+
+
+def test_chunks_within_chunks(backend, rng):
+    data = rng.normal(size=(3, 4))
+    x = tensor(data, spatial("x,y"))
+    rows = lambda row: math.map(lambda v: 2 * v, row, dims="y", chunk=2)  # noqa: E731 a function of a row
+    assert_close(math.map(rows, x, dims="x", chunk=2), tensor(2 * data, spatial("x,y")))
+
+
 def test_map_of_ragged_tensors(backend):
     ragged = stack([tensor([1.0], spatial("x")), tensor([2.0, 3.0], spatial("x"))], batch("b"))
     assert_close(math.map(lambda x: math.sum(x, "x"), ragged, dims=batch), tensor([1.0, 5.0], batch("b")))
@@ -109,7 +125,7 @@ def test_map_is_differentiable(backend, execution, rng):
 
 def test_map_says_where_it_failed(backend):
     x = tensor([1.0, 2.0], spatial("x"))
-    with pytest.raises(IncompatibleShapes, match="one structure"):
+    with pytest.raises(IncompatibleShapes, match="None for all"):
         math.map(lambda v: None if float(v) == 1 else v, x)
     with pytest.raises(IncompatibleShapes, match="no slice"):
         math.map(lambda v: v, math.zeros(spatial(x=0)))
@@ -189,6 +205,14 @@ def test_aliases_take_other_dims_and_types():
 def test_names_must_not_meet(backend):
     with pytest.raises(IncompatibleShapes, match="there already"):
         math.map_d2c(lambda t: t)(math.ones(channel(q=2), dual(q=2)))
+
+
+def test_dims_of_one_name_and_two_types_are_no_batch_dim(backend):
+    a = math.ones(spatial(x=2))
+    for other in (instance(x=2), batch(x=2)):
+        with pytest.raises(IncompatibleShapes, match="different arguments"):
+            math.map_types(lambda a, b: a + b, "x", batch)(a, math.ones(other))
+    assert math.map_s2b(lambda a, b: a + b)(a, b=a).shape == spatial(x=2)
 
 
 # --- native arrays

@@ -314,3 +314,36 @@ def test_copies_of_foreign_objects_compute_their_properties_again(backend):
     assert float(s.area) == 4
     assert float(math.copy_with(s, x=tensor(3.0)).area) == 9
     assert float(math.tree_map(lambda x: 2 * x, s, attributes="variable").area) == 16
+
+
+class Block:
+    """Stacked by expanding and concatenating; no tree."""
+
+    def __init__(self, x):
+        self.x = x
+
+    @property
+    def shape(self):
+        return self.x.shape
+
+    def __getitem__(self, item):
+        return Block(self.x[item])
+
+    def __expand__(self, dims, **options):
+        return Block(math.expand(self.x, dims))
+
+    @staticmethod
+    def __concat__(values, dim, **options):
+        return Block(math.concat([value.x for value in values], dim))
+
+
+def test_classes_stack_by_expanding_and_concatenating(backend):
+    one = Block(tensor([1.0, 2.0], spatial("x")))
+    two = Block(tensor([3.0, 4.0], spatial("x")))
+    for values in ([one, two], [one, one]):
+        found = math.stack(values, channel(side="left,right"))
+        assert isinstance(found, Block)
+        assert_close(found.x, math.stack([value.x for value in values], channel(side="left,right")))
+    assert math.stack({"u": one, "v": two}, channel("k"))["v"].x.shape == spatial(x=2)
+    with pytest.raises(IncompatibleShapes, match="2 values"):
+        math.stack([one, two], batch(b=3))

@@ -42,10 +42,10 @@ from phi_tensor.testing._laws import (
 )
 from phi_tensor.testing._reference import Named
 
-GAPS: set[tuple[str, ...]] = {
-    ("join", "ragged"),  # there is no single array
+GAPS: dict[tuple[str, ...], str] = {
+    ("join", "ragged"): "there is no single array",
 }
-"""Documented gaps, which raise `Unsupported`: `(row, layout)`, possibly with feature and backend."""
+"""Reasons of documented gaps, which raise `Unsupported`: by `(row, layout)`, possibly feature and backend."""
 
 UNIFORM = ("dense", "expanded", "stacked")
 
@@ -496,7 +496,8 @@ PARAMETERS: list[Case] = [
 
 
 TOPICS = [runpy.run_path(str(file)) for file in sorted(Path(__file__).with_name("cases").glob("*.py"))]
-GAPS.update(gap for topic in TOPICS for gap in topic.get("GAPS", ()))
+for topic in TOPICS:
+    GAPS.update(topic.get("GAPS", {}))
 
 
 def all_cases() -> list[Case]:

@@ -66,8 +66,52 @@ def test_what_does_not_fit():
         layout(["a", "b"], batch(b=3))
     with pytest.raises(IncompatibleShapes, match="labels away"):
         layout({"u": 1, "v": 2}, channel(k="v,u"))
+    with pytest.raises(IncompatibleShapes, match="one order"):
+        layout([{"u": 1, "v": 2}, {"v": 3, "u": 4}], batch("b"), channel("k"))
     with pytest.raises(IncompatibleShapes, match="layout"):
         wrap(["a", "b"], batch("b"))
+
+
+def test_texts_and_functions_stack_to_objects():
+    side = channel(side="left,right")
+    for values in (["a", "b"], ["a", "a"], [len, len], [len, "a"]):
+        assert math.stack(values, side) == layout(values, side)
+    assert math.stack({"u": "a", "v": "a"}, channel("k")) == layout({"u": "a", "v": "a"}, channel("k"))
+    assert math.stack(["a"] * 4, batch(b=2) & spatial(x=2)) == layout(
+        [["a"] * 2] * 2, batch("b"), spatial("x")
+    )
+    assert math.stack([None, None], side) is None
+    assert math.stack([{"name": "n"}, {"name": "n"}], side) == {"name": "n"}
+    with pytest.raises(IncompatibleShapes, match="2 values"):
+        math.stack(["a", "b"], batch(b=3))
+    with pytest.raises(IncompatibleShapes, match="4 values"):
+        math.stack(["a"] * 4, batch(b=2) & spatial(x=3))
+    with pytest.raises(IncompatibleShapes, match="one structure"):
+        math.stack(["a", 1.0], side)
+
+
+def test_what_does_not_stack_is_laid_out_where_asked(backend):
+    x, y = tensor([1.0, 2.0], spatial("x")), tensor([1.0, 2.0], spatial("y"))
+    for values in ([x, "a"], [x, y], [{"a": x}, {"b": x}], [x, None]):
+        with pytest.raises(IncompatibleShapes):
+            math.stack(values, batch("b"))
+        found = math.stack(values, batch("b"), layout_non_matching=True)
+        assert found == layout(values, batch("b"))
+    assert math.stack({"u": x, "v": y}, channel("k"), layout_non_matching=True)["v"] is y
+    assert_close(math.stack([x, x], batch("b"), layout_non_matching=True), math.expand(x, batch(b=2)))
+    with pytest.raises(IncompatibleShapes, match="2 values"):
+        math.stack([x, y], batch(b=3), layout_non_matching=True)
+
+
+def test_equal_values_are_simplified_where_asked(backend, execution):
+    x = tensor([1.0, float("nan")], spatial("x"))
+    assert math.stack([x, +x, x], batch("b"), simplify=True) is x
+    assert math.stack(["a", "a"], batch("b"), simplify=True) == "a"
+    assert math.stack([x, x + 1], batch("b"), simplify=True).shape == batch(b=2) & spatial(x=2)
+    f = execution(lambda x, y: math.stack([x, y], batch("b"), simplify=True))
+    if backend.supports >= {"jit"}:
+        assert math.jit_compile(lambda x, y: math.stack([x, y], "b:b", simplify=True))(x, x).rank == 2
+    assert f(x, x + 1).rank == 2
 
 
 # --- slicing
@@ -81,7 +125,12 @@ def test_slices():
     assert x.x[[2, 0]].native("b,x") == [["c", "a"], ["f", "d"]]
     assert x.x[5:].shape == batch(b=2) & spatial(x=0)
     assert x.x[wrap([True, False, True], spatial("x"))].native("b,x") == [["a", "c"], ["d", "f"]]
-    assert x.x[wrap([1, 1], instance("p"))].native("b,x") == [["b", "b"], ["e", "e"]]
+    assert x.x[wrap([1, 1], instance("p"))] == layout([["b", "b"], ["e", "e"]], batch("b"), instance("p"))
+    assert x.x[wrap([1, 1], spatial("x"))] == layout([["b", "b"], ["e", "e"]], batch("b"), spatial("x"))
+    with pytest.raises(IncompatibleShapes, match="new dim"):
+        _ = x.x[wrap([1, 1], batch("b"))]
+    with pytest.raises(IncompatibleShapes, match="indices or a mask"):
+        _ = x.x[wrap([0.5, 1.0], spatial("x"))]
     assert x.x[wrap(1)] == x.x[1]
     named = layout({"u": 1, "v": 2, "w": 3}, channel("k"))
     assert named["w,u"] == named.k[["w", "u"]] == layout({"w": 3, "u": 1}, channel("k"))
@@ -183,7 +232,10 @@ def test_equality_text_and_copies():
     assert x != x.x[:2]
     assert x != layout([["a"] * 3] * 2, batch("b"), spatial("x"))
     assert x != TABLE
-    assert layout([np.zeros(2)], batch("b")) != layout([np.zeros(2)], batch("b"))
+    assert layout([np.zeros(2)], batch("b")) == layout([np.zeros(2)], batch("b"))
+    assert layout([np.zeros(2)], batch("b")) != layout([np.ones(2)], batch("b"))
+    assert layout([vec(x=1.0, y=2.0)], batch("b")) == layout([vec(x=1.0, y=2.0)], batch("b"))
+    assert layout([vec(x=1.0, y=2.0)], batch("b")) != layout([vec(y=1.0, x=2.0)], batch("b"))
     assert hash(x) == hash(table())
     assert pickle.loads(pickle.dumps(x)) == copy.deepcopy(x) == x
     assert repr(x) == "(('a', 'b', 'c'), ('d', 'e', 'f')) along (b:b=2, x:s=3)"

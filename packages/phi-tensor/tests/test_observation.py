@@ -1,11 +1,14 @@
 """Looking into running programs: observed values, clocks, printed gradients, traces, profiles."""
 
+import contextvars
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 import phi_tensor as math
 from phi_tensor import Unsupported, batch, spatial, tensor, vec, wrap
+from phi_tensor._plan import WRAPPERS
 from phi_tensor.testing import assert_close
 
 # --- observed values
@@ -240,6 +243,40 @@ def test_profile_counts_calls_plans_and_time(backend, tmp_path):
     assert [e["name"] for e in events].count("sin") == 4
     math.sin(x)
     assert measured.uses == tuple(sorted(uses.values(), key=lambda use: -use.seconds))
+
+
+def test_profiles_of_many_threads(backend):
+    """No thread measures another one's calls, and nothing is left behind when all have ended."""
+    x = tensor([1.0, 2.0], spatial("x"))
+    counts = []
+
+    def work(n):
+        for _ in range(20):
+            with math.profile() as measured:
+                for _ in range(n):
+                    math.sin(math.cos(x))
+            counts.append((n, {use.row: use.calls for use in measured.uses}))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, (1, 2, 3, 4)))
+    assert len(counts) == 80
+    assert all(found == {"sin": n, "cos": n} for n, found in counts)
+    assert not WRAPPERS
+
+
+def test_profiles_count_threads_that_have_their_context(backend):
+    x = tensor([1.0, 2.0], spatial("x"))
+
+    def work(_):
+        for _ in range(50):
+            math.sin(x)
+
+    with math.profile() as measured, ThreadPoolExecutor(4) as pool:
+        contexts = [contextvars.copy_context() for _ in range(4)]
+        list(pool.map(lambda context: context.run(work, None), contexts))
+    (use,) = measured.uses
+    assert use.calls == 200
+    assert use.seconds > 0
 
 
 def test_profile_of_chosen_backends_and_with_planning(backend):

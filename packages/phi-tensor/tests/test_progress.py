@@ -52,3 +52,14 @@ def test_unknown_totals():
     stream = io.StringIO()
     ConsoleProgress("n", stream, every=0)(7, None, {"x": 1.0})
     assert stream.getvalue().strip() == "n 7  x 1"
+
+
+def test_bars_are_written_in_the_signs_that_a_stream_knows():
+    for encoding, sign in (("ascii", "#"), ("cp1252", "#"), ("utf-8", "█")):
+        raw = io.BytesIO()
+        stream = io.TextIOWrapper(raw, encoding=encoding)
+        bar = ConsoleProgress("fit", stream, every=0)
+        bar(1, 2, {})
+        bar(2, 2, {})
+        stream.flush()
+        assert sign in raw.getvalue().decode(encoding)

@@ -198,6 +198,39 @@ def test_kinds_are_kept(backend):
     assert math.zeros(spatial(x=2), dtype=int).dtype == math.DType.of("int32")
 
 
+def test_wrapped_tensors_have_the_dims_that_are_asked_for(backend):
+    x = tensor([1.0, 2.0, 3.0], spatial("x"))
+    assert wrap(x, spatial("x")) is wrap(x, spatial(x=3)) is x
+    for other in (spatial(x=5), batch("x"), spatial("y"), channel(x="a,b,c")):
+        with pytest.raises(IncompatibleShapes, match="rename_dims"):
+            wrap(x, other)
+    v = vec(x=1.0, y=2.0)
+    assert wrap(v, channel("vector")) is wrap(v, channel(vector="x,y")) is v
+    with pytest.raises(IncompatibleShapes, match="rename_dims"):
+        wrap(v, channel(vector="y,x"))
+
+
+def test_what_creation_says_of_numbers():
+    with pytest.raises(ValueError, match="64 bits"):
+        wrap(2**70)
+    assert math.arange(spatial("x"), np.int64(1), np.int32(3)).shape == spatial(x=2)
+    with pytest.raises(IncompatibleShapes, match="x=4"):
+        math.meshgrid()
+
+
+def test_copies_have_their_own_memory_and_derivatives(backend):
+    data = np.arange(16.0, dtype=np.float32)
+    x = math.convert(wrap(data, spatial("x")), backend)
+    copied = math.copy(x)
+    assert copied.backend is x.backend
+    assert copied.device == x.device
+    data[:] = -1  # seen through shared memory
+    assert_close(copied, tensor(np.arange(16.0), spatial("x")))
+    if backend.supports >= {"reverse"}:
+        found = math.gradient(lambda x: math.l2_loss(math.copy(x)), get_output=False)(copied)
+        assert_close(found, copied)
+
+
 def test_wrap_keeps_and_shares():
     data = np.arange(3.0)
     assert wrap(data, spatial("x")).dtype == math.DType.of("float64")

@@ -11,6 +11,7 @@ from hypothesis import given
 
 import phi_tensor as math
 from phi_tensor import batch, channel, instance, spatial, tensor, vec, wrap
+from phi_tensor.testing import _laws as laws
 from phi_tensor.testing import (
     assert_close,
     broadcastable,
@@ -209,3 +210,16 @@ def test_a_run_on_numpy_imports_nothing_else(tmp_path):
 def test_execution_compiles(backend, execution):
     x = tensor([1.0, 2.0], instance("p"))
     assert_close(execution(lambda a: 2 * a)(x), tensor([2.0, 4.0], instance("p")))
+
+
+def test_support_table_tells_why_gaps_are_there(tmp_path):
+    table = laws.Support()
+    table.add("sin", "dense", "value", "numpy", None)
+    table.add("join", "ragged", "value", "numpy", "there is no single array")
+    table.add("join", "ragged", "value", "numpy", None)
+    table.write(tmp_path / "support.md")
+    text = (tmp_path / "support.md").read_text("utf-8")
+    assert "| join | · |" in text
+    assert "| join | ragged | value | numpy | there is no single array |" in text
+    assert "| sin | v |" in text
+    assert "see the gaps" in text

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
+import numpy as np
 import pytest
 
 import phi_tensor as math
@@ -108,6 +109,25 @@ def test_functions_of_several_trees(backend):
     assert_close(math.clip(a, 0, 1.5), {"u": wrap(1.0), "v": wrap(1.5)})
     with pytest.raises(IncompatibleShapes, match="same structure"):
         math.tree_map(lambda x, y: x, a, {"u": tensor(1.0)})
+    swapped = {"v": tensor(2.0), "u": tensor(1.0)}
+    for other in (swapped, [tensor(1.0), tensor(2.0)], {"u": [tensor(1.0)], "v": tensor(2.0)}, tensor(1.0)):
+        with pytest.raises(IncompatibleShapes, match="same structure"):
+            math.tree_map(lambda x, y: x + y, a, other)
+    with pytest.raises(IncompatibleShapes, match="one order"):
+        math.maximum(a, swapped)
+    assert_close(math.tree_map(lambda x, y: x + y, [tensor(1.0)], (tensor(2.0),)), [tensor(3.0)])
+
+
+def test_numpy_numbers_are_equal_configuration(backend):
+    @dataclass(frozen=True)
+    class Scaled:
+        x: Tensor
+        factor: float
+
+    parts = [Scaled(tensor(1.0), np.float64(2.0)), Scaled(tensor(3.0), np.float64(2.0))]
+    assert math.stack(parts, batch("b")).factor == 2
+    with pytest.raises(IncompatibleShapes, match="one structure"):
+        math.stack([parts[0], Scaled(tensor(1.0), np.float64(3.0))], batch("b"))
 
 
 def test_what_is_a_tree(backend):

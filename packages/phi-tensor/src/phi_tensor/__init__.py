@@ -33,7 +33,7 @@ from phi_tensor._aliases import (
 )
 from phi_tensor._bound_dim import BoundDim, slicing_dict
 from phi_tensor._context import get_precision, is_compiling, precision, set_global_precision
-from phi_tensor._convert import choose_backend, convert, from_dlpack, to_cpu, to_device, to_gpu
+from phi_tensor._convert import choose_backend, convert, copy, from_dlpack, to_cpu, to_device, to_gpu
 from phi_tensor._convert import (
     dtype_ as _dtype,
 )
@@ -49,7 +49,6 @@ from phi_tensor._create import (
     NAN,
     PI,
     arange,
-    copy,
     counted,
     full,
     linspace,

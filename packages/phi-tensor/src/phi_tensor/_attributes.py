@@ -1,7 +1,7 @@
 """Which attributes of objects are tensors.
 
 Dataclasses: fields are data unless annotated as `str`, `int`, `float`, `bool`, `Shape`, `slice`, `type`,
-    `Callable` or `Literal`;
+    `DType`, `None`, `Callable`, `Literal` or a union of these alone (`float | Tensor` is data);
 the class may name its `variable_attrs` (traced, differentiated, optimised) and `value_attrs` (what
 mathematics acts on).
 
@@ -28,6 +28,8 @@ _STATIC_ANNOTATIONS = (
     "Callable",
     "Literal",
     "DType",
+    "None",
+    "NoneType",
 )
 
 
@@ -40,13 +42,35 @@ def data_names(cls: type) -> tuple[str, ...]:
     """Fields of a dataclass that may hold tensors, judged by their annotation."""
     names: list[str] = []
     for field in dataclasses.fields(cls):
-        annotation = (
-            field.type if isinstance(field.type, str) else getattr(field.type, "__name__", str(field.type))
-        )
-        first = annotation.split("[")[0].split("|")[0].strip().rsplit(".", 1)[-1]
-        if first not in _STATIC_ANNOTATIONS and field.name not in SPECIAL_FIELDS:
+        annotation: Any = field.type
+        text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
+        if not _is_static(text) and field.name not in SPECIAL_FIELDS:
             names.append(field.name)
     return tuple(names)
+
+
+def _is_static(annotation: str) -> bool:
+    """Whether no value of a type holds tensors; a union has to be static in all its members."""
+    members = _split(annotation, "|")
+    if len(members) > 1:
+        return all(map(_is_static, members))
+    name, _, inside = annotation.strip().partition("[")
+    name, inner = name.rsplit(".", 1)[-1], _split(inside.rpartition("]")[0], ",")
+    if name in ("Optional", "Union", "Final"):
+        return all(map(_is_static, inner))
+    return _is_static(inner[0]) if name == "Annotated" else name in _STATIC_ANNOTATIONS
+
+
+def _split(text: str, separator: str) -> list[str]:
+    """Parts of a text between separators outside of brackets."""
+    parts, depth = [""], 0
+    for letter in text:
+        depth += (letter in "[(") - (letter in "])")
+        if letter == separator and not depth:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return parts
 
 
 def attributes_of(obj: Any, attributes: Attributes) -> tuple[str, ...] | None:

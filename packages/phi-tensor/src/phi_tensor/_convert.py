@@ -1,4 +1,4 @@
-"""Conversion between libraries by DLPack (zero-copy on one device) and between devices."""
+"""Conversion between libraries by DLPack (zero-copy on one device) and between devices; copies."""
 
 from __future__ import annotations
 
@@ -169,6 +169,16 @@ def _backends_of(value: Any) -> list[Backend]:
         )
     natives = [leaf.layout.backend if isinstance(leaf, Tensor) else backend_of(leaf) for leaf in leaves]
     return [backend for backend in natives if backend is not None]
+
+
+def copy(value: Any) -> Tensor:
+    """Tensor with its own memory, on the same device. Differentiable.
+
+    Args:
+        value: Tensor, number, list or array.
+    """
+    value = value if isinstance(value, Tensor) else wrap(value)
+    return Tensor(value.layout, tuple(map(value.layout.backend.ops["copy"], value.natives)))
 
 
 def native_(value: Any) -> Any:

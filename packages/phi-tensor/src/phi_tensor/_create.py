@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, SupportsIndex, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -43,10 +43,8 @@ def wrap(data: Any, *shape: Shape | str, default_list_dim: Shape = _VECTOR) -> T
     """
     dims = concat_shapes(*(parse_shape_spec(s) if isinstance(s, str) else s for s in shape))
     if isinstance(data, Tensor):
-        if dims and dims.names != data.shape.names:
-            raise IncompatibleShapes(
-                f"The tensor has shape {data.shape} already, but {dims} was asked for. Use `rename_dims`."
-            )
+        if dims:
+            _check_dims(data.shape, dims)
         return data
     if isinstance(data, (list, tuple)) and any(
         isinstance(entry, Tensor) for entry in cast("Sequence[Any]", data)
@@ -63,6 +61,18 @@ def wrap(data: Any, *shape: Shape | str, default_list_dim: Shape = _VECTOR) -> T
             f"objects use `layout`."
         )
     return _of_native(data, dims, backend, default_list_dim)
+
+
+def _check_dims(found: Shape, asked: Shape) -> None:
+    """Raise unless a tensor has the dims that it is wrapped with, as far as these say."""
+    agree = found.names == asked.names and all(
+        a.type is b.type and b.size in (None, a.size) and b.labels in (None, a.labels)
+        for a, b in zip(found.dims, asked.dims, strict=True)
+    )
+    if not agree:
+        raise IncompatibleShapes(
+            f"The tensor has shape {found} already, but {asked} was asked for. Use `rename_dims`."
+        )
 
 
 def tensor(data: Any, *shape: Shape | str, convert: bool = True, default_list_dim: Shape = _VECTOR) -> Tensor:
@@ -86,7 +96,10 @@ def _array_of(data: Any) -> npt.NDArray[Any]:
         array = np.asarray(data)
     except ValueError:
         array = np.asarray(None)
-    if array.dtype.kind not in "biufc":
+    if isinstance(data, int):
+        if array.dtype.kind not in "biu":
+            raise ValueError(f"The int {data} does not fit into 64 bits. Wrap `float({data})`.")
+    elif array.dtype.kind not in "biufc":
         raise IncompatibleShapes(
             f"Nested lists must hold numbers and have equal lengths, but found {data!r}. Stack ragged "
             f"parts with `stack`; for strings and objects use `layout`."
@@ -279,8 +292,9 @@ def arange(
     dim = _one_dim("arange", dim)
     start = 0 if stop is None or start_or_stop is None else start_or_stop
     end = stop if stop is not None else start_or_stop if start_or_stop is not None else dim.size
-    if not isinstance(end, int):
+    if not isinstance(end, SupportsIndex):
         raise IncompatibleShapes(f"`arange({dim})` needs an end: give the dim a size or pass `stop`.")
+    start, end, step = (int(value.__index__()) for value in (start, end, step))
     if step == 0:
         raise ValueError("`arange` needs a step other than 0.")
     end = max(start, end) if step > 0 else min(start, end)  # empty, not an error of some libraries
@@ -377,26 +391,16 @@ def meshgrid(
             if isinstance(values, int)
             else wrap(values, *(() if isinstance(values, Tensor) else (dim,)))
         )
+    if not axes:
+        raise IncompatibleShapes(
+            "`meshgrid` needs a dim at least: name sizes or coordinates, e.g. `meshgrid(x=4, y=3)`."
+        )
     shape = merge_shapes(*axes.values())
     components = [expand(values, shape) for values in axes.values()]
     if stack_dim is None:
         return tuple(components)
     dim = parse_shape_spec(stack_dim) if isinstance(stack_dim, str) else stack_dim
     return stack(components, dim.with_size(tuple(axes)))
-
-
-def copy(value: Tensor) -> Tensor:
-    """Tensor with its own memory."""
-    value = value if isinstance(cast("Any", value), Tensor) else wrap(value)
-    return Tensor(value.layout, tuple(_copied(value.backend, native) for native in value.natives))
-
-
-def _copied(backend: Backend, native: Any) -> Any:
-    return (
-        backend.as_native(np.array(backend.to_numpy(native), copy=True))
-        if backend.is_concrete(native)
-        else native
-    )
 
 
 PI = np.pi

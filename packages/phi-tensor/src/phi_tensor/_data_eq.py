@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar, overload
 
 import numpy as np
+import numpy.typing as npt
 
 from phi_tensor._create import wrap
 from phi_tensor._shape import shape_of
@@ -79,8 +80,13 @@ def data_eq(
         if type(self) is not type(other):
             return NotImplemented
         if compare_tensors_by_ref:
-            return _agree(self, other, lambda a, b: a is b)
+            return self is other or _agree(self, other, same_object)
         return equal(self, other, rel_tolerance, abs_tolerance, equal_nan)
+
+    def same_object(a: Any, b: Any) -> bool:
+        if isinstance(a, Tensor) or isinstance(b, Tensor):
+            return a is b
+        return _equal_tensors(wrap(a), wrap(b), rel_tolerance, abs_tolerance, equal_nan)
 
     cls.__eq__, cls.__hash__ = is_equal, _hash
     return cls
@@ -98,19 +104,20 @@ def equal(
         abs_tolerance: Tolerated difference.
         equal_nan: Whether NaN equals NaN.
     """
-    return obj1 is obj2 or _agree(
-        obj1, obj2, lambda a, b: _equal_tensors(a, b, rel_tolerance, abs_tolerance, equal_nan)
+    return (obj1 is obj2 and equal_nan) or _agree(
+        obj1, obj2, lambda a, b: _equal_tensors(wrap(a), wrap(b), rel_tolerance, abs_tolerance, equal_nan)
     )
 
 
-def _agree(a: Any, b: Any, compare: Callable[[Tensor, Tensor], bool]) -> bool:
+def _agree(a: Any, b: Any, compare: Callable[[Any, Any], bool]) -> bool:
     mine, structure = flatten(a, "all", _leaf)
     others, other = flatten(b, "all", _leaf)
     return structure == other and all(compare(x, y) for x, y in zip(mine, others, strict=True))
 
 
-def _leaf(x: Any) -> Tensor | None:
-    return wrap(x) if type(x) in NUMBERS else None
+def _leaf(x: Any) -> Any:
+    """Numbers are leaves, too."""
+    return x if type(x) in NUMBERS else None
 
 
 def _equal_tensors(a: Tensor, b: Tensor, rel: float, abs_: float, equal_nan: bool) -> bool:
@@ -127,9 +134,17 @@ def _equal_tensors(a: Tensor, b: Tensor, rel: float, abs_: float, equal_nan: boo
     if equal_nan:
         same |= (x != x) & (y != y)
     if rel or abs_:
+        x, y = _wide(x), _wide(y)
         with np.errstate(invalid="ignore"):
-            same |= np.abs(x - y) <= np.maximum(abs_, rel * np.maximum(np.abs(x), np.abs(y)))
+            distance = np.abs(x - y)
+            allowed = np.maximum(abs_, rel * np.maximum(np.abs(x), np.abs(y)))
+            same |= np.isfinite(distance) & (distance <= allowed)
     return bool(np.all(same))
+
+
+def _wide(x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Numbers whose differences are numbers: those of bools and unsigned ints are not."""
+    return x.astype(np.complex128 if x.dtype.kind == "c" else np.float64)
 
 
 def _hash(self: Any) -> int:

@@ -10,6 +10,8 @@
 | `pack_dims`, `unpack_dim` | `__pack_dims__(dims, packed_dim, pos)`, `__unpack_dim__(dim, unpacked_dims)` |
 | `flatten`, `cast` | `__flatten__(flat_dim, flatten_batch)`, `__cast__(dtype)` |
 
+A class without `__stack__` that is no tree is stacked by its `__expand__` and `__concat__`.
+
 `options` are those that the caller gave. Every hook may return `NotImplemented`: the function then acts on
 all tensors of the object, as it does where a hook calls it for its own object.
 """
@@ -90,7 +92,35 @@ def joined(hook: str, function: Callable[..., Any], values: Sequence[Any], *args
             return answer
     if all(isinstance(value, (Tensor, *_NUMBERS)) for value in values):
         return function(values, *args, **options)
+    if hook == "__stack__" and all(map(_is_stacked_by_concat, values)):
+        answer = _stacked_by_concat(values, *args)
+        if answer is not NotImplemented:
+            return answer
     return joined_parts(hook, function, values, *args, **options)
+
+
+def _is_stacked_by_concat(value: Any) -> bool:
+    """Whether a class without `__stack__` has what replaces it, and no parts that could be stacked."""
+    hooks = [hasattr(type(value), hook) for hook in ("__stack__", "__concat__", "__expand__")]
+    return hooks == [False, True, True] and opened(value) is None
+
+
+def _stacked_by_concat(values: Sequence[Any], dim: Shape) -> Any:
+    """Values with a new dim of size 1 each, one after the other along it."""
+    new, labels = dim.dim, dim.dim.labels
+    if new.size not in (None, len(values)):
+        raise IncompatibleShapes(f"{len(values)} values cannot be stacked along {dim}. Leave the size away.")
+    ones = [Shape.of((new.with_size(1, labels and labels[i : i + 1]),)) for i in range(len(values))]
+    parts = [asked(value, "__expand__", one) for value, one in zip(values, ones, strict=True)]
+    if any(part is NotImplemented for part in parts):
+        return NotImplemented
+    concat: Any = cast("Any", type(parts[0])).__concat__
+    return _answer(parts[0], "__concat__", concat, (parts, new.name), {})
+
+
+def is_structured(value: Any) -> bool:
+    """True for values that are joined by their class or part by part; not for None, texts and the like."""
+    return is_shaped(value) or hasattr(type(value), "__stack__") or opened(value) is not None
 
 
 def joined_parts(

@@ -163,11 +163,15 @@ def _check_source(data: Any, function: str, *attributes: str) -> None:
 
 
 def _uniform(value: Tensor, function: str) -> Shape:
+    if not isinstance(value, Tensor):  # pyright: ignore[reportUnnecessaryIsInstance]  # user input
+        raise TypeError(
+            f"`{function}` converts tensors, but found {type(value).__name__}. Name its axes: "
+            f"`wrap(value, spatial('x'))`."
+        )
     if value.shape.is_non_uniform:
         raise Unsupported(
             f"`{function}` needs an array, but sizes of {value.shape} vary. Convert one slice, or the "
-            f"result of "
-            f"`pack_dims`."
+            f"result of `pack_dims`."
         )
     return value.shape
 
@@ -206,6 +210,8 @@ def _levels(index: Any) -> list[tuple[Any, Any]]:
     """Name and entries of each level of an index."""
     if getattr(index, "nlevels", 1) == 1:
         return [(index.name, list(index))]
+    if not len(index):
+        return [(name, list(level)) for name, level in zip(index.names, index.levels, strict=True)]
     unique = [list(dict.fromkeys(index.get_level_values(i))) for i in range(index.nlevels)]
     full = np.prod([len(level) for level in unique]) == len(index)
     if not full or list(index) != list(index.from_product(unique)):

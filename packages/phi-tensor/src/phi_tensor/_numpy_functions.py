@@ -74,6 +74,9 @@ def ufunc(called: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[s
 
 def function(called: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """What other functions of NumPy return for tensors."""
+    if called in (np.round, np.around) and kwargs.keys() <= {"decimals"} and len(args) + len(kwargs) == 2:
+        value, decimals = (*args, *kwargs.values())
+        return round(value, decimals)
     if called in NAMESAKES and not kwargs:
         return getattr(sys.modules["phi_tensor"], NAMESAKES[called])(*args)
     return called(*_arrays(called, args), **_arrays(called, kwargs))

@@ -21,6 +21,7 @@ from phi_tensor._spec import parse_shape_spec
 from phi_tensor._tensor import Tensor
 from phi_tensor.layouts._concat import concat_dim
 from phi_tensor.layouts._layout import stacked_shape
+from phi_tensor.ops._comparison import equal
 from phi_tensor.ops._slicing import picked
 from phi_tensor.ops._structure import rename_dims
 
@@ -84,7 +85,11 @@ class Objects:
     def __getitem__(self, item: Any) -> Any:
         result: Objects = self
         for name, selected in selection_of(self.shape, item).items():
-            if name in self.shape:
+            if name not in self.shape:
+                continue
+            if isinstance(selected, Tensor) and selected.rank == 1 and selected.shape.names != (name,):
+                result = result._looked_up(name, selected)
+            else:
                 result = result._sliced(name, _plain(selected, name))
         return result if result.shape.rank or not self.shape.rank else result.at({})
 
@@ -99,6 +104,16 @@ class Objects:
         chosen = where if isinstance(where, tuple) else range(cast("int", dim.size))[where]
         parts = [self._sliced(name, i) for i in chosen]
         return _stacked(parts, new) if parts else Objects(_without_entries(self.shape, new), self.at)
+
+    def _looked_up(self, name: str, indices: Tensor) -> Objects:
+        """The objects at positions along a dim, which stand along the dim of the positions then."""
+        dim, places = indices.shape.dim, _plain(indices, name)
+        if dim.name in self.shape or not places:
+            raise IncompatibleShapes(
+                f"Objects are looked up along `{name}` by positions along a new dim, at least one, but found "
+                f"{indices.shape} for {self.shape}. Rename the dim of the positions."
+            )
+        return _stacked([self._sliced(name, i) for i in places], dim)
 
     def _part_wise(self, dim: Dim, item: Any) -> Objects:
         along = self.shape.get_dim(dim.over[0])
@@ -305,8 +320,20 @@ def _laid_out(objects: Any, dims: Shape) -> Objects:
 
 
 def _stacked(parts: Sequence[Objects], dim: Dim) -> Objects:
+    for entry in parts[0].shape.dims:
+        others = [part.shape.get_dim(entry.name) for part in parts]
+        other = next((other for other in others if not _may_meet(entry, other)), None)
+        if other is not None:
+            raise IncompatibleShapes(
+                f"Objects side by side along `{dim.name}` need the same labels and types of dims, but found "
+                f"({entry}) and ({other}). Put them in one order."
+            )
     shape = stacked_shape(dim, tuple(part.shape.dims for part in parts))
     return Objects(shape, lambda place: parts[place[dim.name]].at(place))
+
+
+def _may_meet(a: Dim, b: Dim) -> bool:
+    return a.type is b.type and (a.labels == b.labels or a.size != b.size)
 
 
 def _without_entries(shape: Shape, dim: Dim) -> Shape:
@@ -319,24 +346,25 @@ def _plain(item: Any, name: str) -> Any:
     """Selection without tensors: masks and indices become lists."""
     if isinstance(item, Tensor):
         array = item.numpy(item.shape.names)
-        if item.rank > 1 or (item.rank and item.shape.names != (name,) and item.dtype.kind is bool):
+        is_mask = item.dtype.kind is bool
+        if item.rank > 1 or (is_mask and item.shape.names != (name,)) or item.dtype.kind not in (bool, int):
             raise IncompatibleShapes(
                 f"Objects are sliced along `{name}` by indices or a mask of one dim, but found {item.shape}."
             )
-        if item.dtype.kind is bool:
+        if is_mask:
             return tuple(int(i) for i in array.nonzero()[0])
         return tuple(int(i) for i in array) if item.rank else int(array)
     return hashable_selection(item)
 
 
 def _same(a: Any, b: Any) -> bool:
-    """Whether two objects are equal; by identity where comparing gives no bool."""
+    """Whether two objects are equal; number by number where comparing gives no bool."""
     if a is b:
         return True
     try:
         return bool(a == b)
     except (ValueError, TypeError):
-        return False
+        return equal(a, b, equal_nan=True)
 
 
 def _text(nested: Any, depth: int) -> str:

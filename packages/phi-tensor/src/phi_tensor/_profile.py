@@ -8,9 +8,10 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from os import PathLike
-from threading import get_ident
+from threading import get_ident, local
 from typing import Any, NamedTuple
 
+from phi_tensor._locks import new_lock
 from phi_tensor._plan import WRAPPERS, PlanCall, Row, clear_plans
 from phi_tensor._tensor import Tensor
 from phi_tensor.backends._backend import Backend
@@ -58,7 +59,8 @@ class Profile:
         self._backends = backends
         self._counts: dict[tuple[str, str], _Count] = {}
         self._events: list[tuple[str, str, float, float, int]] | None = [] if events else None
-        self._inner: list[float] = []
+        self._local = local()
+        self._lock = new_lock()
         self._start = time.perf_counter()
 
     @property
@@ -78,19 +80,22 @@ class Profile:
         count = self.count_of(row, backend)
         if count is None:
             return call()
-        self._inner.append(0.0)
+        inner: list[float] = self._local.__dict__.setdefault("inner", [])  # of the calls around, outer first
+        inner.append(0.0)
         start = time.perf_counter()
         try:
             result = call()
             _wait_for(result)
         finally:
             seconds = time.perf_counter() - start
-            count.calls += 1
-            count.seconds += seconds - self._inner.pop()
-            if self._inner:
-                self._inner[-1] += seconds
-            if self._events is not None:
-                self._events.append((row, backend.name, start - self._start, seconds, get_ident()))
+            within = inner.pop()
+            if inner:
+                inner[-1] += seconds
+            with self._lock:
+                count.calls += 1
+                count.seconds += seconds - within
+                if self._events is not None:
+                    self._events.append((row, backend.name, start - self._start, seconds, get_ident()))
         return result
 
     def close(self) -> None:
@@ -129,6 +134,9 @@ def profile(
 ) -> AbstractContextManager[Profile]:
     """Context that measures the operations called inside, by this thread or task.
 
+    Threads that run in its context (`asyncio.to_thread`) count, too. Within another profile, only the inner
+    one measures.
+
     Each operation is waited for, so that libraries that compute in the background are measured, too. Compiled
     functions count as one operation, `jit`; what they do inside is their library's to profile.
 
@@ -151,25 +159,28 @@ def profile(
 
 @contextmanager
 def _profile(measured: Profile, save: str | PathLike[str] | None) -> Generator[Profile]:
-    if not _RUNNING:
-        WRAPPERS.append(_wrapped)
-    _RUNNING.append(measured)
-    clear_plans()
+    with _LOCK:
+        if not _RUNNING:
+            WRAPPERS.append(_wrapped)
+        _RUNNING.append(measured)
+        clear_plans()
     token = _CURRENT.set(measured)
     try:
         yield measured
     finally:
         _CURRENT.reset(token)
         measured.close()
-        _RUNNING.remove(measured)
-        if not _RUNNING:
-            WRAPPERS.remove(_wrapped)
-            clear_plans()
+        with _LOCK:
+            _RUNNING.remove(measured)
+            if not _RUNNING:
+                WRAPPERS.remove(_wrapped)
+                clear_plans()
     if save is not None:
         measured.save(save)
 
 
 _RUNNING: list[Profile] = []
+_LOCK = new_lock()
 _CURRENT: ContextVar[Profile | None] = ContextVar("phi_tensor_profile", default=None)
 
 current_profile = _CURRENT.get

@@ -30,6 +30,7 @@ class ConsoleProgress:
         self.title = title
         self._stream = stream or sys.stderr
         self._live = self._stream.isatty()
+        self._filled, self._empty, self._more = _signs(self._stream)
         self.every: float = every if every is not None else 0.1 if self._live else 5.0
         self._start = time.perf_counter()
         self._last = -1e9
@@ -54,10 +55,20 @@ class ConsoleProgress:
         if not total:
             return f"{self.title} {done}  {shown}".strip()
         filled = round(24 * done / total)
-        bar = "█" * filled + "·" * (24 - filled)
+        bar = self._filled * filled + self._empty * (24 - filled)
         here = done - self._first
-        left = f"{seconds / here * (total - done):.0f} s left" if here else "…"
+        left = f"{seconds / here * (total - done):.0f} s left" if here else self._more
         return f"{self.title} {bar} {done}/{total}  {shown}  {left}".strip()
+
+
+def _signs(stream: TextIO) -> tuple[str, str, str]:
+    """Signs of what is done, what is not, and of an unknown time, as far as the stream can write them."""
+    signs = ("█", "·", "…")
+    try:
+        "".join(signs).encode(getattr(stream, "encoding", None) or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return "#", ".", "..."
+    return signs
 
 
 def progress_range(count: int, listener: Progress | None = None, start: int = 0) -> Iterator[int]:

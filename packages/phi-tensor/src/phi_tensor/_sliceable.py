@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar, cast, overload
+from typing import Any, SupportsIndex, TypeVar, cast, overload
 
 from phi_tensor._attributes import SPECIAL_FIELDS, data_names
 from phi_tensor._bound_dim import BoundDim, slicing_dict
@@ -17,12 +17,14 @@ from phi_tensor._cached import (
     keep_cached,
     note_fields,
 )
-from phi_tensor._dim import KNOWN_NAMES, suggestion
+from phi_tensor._dim import KNOWN_NAMES, Dim, suggestion
 from phi_tensor._dim_changes import retyped
 from phi_tensor._dim_types import DimType, channel, dual, instance, spatial
 from phi_tensor._hooks import joined_parts, sliced
 from phi_tensor._shape import Shape, shape_of
+from phi_tensor._tensor import Tensor
 from phi_tensor._trees import replaced, tree_shape
+from phi_tensor.ops._slicing import picked
 from phi_tensor.ops._structure import rename_dims, stack
 
 C = TypeVar("C", bound=type)
@@ -193,7 +195,7 @@ def getitem(obj: Any, item: Any, keepdims: Any = None) -> Any:
     selection = slicing_dict(obj, item)
     kept = () if keepdims is None else shape.selected_names(keepdims)
     selection = {
-        name: _keeping(entry, shape.get_dim(name).labels) if name in kept else entry
+        name: _keeping(entry, shape.get_dim(name)) if name in kept else entry
         for name, entry in selection.items()
     }
     changes: dict[str, Any] = {}
@@ -209,13 +211,18 @@ def getitem(obj: Any, item: Any, keepdims: Any = None) -> Any:
     return keep_cached(obj, replaced(obj, changes), derive)
 
 
-def _keeping(entry: Any, labels: tuple[str, ...] | None) -> Any:
+def _keeping(entry: Any, dim: Dim) -> Any:
     """A selection that keeps its dim, with size 1, where `entry` would remove it."""
     if isinstance(entry, str):
         return entry if "," in entry or "->" in entry else f"{entry},"
-    if isinstance(entry, int):
-        return slice(entry, None if entry == -1 else entry + 1)
-    return entry
+    if isinstance(entry, Tensor) and not entry.rank and entry.dtype.kind is int and entry.available:
+        entry = int(entry)
+    if isinstance(entry, (Tensor, bool)) or not isinstance(entry, SupportsIndex):
+        return entry
+    index = entry.__index__()
+    if isinstance(dim.size, int):
+        picked(dim, index)  # raises outside, where a slice would be empty
+    return slice(index, None if index == -1 else index + 1)
 
 
 def _stacked(values: Sequence[Any], dim: Shape, **options: Any) -> Any:

@@ -12,6 +12,8 @@ from functools import cached_property, lru_cache
 from operator import attrgetter
 from typing import Any, cast
 
+import numpy as np
+
 from phi_tensor._attributes import Attributes, attributes_of, follows_protocol
 from phi_tensor._dict import Dict
 from phi_tensor._dim import Dim
@@ -115,7 +117,7 @@ def same_static(a: Any, b: Any) -> bool:
     if a is b:
         return True
     try:
-        return type(a) is type(b) and (a == b) is True
+        return type(a) is type(b) and isinstance(same := a == b, (bool, np.bool_)) and bool(same)
     except ValueError:  # containers of arrays
         return False
 
@@ -149,11 +151,14 @@ class _Object:
             return replaced(self.template, changes)
         return changed_copy(self.template, changes)
 
+    def is_like(self, other: _Object) -> bool:
+        """Whether the other object has the same class and the same tensor attributes."""
+        return type(self.template) is type(other.template) and self.names == other.names
+
     def __eq__(self, other: object) -> bool:
         return (
             isinstance(other, _Object)
-            and type(self.template) is type(other.template)
-            and self.names == other.names
+            and self.is_like(other)
             and self.static.keys() == other.static.keys()
             and all(same_static(value, other.static[name]) for name, value in self.static.items())
         )
@@ -310,6 +315,11 @@ _FLAT_OBJECTS: dict[tuple[Any, ...], Structure] = {}
 def tree_map(f: Callable[..., Any], tree: Any, *others: Any, attributes: Attributes = "value") -> Any:
     """Tree of `f(leaf, …)` for the tensors of `tree` and those of `others`, which have the same structure.
 
+    Lists may meet tuples. What is no tensor stays as it is in `tree`.
+
+    Raises:
+        IncompatibleShapes: Classes, lengths, or keys and their order differ.
+
     >>> import phi_tensor as math
     >>> tree_map(lambda x: x + 1, {"a": math.wrap(1.0)})
     {'a': 2.0}
@@ -318,10 +328,29 @@ def tree_map(f: Callable[..., Any], tree: Any, *others: Any, attributes: Attribu
     columns = [leaves]
     for other in others:
         more, same = flatten(other, attributes)
-        if len(more) != len(leaves):
-            raise IncompatibleShapes(f"Trees must have the same structure, but found {structure} and {same}.")
+        if not _is_parallel(structure, same):
+            raise IncompatibleShapes(
+                f"Trees must have the same structure, keys in one order too, but found {structure} and "
+                f"{same}."
+            )
         columns.append(more)
     return structure.build([f(*row) for row in zip(*columns, strict=True)])
+
+
+_ALIKE = {"tuple": "list", "Dict": "dict"}
+"""Kinds of structures that may meet."""
+
+
+def _is_parallel(a: Structure, b: Structure) -> bool:
+    """Whether tensors at one place of two lists of leaves are reached by the same way."""
+    if a is b:
+        return True
+    kind = _ALIKE.get(a.kind, a.kind)
+    if kind != _ALIKE.get(b.kind, b.kind) or (kind == "dict" and a.data != b.data):
+        return False
+    if kind == "object" and not a.data.is_like(b.data):
+        return False
+    return len(a.children) == len(b.children) and all(map(_is_parallel, a.children, b.children))
 
 
 def is_tree(obj: Any) -> bool:

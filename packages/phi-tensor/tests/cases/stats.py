@@ -169,5 +169,5 @@ CASES = [
 ]
 
 GAPS = {
-    ("frequency_loss", "ragged"),  # frequencies differ
+    ("frequency_loss", "ragged"): "frequencies differ",
 }

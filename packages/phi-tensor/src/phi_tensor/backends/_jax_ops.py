@@ -370,6 +370,7 @@ OPS: dict[str, Callable[..., Any]] = {
     "rfft": _rfft,
     "irfft": _irfft,
     "arange": _arange,
+    "copy": jnp.copy,
     "iota": lambda n, dtype: lax.iota(dtype.numpy, n),
     **STATS,
 }

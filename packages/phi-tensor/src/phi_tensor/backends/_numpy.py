@@ -225,6 +225,7 @@ _OPS: dict[str, Callable[..., Any]] = {
     "dct": lambda x, kind, axis: _transform("dct")(x, kind, axis=axis),
     "dst": lambda x, kind, axis: _transform("dst")(x, kind, axis=axis),
     "arange": _arange,
+    "copy": np.array,
     "iota": lambda n, dtype: np.arange(n, dtype=dtype.numpy),
     "sort": partial(np.sort, kind="stable"),
     "argsort": partial(np.argsort, kind="stable"),

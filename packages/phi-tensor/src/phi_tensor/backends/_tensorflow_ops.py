@@ -28,7 +28,15 @@ from phi_tensor.backends._tensorflow_elementwise import (
     number,
 )
 from phi_tensor.backends._tensorflow_linalg import OPS as _MATRIX_OPS
-from phi_tensor.backends._tensorflow_private import arrays, has_no_tape, is_eager, manip, maths, spectral
+from phi_tensor.backends._tensorflow_private import (
+    arrays,
+    has_no_tape,
+    is_eager,
+    is_taped,
+    manip,
+    maths,
+    spectral,
+)
 from phi_tensor.backends._tensorflow_scatter import SCATTER
 from phi_tensor.backends._tensorflow_stats import STATS, ordered_ints, product
 
@@ -262,6 +270,11 @@ def _cast(x: Native, dtype: DType) -> Native:
     return cast_to(x, tf.as_dtype(dtype.numpy))
 
 
+def _copy(x: Any) -> Any:
+    """`x` with its own memory; derivatives and graphs follow it, whose arrays nobody else can write."""
+    return tf.raw_ops.DeepCopy(x=x) if is_eager() and not is_taped([x]) else tf.identity(x)
+
+
 OPS: dict[str, Op] = {
     **ELEMENTWISE,
     "sum": _accumulate(maths._sum),
@@ -295,6 +308,7 @@ OPS: dict[str, Op] = {
     "rfft": _rfft,
     "irfft": _irfft,
     "arange": _arange,
+    "copy": _copy,
     "iota": lambda n, dtype: _arange(0, n, 1, dtype),
     "sort": _sort,
     "argsort": _argsort,

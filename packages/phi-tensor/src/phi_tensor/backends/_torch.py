@@ -326,6 +326,7 @@ _OPS: dict[str, Callable[..., Any]] = {
     "rfft": _rfft,
     "irfft": _irfft,
     "arange": _arange,
+    "copy": torch.clone,
     "iota": lambda n, dtype: torch.arange(
         n, dtype=_TORCH[dtype.name], device=adapter.device_of_trace() or _ref(None)
     ),

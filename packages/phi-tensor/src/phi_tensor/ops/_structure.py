@@ -13,7 +13,7 @@ from phi_tensor._dim import Dim
 from phi_tensor._dim_changes import retyped
 from phi_tensor._dim_types import DimFilter, DimType, dim_type, instance, non_batch
 from phi_tensor._errors import IncompatibleShapes, Unsupported
-from phi_tensor._hooks import asked, is_shaped, joined, rearranged, sliced
+from phi_tensor._hooks import asked, is_shaped, is_structured, joined, rearranged, sliced
 from phi_tensor._shape import Shape, merge_shapes, shape_of
 from phi_tensor._spec import parse_shape_spec
 from phi_tensor._tensor import Tensor
@@ -119,21 +119,35 @@ def _renamed_shape(shape: Shape, dims: Any, names: Any) -> Shape:
     return Shape.of(tuple(renamed.get(dim.name, dim) for dim in shape.dims))
 
 
-def stack(values: Any, dim: Shape | str, expand_values: bool = False) -> Any:
+def stack(
+    values: Any,
+    dim: Shape | str,
+    expand_values: bool = False,
+    simplify: bool = False,
+    layout_non_matching: bool = False,
+) -> Any:
     """Values side by side along a new dim. Lazy: nothing is copied until one array is needed.
 
     Args:
         values: Sequence of tensors, numbers or trees of one structure, or a dict whose keys become labels.
+            Texts and other objects, of which no value is a tensor, become the objects of a `layout`; None
+            alone stays None.
         dim: The new dim; its size may be undefined. Several dims are filled row-major.
         expand_values: Add dims that only some values have; without, only batch dims are added.
+        simplify: Return the first value, without the dim, if all are known to be equal.
+        layout_non_matching: Values that do not fit together become the objects of a `layout`.
 
     Raises:
-        IncompatibleShapes: Dims or labels do not fit. Sizes may differ: the result is ragged.
+        IncompatibleShapes: Structures, dims or labels do not fit. Sizes may differ: the result is ragged.
 
     >>> import phi_tensor as math
     >>> stack({"x": 1.0, "y": 2.0}, math.channel("vector"))
     (x=1.0, y=2.0)
     """
+    if simplify or layout_non_matching:
+        from phi_tensor.ops._stacking import stack_leniently  # noqa: PLC0415 objects need this module
+
+        return stack_leniently(values, dim, expand_values, simplify, layout_non_matching)
     try:
         plan = table.STACK.plans[dim, expand_values, local_settings(), *[value.layout for value in values]]
     except (KeyError, AttributeError, TypeError):
@@ -151,9 +165,13 @@ def _stack_slowly(values: Any, dim: Shape | str, expand_values: bool) -> Any:
     entries: list[Any] = list(cast("Iterable[Any]", values))
     if not entries:
         raise IncompatibleShapes(f"`stack` along {shape} needs at least one value. Use `zeros` for size 0.")
+    if not any(is_structured(entry) or is_arraylike(entry) for entry in entries):
+        from phi_tensor.ops._stacking import objects_along  # noqa: PLC0415 objects need this module
+
+        return None if all(entry is None for entry in entries) else objects_along(entries, shape)
     if shape.rank > 1:
         return _stack_many(entries, shape, expand_values)
-    if not all(_is_arraylike(entry) for entry in entries):
+    if not all(is_arraylike(entry) for entry in entries):
         options = {"expand_values": True} if expand_values else {}
         return joined("__stack__", stack, entries, shape, **options)
     tensors = [_leaf(entry) for entry in entries]
@@ -171,7 +189,8 @@ def _stack_slowly(values: Any, dim: Shape | str, expand_values: bool) -> Any:
     return table.STACK(*equal, dim=new)
 
 
-def _is_arraylike(x: Any) -> bool:
+def is_arraylike(x: Any) -> bool:
+    """True for tensors, numbers and native arrays."""
     from phi_tensor.backends._registry import backend_of  # noqa: PLC0415 backends need shapes
 
     return isinstance(x, (Tensor, bool, int, float, complex)) or backend_of(x) is not None

@@ -8,7 +8,7 @@ derivatives are tried in them, too.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -365,15 +365,17 @@ def rounded(x: Named) -> Named:
 
 @dataclass
 class Support:
-    """Outcomes by row, layout, feature and backend; `-` marks a documented gap."""
+    """Outcomes by backend and `row|layout|feature`: `+`, or `-` and the reason of a documented gap."""
 
     outcomes: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
 
-    def add(self, row: str, layout: str, feature: str, backend: str, works: bool) -> None:
-        """Note an outcome; one gap among the cases of a row counts."""
+    def add(self, row: str, layout: str, feature: str, backend: str, gap: str | None) -> None:
+        """Note an outcome: None, or the reason of a gap; one gap among the cases of a row counts."""
         cell = self.outcomes.setdefault(backend, {})
         key = f"{row}|{layout}|{feature}"
-        cell[key] = "+" if works and cell.get(key, "+") == "+" else "-"
+        if gap is not None:
+            cell[key] = f"- {gap}"
+        cell.setdefault(key, "+")
 
     def write(self, path: Path) -> None:
         """Markdown table at `path`, merged with what runs on other backends left beside it."""
@@ -395,7 +397,8 @@ def _markdown(outcomes: dict[str, dict[str, str]]) -> str:
         "# What every operation supports",
         "",
         "As found by the law suite: **v**alue, **j**it, **r**everse, **f**orward, **s**econd derivatives;",
-        "`·` raises `Unsupported`. In other layouts than dense, all but values are tried once per kind.",
+        "`·` raises `Unsupported`, see the gaps at the end. In other layouts than dense, all but values are",
+        "tried once per kind.",
         "Nothing is written where a law does not apply (derivatives of comparisons, say).",
     ]
     for layout in LAYOUTS:
@@ -410,7 +413,15 @@ def _markdown(outcomes: dict[str, dict[str, str]]) -> str:
             cells = [_cell(outcomes[backend], row, layout) for backend in backends]
             if any(cells):
                 lines.append(f"| {row} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+    gaps = [
+        f"| {' | '.join((*key.split('|'), backend, outcome.removeprefix('- ')))} |"
+        for backend in backends
+        for key, outcome in sorted(outcomes[backend].items())
+        if outcome != "+"
+    ]
+    lines += ["", "## Gaps", ""]
+    header = ["| row | layout | feature | backend | reason |", "|---|---|---|---|---|"]
+    return "\n".join(lines + (header + gaps if gaps else ["None."])) + "\n"
 
 
 def _cell(cells: dict[str, str], row: str, layout: str) -> str:
@@ -421,7 +432,7 @@ def _cell(cells: dict[str, str], row: str, layout: str) -> str:
 @contextmanager
 def noted(
     support: Support,
-    gaps: set[tuple[str, ...]],
+    gaps: Mapping[tuple[str, ...], str],
     case: Case,
     layout: str,
     feature: str,
@@ -432,7 +443,8 @@ def noted(
 
     Args:
         support: Where to note it.
-        gaps: Accepted gaps: `(row, layout)`, `(row, layout, feature)`, `(row, layout, feature, backend)`.
+        gaps: Reasons of accepted gaps by `(row, layout)`, `(row, layout, feature)` or
+            `(row, layout, feature, backend)`.
         case: What is tried.
         layout: In which layout.
         feature: One of `FEATURES`.
@@ -440,15 +452,16 @@ def noted(
         rows: Rows that the outcome stands for (default: that of the case).
     """
     keys = {(case.row, layout), (case.row, layout, feature), (case.row, layout, feature, backend.name)}
-    works = True
+    reasons = [gaps[key] for key in sorted(keys & gaps.keys())]
+    gap: str | None = None
     try:
         yield
     except Unsupported:
-        works = False
-        if not keys & gaps:
+        if not reasons:
             raise
-    assert not works or not keys & gaps, (
-        f"{sorted(keys & gaps)} are listed as gaps, but work: remove them from the list"
+        gap = reasons[0]
+    assert gap is not None or not reasons, (
+        f"{sorted(keys & gaps.keys())} are listed as gaps, but work: remove them from the list"
     )
     for row in rows or (case.row,):
-        support.add(row, layout, feature, backend.name, works)
+        support.add(row, layout, feature, backend.name, gap)

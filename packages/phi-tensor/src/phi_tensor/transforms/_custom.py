@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from inspect import BoundArguments
 from typing import Any
 
 from phi_tensor._create import zeros_like
@@ -34,7 +36,7 @@ def custom_gradient(
         f: Function of trees.
         gradient: `gradient(inputs, y, dy) -> dict`: from the arguments by name, the output and the output's
             cotangent to the cotangents of any subset of the arguments; missing ones are zero. Must be linear
-            in `dy`.
+            in `dy`. What `*args` and `**kwargs` take is one argument, a tuple or dict, by that name.
         auxiliary_args: Names (comma list) of arguments that have no derivative and are passed as they are.
 
     >>> import phi_tensor as math
@@ -44,8 +46,9 @@ def custom_gradient(
 
     @functools.wraps(f)
     def with_rule(*args: Any, **kwargs: Any) -> Any:
-        names, values = _bound(f, args, kwargs)
-        dynamic = [name for name in names if name not in static]
+        bound = _bound(f, args, kwargs)
+        values = bound.arguments
+        dynamic = [name for name in values if name not in static]
         leaves, structure = flat_arguments([values[name] for name in dynamic])
         backend = backend_for(leaves) if leaves else None
         if backend is None or "reverse" not in backend.supports:
@@ -66,9 +69,8 @@ def custom_gradient(
 
         def flat(*natives: Any) -> Natives:
             with differentiating(backend), outcomes.collected():
-                natives, description = flat_output(
-                    _called(f, inputs(natives), args, names), backend, canonical=False
-                )
+                given = BoundArguments(bound.signature, OrderedDict(inputs(natives)))
+                natives, description = flat_output(f(*given.args, **given.kwargs), backend, canonical=False)
             described.append(description)
             return natives + outcomes.natives()
 
@@ -85,25 +87,14 @@ def custom_gradient(
     return with_rule
 
 
-def _bound(
-    f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[list[str], dict[str, Any]]:
+def _bound(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> BoundArguments:
     signature = signature_of(f)
     if signature is None:
         raise IncompatibleShapes(
             f"`custom_gradient` needs a function whose argument names Python knows, but found {f!r}. Wrap "
             f"it in a `def`."
         )
-    bound = signature.bind(*args, **kwargs)
-    return list(bound.arguments), dict(bound.arguments)
-
-
-def _called(f: Callable[..., Any], inputs: dict[str, Any], args: tuple[Any, ...], names: list[str]) -> Any:
-    positional = names[: len(args)]
-    return f(
-        *(inputs[name] for name in positional),
-        **{name: value for name, value in inputs.items() if name not in positional},
-    )
+    return signature.bind(*args, **kwargs)
 
 
 def _cotangents(

@@ -18,7 +18,6 @@ from phi_tensor._errors import IncompatibleShapes, PhiError, Unsupported
 from phi_tensor._shape import EMPTY_SHAPE, Shape, merge_shapes, shape_of
 from phi_tensor._tensor import Tensor
 from phi_tensor._trees import flatten
-from phi_tensor.ops._comparison import equal
 from phi_tensor.ops._structure import concat, expand, pack_dims, slice_, stack, unpack_dim
 
 
@@ -36,10 +35,11 @@ def map_(
 ) -> Any:
     """Results of `function` for every slice of the arguments, side by side along the mapped dims.
 
-    result[i, j, …] = function(args[i, j, …]). A Python loop, also while compiling.
+    result[i, j, …] = function(args[i, j, …]). A Python loop, also while compiling. Results that do not stack,
+    as texts or tensors with different dims, become the objects of a `layout`.
 
     Args:
-        function: Function of slices to a tensor, number, tree of these, or always None.
+        function: Function of slices to a tensor, number or tree of these, to other objects, or always None.
         *args: Tensors and trees `(mapped…, …)` are sliced; what lacks a mapped dim is repeated along it,
             other values are passed as they are.
         dims: Which dims are mapped: names, types, filters. Default: all.
@@ -54,7 +54,7 @@ def map_(
         **kwargs: Sliced like `args`.
 
     Raises:
-        IncompatibleShapes: Sizes of mapped dims differ, are 0, or results have different structures.
+        IncompatibleShapes: Sizes of mapped dims differ, are 0, or only some results are None.
         Unsupported: Sizes of a mapped dim vary along another one; map one after the other.
 
     >>> import phi_tensor as math
@@ -81,9 +81,12 @@ def map_(
         except PhiError as error:
             error.add_note(f"in `map` of {map_name or getattr(function, '__name__', function)} at {at}")
             raise
-    if simplify and all(equal(results[0], result, equal_nan=True) for result in results[1:]):
-        return results[0]
-    return stack(results, mapped, expand_values=expand_results)
+    if len({result is None for result in results}) > 1:
+        raise IncompatibleShapes(
+            f"`map` needs a result for every slice or None for all, but found None for some of {positions}. "
+            f"Return e.g. NaN."
+        )
+    return stack(results, mapped, expand_values=expand_results, simplify=simplify, layout_non_matching=True)
 
 
 def broadcast(
@@ -183,7 +186,8 @@ def _in_chunks(
     chunk: int,
     steps: Callable[[int], Iterable[int]],
 ) -> Any:
-    entry = batch("_slice")
+    taken = {name for value in (*args, *kwargs.values()) for name in _shape(value).names}
+    entry = batch(next(name for i in itertools.count() if (name := f"_slice{i or ''}") not in taken))
     packed = [_packed(value, mapped, entry) for value in args]
     named = {name: _packed(value, mapped, entry) for name, value in kwargs.items()}
     volume = cast("int", mapped.volume)

@@ -37,8 +37,9 @@ def map_types(f: Callable[..., Any], dims: Any, dim_type: DimType | str) -> Call
     @functools.wraps(f)
     def with_types(*args: Any, **kwargs: Any) -> Any:
         former: Table = {}
-        args = tuple(_retyped(value, dims, new_type, former) for value in args)
-        kwargs = {name: _retyped(value, dims, new_type, former) for name, value in kwargs.items()}
+        types: Table = {}
+        args = tuple(_retyped(value, dims, new_type, former, types) for value in args)
+        kwargs = {name: _retyped(value, dims, new_type, former, types) for name, value in kwargs.items()}
         return _restored(f(*args, **kwargs), new_type, former)
 
     return with_types
@@ -56,7 +57,7 @@ def _each(value: Any, change: Callable[[Any], Any]) -> Any:
     return structure.build([change(leaf) for leaf in leaves])
 
 
-def _retyped(value: Any, dims: Any, new_type: DimType, former: Table) -> Any:
+def _retyped(value: Any, dims: Any, new_type: DimType, former: Table, types: Table) -> Any:
     def change(x: Any) -> Any:
         shape: Shape = x if isinstance(x, Shape) else x.shape
         selected = [dim for dim in shape.only(dims).dims if dim.type is not new_type]
@@ -69,6 +70,13 @@ def _retyped(value: Any, dims: Any, new_type: DimType, former: Table) -> Any:
                     f"is there already. Rename one: `rename_dims(value, {dim.name!r}, …)`."
                 )
             former[name] = dim.type
+        for dim in shape.dims:
+            name = new_type.dim_name(dim.name) if dim in selected else dim.name
+            if types.setdefault(name, dim.type) is not dim.type:
+                raise IncompatibleShapes(
+                    f"`map_types` would make one dim `{name}` of {dim.type} and {types[name]} dims, which "
+                    f"different arguments have. Rename one: `rename_dims(value, {dim.name!r}, …)`."
+                )
         return rename_dims(x, [dim.name for dim in selected], new_type) if selected else x
 
     return _each(value, change)
