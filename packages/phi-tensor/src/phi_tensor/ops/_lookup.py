@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import numpy as np
 
-from phi_tensor._create import wrap
+from phi_tensor._context import local_settings
 from phi_tensor._dim import Dim
 from phi_tensor._dim_types import channel, instance
 from phi_tensor._dtype import INT64
 from phi_tensor._errors import IncompatibleShapes, Unsupported
-from phi_tensor._hidden import report
 from phi_tensor._padding import ABSENT
-from phi_tensor._plan import PlanCall, Row, planned, rule
+from phi_tensor._plan import PlanCall, Row, layout_of, planned, rule
 from phi_tensor._shape import Shape, merge_shapes
 from phi_tensor._spec import as_shape
 from phi_tensor._tensor import Tensor
@@ -23,12 +22,10 @@ from phi_tensor.layouts._dense_steps import align_step, cast_step, chain, conver
 from phi_tensor.layouts._layout import Dense, Layout, Parts
 from phi_tensor.ops import _table as table
 from phi_tensor.ops._call import as_tensor, is_container
+from phi_tensor.ops._inside import NO_INDEX, check_inside, sizes_along
 from phi_tensor.ops._interpolation import Axis, FlatGrid, flattener, points_dims
 from phi_tensor.ops._parts import at_points, backend_for, components_of, part_by_part
 from phi_tensor.ops._structure import expand, pack_dims, stack
-
-NO_INDEX = ""
-"""In place of the index dim where indices count along a single dim."""
 
 
 def index_dim_of(indices: Shape, values: Shape | None) -> Dim:
@@ -79,16 +76,34 @@ def gather(values: Any, indices: Any, dims: Any = None, pref_index_dim: str = "i
     if not isinstance(values, Tensor) and is_container(values):
         return tree_map(lambda leaf: gather(leaf, indices, dims, pref_index_dim), values)
     x, at = as_tensor(values), as_tensor(indices)
-    if at.dtype.kind is not int:
+    key = (local_settings(), x.layout, at.layout, dims, pref_index_dim)
+    compose: Callable[[], PlanCall] = lambda: _gathering(x.layout, at.layout, dims, pref_index_dim)  # noqa: E731 typed
+    try:
+        plan = table.GATHER.plans.get(key) or table.GATHER.composed(key, compose)
+    except TypeError:  # a list of dims
+        plan = compose()
+    return plan(x, at)
+
+
+def _gathering(values: Layout, indices: Layout, dims: Any, preferred: str) -> PlanCall:
+    """What `gather` does with tensors of these layouts."""
+    if indices.dtype.kind is not int:
         raise IncompatibleShapes(
-            f"`gather` needs int indices, but found {at.dtype}. Use `to_int64` or interpolate with "
+            f"`gather` needs int indices, but found {indices.dtype}. Use `to_int64` or interpolate with "
             f"`grid_sample`."
         )
-    names, index = indexed_dims(x.shape, at.shape, dims, pref_index_dim)
-    check_inside(at, names, index, x.shape, "gather")
-    if not at.available:  # compiled code must stay within the array until the report is read
-        at, _ = clamped_indices(at, names, index, x.shape)
-    return table.GATHER(x, at, names=names, index=index)
+    names, index = indexed_dims(values.shape, indices.shape, dims, preferred)
+    check = check_inside(indices, names, index, values.shape, "gather")
+    look_up = table.GATHER.plan(values, indices, names=names, index=index)
+
+    def call(x: Tensor, at: Tensor) -> Tensor:
+        check(at)
+        if at.available:
+            return look_up(x, at)
+        within, _ = clamped_indices(at, names, index, x.shape)  # until the report is read
+        return table.GATHER(x, within, names=names, index=index)
+
+    return planned(layout_of(look_up), call)
 
 
 def indexed_dims(
@@ -118,30 +133,6 @@ def indexed_dims(
             f"are indexed."
         )
     return tuple(names), index.name
-
-
-def check_inside(indices: Tensor, names: Sequence[str], index: str, values: Shape, function: str) -> None:
-    """Report indices outside of the dims `names`; on the CPU or in compiled code, where that costs little."""
-    if indices.available and indices.device.device_type != "CPU":
-        return
-    outside: Any = False
-    for i, name in enumerate(names):
-        entry = indices if index == NO_INDEX else indices[{index: i}]
-        wrong = (entry < 0) | (entry >= sizes_along(values, name))
-        outside = wrong if outside is False else outside | wrong
-    if outside is not False:
-        sizes = {name: values.get_size(name) for name in names}
-        any_outside = table.ANY(outside, names=outside.shape.names) if outside.rank else outside
-        report(
-            any_outside,
-            lambda _: IndexError(f"`{function}` met indices outside of {sizes}. Clip or mask them first."),
-        )
-
-
-def sizes_along(values: Shape, name: str) -> Any:
-    """Size of a dim, as a tensor where it varies."""
-    dim = values.get_dim(name)
-    return wrap(np.asarray(dim.size), values[dim.over]) if dim.over else dim.size
 
 
 def clamped_indices(

@@ -232,6 +232,8 @@ def incomplete_gamma(a: Any, x: Any, upper: bool = False, regularized: bool = Tr
     >>> incomplete_gamma(1.0, 0.0, upper=True)
     1.0
     """
+    if regularized and type(a) is Tensor and "reverse" not in a.layout.backend.supports:  # nothing to refuse
+        return _upper(a, x) if upper else _lower(a, x)
     if is_container(a) or is_container(x):
         found = mapped(lambda p, q: incomplete_gamma(p, q, upper, regularized), a, x)
         if found is not NotImplemented:
@@ -247,6 +249,14 @@ def incomplete_gamma(a: Any, x: Any, upper: bool = False, regularized: bool = Tr
     if not regularized:
         result = result * table.EXP(table.LOG_GAMMA(constant))
     return result if exponent.available else result + _no_derivative(exponent)
+
+
+@is_row(table.GAMMAINC)
+def _lower(x: Any, y: Any) -> Any: ...
+
+
+@is_row(table.GAMMAINCC)
+def _upper(x: Any, y: Any) -> Any: ...
 
 
 def _no_derivative(a: Tensor) -> Tensor:

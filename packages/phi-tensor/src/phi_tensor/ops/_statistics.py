@@ -16,7 +16,7 @@ from phi_tensor._tensor import Tensor
 from phi_tensor.ops import _table as table
 from phi_tensor.ops._call import as_tensor
 from phi_tensor.ops._elementwise import abs_square, stop_gradient, to_float, to_int64, where
-from phi_tensor.ops._lookup import sizes_along
+from phi_tensor.ops._inside import sizes_along
 from phi_tensor.ops._reductions import check_not_empty, in_one_dim, over_leaves
 
 Names = tuple[str, ...]
