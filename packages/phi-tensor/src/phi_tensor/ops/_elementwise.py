@@ -431,8 +431,9 @@ def degrees_to_radians(deg: Any) -> Any:
 
 def stop_gradient(x: Any) -> Any:
     """X as a constant for all derivatives."""
-    return tree_map(_stopped, x, attributes="variable") if not isinstance(x, (int, float, complex)) else x
+    return tree_map(constant_of, x, attributes="variable") if not isinstance(x, (int, float, complex)) else x
 
 
-def _stopped(x: Tensor) -> Tensor:
+def constant_of(x: Tensor) -> Tensor:
+    """One tensor as a constant, see `stop_gradient`."""
     return Tensor(x.layout, tuple(map(x.backend.stop_gradient, x.natives)))
