@@ -84,3 +84,12 @@ def test_unknown_sizes_are_refused(backend):
 
 def test_scalars(backend):
     assert 0 <= float(random_uniform()) < 1
+
+
+def test_bits_do_not_depend_on_how_many_are_asked_for(backend):
+    key, bits = random_key(5).packed(), ROWS["random_bits"]
+    with backend:
+        many = bits(key, math.arange(spatial(x=5000)))
+        few = bits(key, math.arange(spatial(x=3)))
+    assert many.shape.get_size("x") == 5000
+    assert_close(few, many.x[:3])

@@ -311,7 +311,7 @@ _WORTH_A_BRANCH = 1024
 def _arange(start: int, stop: int, step: int, dtype: DType, device: ComputeDevice | None = None) -> Native:
     with jax.ensure_compile_time_eval():
         if abs(stop - start) <= _MOST_COPIED * abs(step):  # three times as fast as on the device
-            numbers = np.arange(start, stop, step, dtype.numpy)
+            numbers = np.arange(start, stop, step).astype(dtype.numpy)
             return jax.device_put(numbers, device.ref if device else None)
         return jnp.arange(start, stop, step, dtype.numpy, device=device.ref if device else None)
 
