@@ -211,6 +211,7 @@ def verdict(case: Case, results: dict) -> dict:
         "tolerance": case.tolerance,
         "budget": str(case.budget) if case.budget else "-",
         "native": native,
+        "no native": "failed" if case.native else "–",
         "reference": reference,
         "variants": {name: m.seconds for name, m in natives.items()},
         "first": {"/".join(filter(None, key)): m.first for key, m in results.items()},
@@ -230,7 +231,7 @@ def _status(case: Case, row: dict) -> str:
     if row["ours"] is None:
         return "missing"
     if row["native"] is None:
-        return "no native"
+        return "no native" if case.native else "-"
     if not row["ours difference"] <= case.tolerance:
         return "differs"
     if case.budget is None:
@@ -289,7 +290,9 @@ def _cells(row: dict) -> tuple[str, ...]:
         wrong = " wrong" if row.get(f"{who} difference", 0) > row["tolerance"] else ""
         return f"{row[who] / SECONDS[row['unit']]:.2f}{ratio}{wrong}" if row[who] else "-"
 
-    native = f"{row['native'] / SECONDS[row['unit']]:.2f} {row['unit']}" if row["native"] else "failed"
+    native = (
+        f"{row['native'] / SECONDS[row['unit']]:.2f} {row['unit']}" if row["native"] else row["no native"]
+    )
     diff = f"{row['ours difference']:.0e}" if "ours difference" in row else "-"
     name = f"{row.get('backend', '')} {row['case']}".strip()
     return (

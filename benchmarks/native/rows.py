@@ -2,7 +2,7 @@
 
 Arrays are 8x8. `TABLE` says what a row is called with: `a`, `b` floats in (0.2, 0.9), `u` above 1,
 `i`, `j` ints from 0 to 6, `m`, `n` bools, `z`, `w` complex numbers, `h` a positive definite matrix, `c` a 3x3
-kernel; 8 values: `r`, `v` floats, `s` sorted ones, `k` positions.
+kernel; 8 values: `r`, `v` floats, `s` sorted ones, `k` positions, `o`, `q`, `t` bools, `l` points (8, 2).
 """
 
 import importlib
@@ -15,6 +15,11 @@ import numpy as np
 SIZE = 8
 Build = Callable[[], Callable[[], object]]
 Native = Callable[..., object]
+
+
+class NoCounterpart(Exception):
+    """A library has no one call for a row."""
+
 
 MODULES = {"numpy": "numpy", "torch": "torch", "jax": "jax.numpy"}
 SPELLING = {
@@ -51,6 +56,8 @@ def operands() -> dict[str, np.ndarray]:
         "s": np.linspace(0, 1, SIZE, dtype=np.float32),
         "k": rng.integers(0, SIZE, SIZE),
         "c": rng.uniform(0.2, 0.9, (3, 3)).astype(np.float32),
+        **{name: rng.random(SIZE) > 0.4 for name in "oqt"},
+        "l": rng.uniform(0, SIZE - 1, (SIZE, 2)).astype(np.float32),
         "h": _positive_definite(rng),
     }
 
@@ -76,11 +83,16 @@ def along(name: str) -> Callable[[ModuleType], Native]:
 
 
 def by_library(**natives: Native) -> Callable[[ModuleType], Native]:
-    """A call written for each library; `other` stands for those that have the array API's names."""
+    """A call written for each library; `other` stands for those that have the array API's names.
+
+    Libraries without either have no native counterpart of one call.
+    """
 
     def function(xp: ModuleType) -> Native:
         name = xp.__name__.split(".")[0]
-        native = natives[name] if name in natives else natives["other"]
+        native = natives.get(name) or natives.get("other")
+        if native is None:
+            raise NoCounterpart(name)
         return lambda *xs: native(xp, *xs)
 
     return function
@@ -170,6 +182,23 @@ def _assigned(np: ModuleType, x: Any, k: Any, v: Any) -> Any:
     result = x.copy()
     result[k] = v
     return result
+
+
+def _met(ufunc: Any, x: Any, k: Any, v: Any) -> Any:
+    result = x.copy()
+    ufunc.at(result, k, v)
+    return result
+
+
+def _located(ndimage: ModuleType, x: Any, points: Any) -> Any:
+    return ndimage.map_coordinates(x, points.T, order=1, mode="nearest")
+
+
+def _sampled_by_torch(torch: ModuleType, x: Any, points: Any) -> Any:
+    places = (points * (2 / (SIZE - 1)) - 1).flip(-1)[None, None]
+    return torch.nn.functional.grid_sample(x[None, None], places, padding_mode="border", align_corners=True)[
+        0, 0, 0
+    ]
 
 
 def _convolved_by_torch(torch: ModuleType, x: Any, w: Any) -> Any:
@@ -297,6 +326,35 @@ TABLE: dict[str, tuple[str, Callable[[ModuleType], Native]]] = {
     "scatter_min": ("r k v", scattered("minimum", "min", "amin")),
     "scatter_max": ("r k v", scattered("maximum", "max", "amax")),
     "scatter_prod": ("r k v", scattered("multiply", "multiply", "prod")),
+    **{
+        f"scatter_{name}": (
+            "q k t",
+            by_library(
+                numpy=lambda np, x, k, v, name=ufunc: _met(getattr(np, name), x, k, v),
+                jax=lambda jnp, x, k, v, name=method: getattr(x.at[k], name)(v),
+            ),
+        )
+        for name, ufunc, method in [("any", "logical_or", "max"), ("all", "logical_and", "min")]
+    },
+    "join": ("a b", by_library(other=lambda xp, *xs: xp.stack(xs))),
+    "take": ("a o", by_library(other=lambda xp, x, o: x[o])),
+    "grid_sample": (
+        "a l",
+        by_library(
+            numpy=lambda np, x, at: _located(importlib.import_module("scipy.ndimage"), x, at),
+            torch=_sampled_by_torch,
+            jax=lambda jnp, x, at: _located(importlib.import_module("jax.scipy.ndimage"), x, at),
+        ),
+    ),
+    **{
+        name: (
+            "a",
+            by_library(
+                numpy=lambda np, x, name=f"{name}n": getattr(importlib.import_module("scipy.fft"), name)(x),
+            ),
+        )
+        for name in ["dct", "dst"]
+    },
     "convolve": (
         "a c",
         by_library(
@@ -322,15 +380,20 @@ def tasks(backend: str) -> dict[str, Build]:
     xp = importlib.import_module(MODULES[backend])
     arrays = operands()
 
-    def build(letters: str, native: Callable[[ModuleType], Native]) -> Build:
+    def build(letters: str, call: Native) -> Build:
         def prepared() -> Callable[[], object]:
             values: list[Any] = [
                 {"torch": lambda x: xp.from_numpy(x.copy())}.get(backend, xp.asarray)(arrays[letter])
                 for letter in letters.split()
             ]
-            call = native(xp)
             return lambda: call(*values)
 
         return prepared
 
-    return {row: build(*entry) for row, entry in TABLE.items()}
+    found = {}
+    for row, (letters, native) in TABLE.items():
+        try:
+            found[row] = build(letters, native(xp))
+        except NoCounterpart:
+            continue
+    return found

@@ -27,11 +27,6 @@ ERRORS = {
         IncompatibleShapes,
         "no elements",
     ),
-    "ragged extremum": (
-        lambda: math.argmin([ragged(), ragged()], "vector"),
-        (Unsupported, IncompatibleShapes),
-        "arg",
-    ),
     "scatter into text": (lambda: math.scatter("text", ints(), 1), TypeError, "scatter"),
     "index of bools": (
         lambda: math.ravel_index(tensor([True], channel(vector="x")), spatial(x=2)),

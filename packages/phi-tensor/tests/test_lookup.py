@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import phi_tensor as math
-from phi_tensor import batch, channel, instance, spatial, tensor, vec
+from phi_tensor import batch, channel, instance, spatial, tensor, vec, wrap
 from phi_tensor.ops._lookup import ravel_index, unravel_index
 from phi_tensor.ops._scatter import scatter
 from phi_tensor.testing import assert_close
@@ -137,3 +137,18 @@ def test_compiled_look_up_reports_indices_outside(backend):
     assert step(values, tensor(vec(x=2))).item() == 3
     with pytest.raises(IndexError, match="x"):
         step(values, tensor(vec(x=3))).item()
+
+
+def test_indices_are_looked_at_in_every_call(backend):
+    x = tensor(wrap([1.0, 2.0, 3.0], spatial("x")))
+    for position in [2, 0]:
+        at = tensor(wrap([[position]], instance("p"), channel(vector="x")))
+        assert_close(math.gather(x, at), wrap([position + 1.0], instance("p")))
+        assert_close(math.scatter(x, at, 0.0).x[position], wrap(0.0))
+    for position in [-1, 3]:
+        at = tensor(wrap([[position]], instance("p"), channel(vector="x")))
+        for call in [lambda at: math.gather(x, at), lambda at: math.scatter(x, at, 0.0)]:
+            with pytest.raises(IndexError, match="outside"):
+                call(at)
+            with math.checked("never"):
+                call(tensor(wrap([[1]], instance("p"), channel(vector="x"))))

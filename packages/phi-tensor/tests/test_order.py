@@ -295,3 +295,14 @@ def test_differences(backend):
     assert math.differences(line(1, 2, 4), "x", 2).numpy().tolist() == [1]
     assert math.differences(vec(u=1, v=3), "vector").shape == channel(vector=1)
     assert_close(math.differences([line(1, 2)], "x"), [line(1)])
+
+
+def test_plans_of_unlabelled_values_do_not_silence_labels(backend):
+    plain = tensor(wrap([2.0, 1.0], channel("vector")))
+    labelled = tensor(vec(x=2.0, y=1.0))
+    for _ in range(2):
+        assert_close(math.sort(plain, "vector"), wrap([1.0, 2.0], channel("vector")))
+        with pytest.warns(RuntimeWarning, match="drops the labels"):
+            assert math.sort(labelled, "vector").shape.get_labels("vector") is None
+        assert int(math.argmax(plain, "vector", index_dim=None)) == 0
+        assert math.argmax(labelled, "vector").shape.get_labels("index") == ("vector",)

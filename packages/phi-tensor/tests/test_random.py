@@ -103,3 +103,12 @@ def test_integers_that_the_type_does_not_hold_are_refused(backend):
     for limits in ({"high": 129}, {"low": -129, "high": 0}):
         with pytest.raises(ValueError, match="int64"):
             math.random_integers(spatial(x=9), dtype="int8", **limits)
+
+
+def test_bits_do_not_depend_on_how_many_are_asked_for(backend):
+    key, bits = random_key(5).packed(), ROWS["random_bits"]
+    with backend:
+        many = bits(key, math.arange(spatial(x=5000)))
+        few = bits(key, math.arange(spatial(x=3)))
+    assert many.shape.get_size("x") == 5000
+    assert_close(few, many.x[:3])

@@ -23,8 +23,12 @@ if TYPE_CHECKING:
 PlanCall = Callable[..., Any]
 """What a plan is: a function of the operands that returns the resulting tensor."""
 
-TensorCall: TypeAlias = "Callable[[Tensor], Tensor] | Callable[[Tensor, Tensor], Tensor]"
-"""What plans of one and two operands are written as; gives the operands of lambdas their type."""
+TensorCall: TypeAlias = (
+    Callable[["Tensor"], "Tensor"]
+    | Callable[["Tensor", "Tensor"], "Tensor"]
+    | Callable[["Tensor", "Tensor", "Tensor"], "Tensor"]
+)
+"""What plans of one to three operands are written as; gives the operands of lambdas their type."""
 
 
 class Planned(Protocol):
@@ -106,14 +110,32 @@ class Row:
         plan = self._new_plan(layouts, parameters)
         for wrap in WRAPPERS:
             plan = wrap(self, layouts, plan, perf_counter() - start)
+        self._keep(key, plan, generation)
+        for listener in tuple(LISTENERS):
+            listener(self, layouts, parameters, plan)
+        return plan
+
+    def plan(self, *layouts: Layout, **parameters: Any) -> PlanCall:
+        """Plan that a call with operands of these layouts uses."""
+        key = (*layouts, *parameters.values(), local_settings())
+        return self.plans.get(key) or self.make(key, layouts, parameters)
+
+    def composed(self, key: Any, compose: Callable[[], PlanCall]) -> PlanCall:
+        """What a public function does around this row in straight line: composed of plans, kept under `key`.
+
+        `key` starts with the settings, so that it is none of a plan.
+        """
+        generation = _GENERATION[0]
+        plan = compose()
+        self._keep(key, plan, generation)
+        return plan
+
+    def _keep(self, key: Any, plan: PlanCall, generation: int) -> None:
         with _LOCK:
             if generation == _GENERATION[0]:  # else another thread has changed the global settings meanwhile
                 if len(self.plans) >= MOST_PLANS:
                     self.plans.clear()
                 self.plans[key] = plan
-        for listener in tuple(LISTENERS):
-            listener(self, layouts, parameters, plan)
-        return plan
 
     def once(self, *operands: Any, **parameters: Any) -> Any:
         """Result by a plan that is not kept: for sizes that depend on data, which would crowd out others."""

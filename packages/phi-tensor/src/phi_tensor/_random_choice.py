@@ -20,7 +20,8 @@ from phi_tensor.layouts._layout import Dense
 from phi_tensor.ops import _elementwise as ops
 from phi_tensor.ops import _table as table
 from phi_tensor.ops._cumulative import cumulative_sum
-from phi_tensor.ops._lookup import NO_INDEX, unravel_index
+from phi_tensor.ops._inside import NO_INDEX
+from phi_tensor.ops._lookup import unravel_index
 from phi_tensor.ops._reductions import any_, sum_
 from phi_tensor.ops._structure import expand, rename_dims, stack, unpack_dim
 

@@ -48,9 +48,11 @@ def _binary(row: Row) -> Callable[[Tensor, Any], Tensor]:
 
 def _power(row: Row) -> Callable[[Tensor, Any], Tensor]:
     """Like `_binary`; plans depend on the value of constant exponents."""
+    plans = row.plans
 
     def method(self: Tensor, other: Any) -> Tensor:
-        return binary(row, self, other)
+        plan = plans.get((self.layout, other.layout, local_settings())) if type(other) is Tensor else None
+        return binary(row, self, other) if plan is None else plan(self, other)
 
     return method
 

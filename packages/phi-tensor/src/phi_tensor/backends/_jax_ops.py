@@ -331,7 +331,19 @@ _WORTH_A_BRANCH = 1024
 
 def _arange(start: int, stop: int, step: int, dtype: DType, device: ComputeDevice | None = None) -> Native:
     with jax.ensure_compile_time_eval():
+        if abs(stop - start) <= _MOST_COPIED * abs(step):  # three times as fast as on the device
+            numbers = np.arange(start, stop, step).astype(dtype.numpy)
+            return jax.device_put(numbers, device.ref if device else None)
         return jnp.arange(start, stop, step, dtype.numpy, device=device.ref if device else None)
+
+
+_MOST_COPIED = 1024
+"""Longest ranges that are made on the host."""
+
+
+def _safe_divide(x: Native, y: Native) -> Native:
+    zero = y == 0
+    return jnp.where(zero, 0, x / jnp.where(zero, 1, y))  # both branches finite, so that derivatives are
 
 
 _reshape = _fast1(lax.reshape)
@@ -348,6 +360,8 @@ OPS: dict[str, Callable[..., Any]] = {
     **{name: _fast1(function) for name, function in _REDUCE.items()},
     "pow": _pow,
     "where": _fast(jnp.where),
+    "clip": _fast(lambda x, lower, upper: jnp.minimum(jnp.maximum(x, lower), upper)),
+    "safe_divide": _fast(_safe_divide),
     "cast": _cast,
     "reshape": lambda x, shape: _reshape(x, tuple(shape)),
     "permute": lambda x, axes: _permute(x, tuple(axes)),

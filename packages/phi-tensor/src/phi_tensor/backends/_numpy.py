@@ -15,6 +15,7 @@ from phi_tensor._dtype import INT64, DType
 from phi_tensor.backends._backend import Backend, ComputeDevice, Native, Natives
 from phi_tensor.backends._numpy_convolution import convolution
 from phi_tensor.backends._numpy_linalg import OPS as _MATRIX_OPS
+from phi_tensor.backends._numpy_quiet import quietly, special
 from phi_tensor.backends._numpy_random import random_bits
 from phi_tensor.backends._numpy_scatter import SCATTER
 from phi_tensor.backends._numpy_stats import STATS
@@ -78,28 +79,15 @@ def _permute(x: Array, axes: Sequence[int]) -> Array:
     return x.transpose(axes)
 
 
-def _safely(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function` with IEEE results and no warnings: 1/0 is inf, log(0) is -inf, as on all other backends."""
-
-    def silent(*args: Any) -> Any:
-        with np.errstate(all="ignore"):
-            return function(*args)
-
-    return silent
-
-
 def _round_like(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
     return lambda x: x if x.dtype.kind in "iub" else function(x)
 
 
 def _sigmoid(x: Array) -> Array:
-    return 0.5 * (np.tanh(0.5 * x) + 1)
+    return _logistic(x) if x.dtype.kind == "f" else 0.5 * (np.tanh(0.5 * x) + 1)
 
 
-def _erf(x: Array) -> Array:
-    from scipy import special  # noqa: PLC0415 costs 150 ms
-
-    return special.erf(x)
+_logistic = special("expit", 1)
 
 
 def _mean(x: Array, axes: tuple[int, ...]) -> Array:
@@ -165,15 +153,15 @@ _OPS: dict[str, Callable[..., Any]] = {
         for name in ("real", "imag", "conj", "angle", "isfinite", "isnan", "isinf", "sign")
     },
     **{f"a{f}": getattr(np, f"arc{f}") for f in ("tan", "sinh")},
-    **{f"a{f}": _safely(getattr(np, f"arc{f}")) for f in ("sin", "cos", "cosh", "tanh")},
+    **{f"a{f}": quietly(getattr(np, f"arc{f}"), 1) for f in ("sin", "cos", "cosh", "tanh")},
     **{
-        name: _safely(getattr(np, name))
+        name: quietly(getattr(np, name), 1)
         for name in ("sqrt", "log", "log1p", "log2", "log10", "reciprocal", "cosh")
     },
     **{name: _round_like(getattr(np, name)) for name in ("round", "ceil", "floor", "trunc")},
     "abs": np.abs,
-    "rsqrt": _safely(lambda x: 1 / np.sqrt(x)),
-    "erf": _erf,
+    "rsqrt": quietly(lambda x: 1 / np.sqrt(x), 1),
+    "erf": special("erf", 1),
     "sigmoid": _sigmoid,
     "softplus": lambda x: np.logaddexp(x, x.dtype.type(0)),
     "logical_not": np.logical_not,
@@ -186,9 +174,9 @@ _OPS: dict[str, Callable[..., Any]] = {
     **{name: getattr(np, name) for name in ("logical_and", "logical_or", "logical_xor")},
     **{f"bitwise_{name}": getattr(np, f"bitwise_{name}") for name in ("and", "or", "xor")},
     **{f"bitwise_{name}": getattr(np, name) for name in ("left_shift", "right_shift")},
-    **{name: _safely(getattr(np, name)) for name in ("floor_divide", "remainder")},
-    "divide": _safely(np.divide),
-    "pow": _safely(_pow),
+    **{name: quietly(getattr(np, name), 2) for name in ("floor_divide", "remainder")},
+    "divide": quietly(np.divide, 2),
+    "pow": quietly(_pow, 2),
     "atan2": np.arctan2,
     "where": np.where,
     "sum": np.add.reduce,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -19,6 +20,9 @@ def convolution(ops: Mapping[str, Callable[..., Any]]) -> Convolve:
     products = by_products(ops)
 
     def convolve(x: Array, kernel: Array, c: Convolution) -> Array:
+        small = _small(x.shape, kernel.shape, c)
+        if small is not None:
+            return small(x, kernel)
         rank = len(c.strides)
         size = kernel.shape[:rank]
         if rank == 0 or 0 in size or 0 in x.shape:
@@ -30,6 +34,43 @@ def convolution(ops: Mapping[str, Callable[..., Any]]) -> Convolve:
             return _by_transforms(x, kernel, c)
         single = kernel.shape[-2] == 1 and kernel.shape[-1] == c.groups
         return (_by_sums if single else _by_windows)(x, kernel, c, results)
+
+    return convolve
+
+
+MOST_COPIED = 1 << 13
+"""Most numbers in windows for which one product of matrices is faster than a sum over kernel entries."""
+
+
+@lru_cache(1024)
+def _small(
+    shape: tuple[int, ...], kernel: tuple[int, ...], c: Convolution
+) -> Callable[[Array, Array], Array] | None:
+    """Function for one channel and few numbers, where Python's time counts: one product with windows."""
+    rank = len(c.strides)
+    size = kernel[:rank]
+    if rank == 0 or c.transposed or kernel[rank:] != (1, 1) or 0 in size or 0 in shape:
+        return None
+    results = c.result(shape[1:-1], size)
+    count, entries = shape[0] * prod(results), prod(size)
+    if min(results) < 1 or count * entries > MOST_COPIED or min(map(min, c.padding)) < 0:
+        return None
+    wide = (shape[0], *(low + n + up for n, (low, up) in zip(shape[1:-1], c.padding, strict=True)))
+    inside = (slice(None), *(slice(low, low + n) for n, (low, _) in zip(shape[1:-1], c.padding, strict=True)))
+    elements = [prod(wide[axis + 1 :]) for axis in range(rank + 1)]
+    steps = (
+        elements[0],
+        *(e * s for e, s in zip(elements[1:], c.strides, strict=True)),
+        *(e * d for e, d in zip(elements[1:], c.dilations, strict=True)),
+    )
+    views = (shape[0], *results, *size)
+
+    def convolve(x: Array, weights: Array) -> Array:
+        around = np.zeros(wide, x.dtype)
+        around[inside] = x[..., 0]
+        windows = np.ndarray(views, x.dtype, around, 0, [step * x.itemsize for step in steps])
+        y = windows.reshape(count, entries) @ weights.reshape(entries)
+        return y.reshape(shape[0], *results, 1)
 
     return convolve
 

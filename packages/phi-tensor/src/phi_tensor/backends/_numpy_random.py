@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 PARITY = 0x1BD11BDA
+_SHIFTS = [[(np.uint32(r), np.uint32(32 - r)) for r in block] for block in ROTATIONS]
+"""By how many bits words are moved to the left, and to the right what falls out there."""
 
 
 def random_bits(key: npt.NDArray[Any] | int, counter: npt.NDArray[Any] | int) -> npt.NDArray[Any]:
@@ -21,13 +23,16 @@ def random_bits(key: npt.NDArray[Any] | int, counter: npt.NDArray[Any] | int) ->
     words = (high, low, high ^ low ^ np.uint32(PARITY))
     y, x = _words(counters)
     with np.errstate(over="ignore"):
-        x, y = x + words[0], y + words[1]
+        x, y = x + words[0], y + words[1]  # new arrays, which change in place from here on
         for block in range(5):
-            for rotation in ROTATIONS[block % 2]:
-                x = x + y
-                y = ((y << np.uint32(rotation)) | (y >> np.uint32(32 - rotation))) ^ x
-            x = x + words[(block + 1) % 3]
-            y = y + (words[(block + 2) % 3] + np.uint32(block + 1))
+            for left, right in _SHIFTS[block % 2]:
+                x += y
+                upper = y << left
+                y >>= right
+                y |= upper
+                y ^= x
+            x += words[(block + 1) % 3]
+            y += words[(block + 2) % 3] + np.uint32(block + 1)
     return (x.astype(np.int64) << 32) | y.astype(np.int64)
 
 

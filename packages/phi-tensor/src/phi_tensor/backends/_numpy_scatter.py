@@ -8,16 +8,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from phi_tensor.backends._numpy_quiet import quietly
+
 Array = npt.NDArray[Any]
 
 
 def _scatter(function: np.ufunc) -> Callable[[Array, Array, Array], Array]:
     def scatter(base: Array, indices: Array, values: Array) -> Array:
         result = base.copy()
-        with np.errstate(all="ignore"):
-            function.at(result, indices, values)
+        write(result, indices, values)
         return result
 
+    write = quietly(function.at, 3)
     return scatter
 
 

@@ -77,6 +77,17 @@ def _of_tensors(function: Callable[..., Any]) -> Callable[[Native, Native], Nati
     return of_numbers
 
 
+_maximum, _minimum = _of_tensors(torch.maximum), _of_tensors(torch.minimum)
+
+
+def _clip(x: Native, lower: Native, upper: Native) -> Native:
+    """One call where nothing is differentiated: at equal numbers the library's has another derivative."""
+    numbers = isinstance(lower, _NUMBER) and isinstance(upper, _NUMBER)
+    if numbers and not adapter.is_traced(x) and not x.requires_grad:
+        return torch.clamp(x, lower, upper)
+    return _minimum(_maximum(x, lower), upper)
+
+
 def _over(
     function: Callable[..., Any], of_none: Callable[[Native], Native]
 ) -> Callable[[Native, tuple[int, ...]], Native]:
@@ -278,6 +289,7 @@ _OPS: dict[str, Callable[..., Any]] = {
         name: _of_tensors(getattr(torch, name))
         for name in ["atan2", "maximum", "minimum", "logical_and", "logical_or", "logical_xor"]
     },
+    "clip": _clip,
     "negative": torch.neg,
     "round": _keep_bools(_round),
     **_MATRIX_OPS,
@@ -347,6 +359,7 @@ def _ref(device: ComputeDevice | None) -> torch.device | None:
     return None if device is None else device.ref
 
 
+@functools.lru_cache(64)
 def _device(ref: torch.device) -> ComputeDevice:
     if ref.type == "cuda":
         properties: Any = torch.cuda.get_device_properties(ref)

@@ -8,11 +8,14 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+import numpy as np
 import torch
 
 from phi_tensor.backends import _torch_jit as jit
 from phi_tensor.backends._backend import Native
 from phi_tensor.backends._numpy_random import PARITY, ROTATIONS
+from phi_tensor.backends._numpy_random import random_bits as on_numpy
+from phi_tensor.backends._torch_compile import is_traced
 
 _MASK = 0xFFFFFFFF
 
@@ -28,7 +31,15 @@ def random_bits(key: Native, counter: Native) -> Native:
     return _node()(key | 0, counter | 0)  # operations that record where arrays come from
 
 
+MOST_ON_HOST = 1 << 12
+"""Most numbers for which NumPy is faster: 150 operations cost their calls."""
+
+
 def _bits(key: Native, counter: Native) -> Native:
+    small = key.numel() <= MOST_ON_HOST and counter.numel() <= MOST_ON_HOST
+    on_host = not is_traced(key) and not is_traced(counter) and key.is_cpu and counter.is_cpu
+    if small and on_host:
+        return torch.from_numpy(np.asarray(on_numpy(key.numpy(), counter.numpy())))
     high, low = key >> 32 & _MASK, key & _MASK
     words = (high, low, high ^ low ^ PARITY)
     x, y = (counter & _MASK) + words[0] & _MASK, (counter >> 32 & _MASK) + words[1] & _MASK

@@ -55,6 +55,23 @@ def is_row(row: Row) -> Callable[[F], F]:
     return decorate
 
 
+def of_three(row: Row, slowly: Callable[[Any, Any, Any], Any]) -> Callable[[Any, Any, Any], Any]:
+    """Function of three operands that looks for a plan; `slowly` where there is none yet, and for trees."""
+    plans, settings, tensor, numbers = row.plans, local_settings, Tensor, NUMBERS
+
+    def three(x: Any, y: Any, z: Any) -> Any:
+        layout = x.layout if type(x) is tensor else None
+        second = y.layout if type(y) is tensor else numbers.get(type(y))
+        third = z.layout if type(z) is tensor else numbers.get(type(z))
+        plan = plans.get((layout, second, third, settings()))
+        try:
+            return slowly(x, y, z) if plan is None else plan(x, y, z)
+        except OverflowError:
+            return row(x, y, z)  # raises our error
+
+    return three
+
+
 def as_tensor(x: Any) -> Tensor:
     """`x` as a tensor: tensors as they are, numbers, lists and native arrays wrapped."""
     return x if isinstance(x, Tensor) else wrap(x)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple, cast
 
+from phi_tensor._context import local_settings
 from phi_tensor._dim import Dim
 from phi_tensor._dim_changes import int_size
-from phi_tensor._dim_types import dual, spatial
+from phi_tensor._dim_types import DimType, dual, spatial
 from phi_tensor._errors import IncompatibleShapes
 from phi_tensor._extrapolation import NONE, ZERO, Extrapolation
 from phi_tensor._extrapolation_sides import Chosen, as_extrapolation
+from phi_tensor._plan import PlanCall
 from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
 from phi_tensor._trees import tree_map
@@ -78,6 +81,13 @@ def convolve(
             lambda x: convolve(x, kernel, size, extrapolation, dims, strides, transpose, dilations), value
         )
     x, w = as_tensor(value), as_tensor(kernel)
+    key = None
+    if type(size) is str and type(extrapolation) in (int, str) and type(dims) in (str, DimType):
+        options = (size, extrapolation, dims, _hashable(strides), transpose, _hashable(dilations))
+        key = (local_settings(), x.layout, w.layout, *options)
+        plan = table.CONVOLVE.plans.get(key)
+        if plan is not None:
+            return plan(x, w)
     along: Any = tuple(cast("list[Any]", dims)) if isinstance(dims, (list, set)) else dims
     settings = (size, along, _hashable(strides), transpose, _hashable(dilations))
     rule = None if type(extrapolation) is int and extrapolation == 0 else as_extrapolation(extrapolation)
@@ -92,7 +102,10 @@ def convolve(
         ]
         return stack(parts, places.varying)
     if rule is None or rule == ZERO or not places.margins:
-        return table.CONVOLVE(x, w, windows=places.whole, transposed=transpose)
+        compose: Callable[[], PlanCall] = lambda: table.CONVOLVE.plan(  # noqa: E731 typed by its name
+            x.layout, w.layout, windows=places.whole, transposed=transpose
+        )
+        return (compose() if key is None else table.CONVOLVE.composed(key, compose))(x, w)
     if transpose:
         wide = table.CONVOLVE(x, w, windows=places.inner, transposed=True)
         return unpad(wide, places.margins, rule)

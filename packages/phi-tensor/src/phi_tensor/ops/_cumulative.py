@@ -15,7 +15,7 @@ from phi_tensor.ops import _table as table
 from phi_tensor.ops._call import as_tensor, is_container
 from phi_tensor.ops._padding import pad
 from phi_tensor.ops._reductions import in_one_dim, reduced_names
-from phi_tensor.ops._sorting import one_dim, unlabelled
+from phi_tensor.ops._sorting import along_one_dim, one_dim, unlabelled
 from phi_tensor.ops._structure import expand, unpack_dim
 
 
@@ -44,6 +44,18 @@ def cumulative_sum(
     >>> cumulative_sum(math.wrap([1, 2, 4], math.spatial("x")), "x", include_0=True, include_sum=False)
     (0, 1, 3) along (x:s=3) int64
     """
+    if include_sum and not include_0 and index_dim is None:
+        return along_one_dim(table.CUMSUM, x, dim, _sums)
+    return _sums(x, dim, include_0, include_sum, index_dim)
+
+
+def _sums(
+    x: Any,
+    dim: Any,
+    include_0: bool = False,
+    include_sum: bool = True,
+    index_dim: Shape | str | None = None,
+) -> Any:
     if is_container(x):
         return tree_map(lambda leaf: cumulative_sum(leaf, dim, include_0, include_sum, index_dim), x)
     value = as_tensor(x)
@@ -95,6 +107,10 @@ def cumulative_min(x: Any, dim: Any) -> Any:
 
 
 def _running(row: Row, x: Any, dim: Any, function: str) -> Any:
+    return along_one_dim(row, x, dim, lambda x, dim: _running_slowly(row, x, dim, function))
+
+
+def _running_slowly(row: Row, x: Any, dim: Any, function: str) -> Any:
     if is_container(x):
         return tree_map(lambda leaf: _running(row, leaf, dim, function), x)
     value = as_tensor(x)

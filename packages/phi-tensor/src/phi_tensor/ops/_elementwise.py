@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from phi_tensor._context import context_dtype
+from phi_tensor._context import context_dtype, local_settings
 from phi_tensor._create import wrap
 from phi_tensor._dtype import COMPLEX64, FLOAT32, INT32, INT64, DType, DTypeLike
 from phi_tensor._hooks import asked, rearranged
@@ -18,7 +18,7 @@ from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
 from phi_tensor._trees import tree_map
 from phi_tensor.ops import _table as table
-from phi_tensor.ops._call import as_tensor, binary, is_container, is_row, mapped, operand, unary
+from phi_tensor.ops._call import as_tensor, binary, is_container, is_row, mapped, of_three, operand, unary
 
 
 @is_row(table.ABS)
@@ -274,7 +274,15 @@ def logical_xor(x: Any, y: Any) -> Any:
 
 def arctan(x: Any, divide_by: Any = None) -> Any:
     """Inverse tangent [rad]; with `divide_by` of x/divide_by in the right quadrant (two-argument form)."""
-    return unary(table.ATAN, x) if divide_by is None else binary(table.ATAN2, x, divide_by)
+    return _arctan(x) if divide_by is None else _angle_of(x, divide_by)
+
+
+@is_row(table.ATAN)
+def _arctan(x: Any) -> Any: ...
+
+
+@is_row(table.ATAN2)
+def _angle_of(x: Any, y: Any) -> Any: ...
 
 
 def where(condition: Any, value_true: Any, value_false: Any) -> Any:
@@ -288,6 +296,10 @@ def where(condition: Any, value_true: Any, value_false: Any) -> Any:
     >>> where(wrap([True, False]), 1, 0)
     (1, 0) along (vector:c=2) int32
     """
+    return _chosen(condition, value_true, value_false)
+
+
+def _choose(condition: Any, value_true: Any, value_false: Any) -> Any:
     found = mapped(where, condition, value_true, value_false)
     if found is not NotImplemented:
         return found
@@ -301,6 +313,9 @@ def where(condition: Any, value_true: Any, value_false: Any) -> Any:
     return table.WHERE(mask, operand(value_true, value_false), operand(value_false, value_true))
 
 
+_chosen = of_three(table.WHERE, _choose)
+
+
 def clip(x: Any, lower_limit: Any = 0, upper_limit: Any = 1) -> Any:
     """X limited to the interval from `lower_limit` to `upper_limit`, which may be tensors.
 
@@ -310,6 +325,10 @@ def clip(x: Any, lower_limit: Any = 0, upper_limit: Any = 1) -> Any:
     >>> clip(math.vec(x=-1.0, y=2.0), 0, 1)
     (x=0.0, y=1.0)
     """
+    return _clipped(x, lower_limit, upper_limit)
+
+
+def _clip(x: Any, lower_limit: Any, upper_limit: Any) -> Any:
     if is_container(x):
         found = mapped(clip, x, lower_limit, upper_limit)
         if found is not NotImplemented:
@@ -319,6 +338,9 @@ def clip(x: Any, lower_limit: Any = 0, upper_limit: Any = 1) -> Any:
     if isinstance(upper_limit, Shape):
         upper_limit = wrap(np.asarray(upper_limit.sizes, np.int64), value.shape.channel)
     return table.CLIP(value, operand(lower_limit, value), operand(upper_limit, value))
+
+
+_clipped = of_three(table.CLIP, _clip)
 
 
 def safe_mul(x: Any, y: Any) -> Any:
@@ -355,6 +377,10 @@ def cast(x: Any, dtype: DTypeLike) -> Any:
     >>> cast(1.5, int)
     1
     """
+    if type(x) is Tensor and type(dtype) is DType:
+        plan = table.CAST.plans.get((x.layout, dtype, None, local_settings()))
+        if plan is not None:
+            return plan(x)
     target = (
         context_dtype(DType.of(dtype))
         if isinstance(dtype, type) and dtype in (float, complex)
@@ -405,8 +431,9 @@ def degrees_to_radians(deg: Any) -> Any:
 
 def stop_gradient(x: Any) -> Any:
     """X as a constant for all derivatives."""
-    return tree_map(_stopped, x, attributes="variable") if not isinstance(x, (int, float, complex)) else x
+    return tree_map(constant_of, x, attributes="variable") if not isinstance(x, (int, float, complex)) else x
 
 
-def _stopped(x: Tensor) -> Tensor:
+def constant_of(x: Tensor) -> Tensor:
+    """One tensor as a constant, see `stop_gradient`."""
     return Tensor(x.layout, tuple(map(x.backend.stop_gradient, x.natives)))

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import numpy as np
 
+from phi_tensor._context import local_settings
 from phi_tensor._dim import Dim
 from phi_tensor._dim_types import channel
 from phi_tensor._dtype import INT64
 from phi_tensor._errors import IncompatibleShapes
-from phi_tensor._hidden import report
 from phi_tensor._padding import ABSENT
-from phi_tensor._plan import PlanCall, Row, planned, rule
+from phi_tensor._plan import PlanCall, Row, layout_of, planned, rule
 from phi_tensor._shape import Shape, merge_shapes
 from phi_tensor._spec import as_shape
 from phi_tensor._tensor import Tensor
@@ -22,13 +22,11 @@ from phi_tensor.layouts._dense_steps import align_step, cast_step, chain, conver
 from phi_tensor.layouts._layout import Dense, Layout, Parts
 from phi_tensor.ops import _table as table
 from phi_tensor.ops._call import as_tensor, is_container
+from phi_tensor.ops._inside import NO_INDEX, check_inside
 from phi_tensor.ops._interpolation import Axis, FlatGrid, flattener, points_dims
 from phi_tensor.ops._parts import at_points, backend_for, components_of, part_by_part
 from phi_tensor.ops._ragged_places import rows_of, sizes_along
 from phi_tensor.ops._structure import stack
-
-NO_INDEX = ""
-"""In place of the index dim where indices count along a single dim."""
 
 
 def index_dim_of(indices: Shape, values: Shape | None) -> Dim:
@@ -79,20 +77,53 @@ def gather(values: Any, indices: Any, dims: Any = None, pref_index_dim: str = "i
     if not isinstance(values, Tensor) and is_container(values):
         return tree_map(lambda leaf: gather(leaf, indices, dims, pref_index_dim), values)
     x, at = as_tensor(values), as_tensor(indices)
-    if at.dtype.kind is not int:
+    key = (local_settings(), x.layout, at.layout, dims, pref_index_dim)
+    compose: Callable[[], PlanCall] = lambda: _gathering(x.layout, at.layout, dims, pref_index_dim)  # noqa: E731 typed
+    try:
+        plan = table.GATHER.plans.get(key) or table.GATHER.composed(key, compose)
+    except TypeError:  # a list of dims
+        plan = compose()
+    return plan(x, at)
+
+
+def _gathering(values: Layout, indices: Layout, dims: Any, preferred: str) -> PlanCall:
+    """What `gather` does with tensors of these layouts."""
+    if indices.dtype.kind is not int:
         raise IncompatibleShapes(
-            f"`gather` needs int indices, but found {at.dtype}. Use `to_int64` or interpolate with "
+            f"`gather` needs int indices, but found {indices.dtype}. Use `to_int64` or interpolate with "
             f"`grid_sample`."
         )
-    names, index = indexed_dims(x.shape, at.shape, dims, pref_index_dim)
-    rows, sizes = rows_of(x.shape, names), sizes_text(x.shape, names)
-    if rows is not None:
-        x, (at, names) = rows.packed(x), rows.vectors(at, names, index)
-        index = index if len(names) > 1 else NO_INDEX
-    check_inside(at, names, index, x.shape, "gather", sizes)
-    if not at.available:  # compiled code must stay within the array until the report is read
-        at, _ = clamped_indices(at, names, index, x.shape)
-    return table.GATHER(x, at, names=names, index=index)
+    names, index = indexed_dims(values.shape, indices.shape, dims, preferred)
+    if rows_of(values.shape, names) is not None:
+
+        def in_rows(x: Tensor, at: Tensor) -> Tensor:
+            return _gathered_in_rows(x, at, names, index)
+
+        return in_rows
+    check = check_inside(indices, names, index, values.shape, "gather")
+    look_up = table.GATHER.plan(values, indices, names=names, index=index)
+
+    def call(x: Tensor, at: Tensor) -> Tensor:
+        check(at)
+        if at.available:
+            return look_up(x, at)
+        within, _ = clamped_indices(at, names, index, x.shape)  # until the report is read
+        return table.GATHER(x, within, names=names, index=index)
+
+    return planned(layout_of(look_up), call)
+
+
+def _gathered_in_rows(x: Tensor, at: Tensor, names: tuple[str, ...], index: str) -> Tensor:
+    """Entries of rows of different lengths."""
+    rows = rows_of(x.shape, names)
+    assert rows is not None
+    packed, (places, inner) = rows.packed(x), rows.vectors(at, names, index)
+    within = index if len(inner) > 1 else NO_INDEX
+    sizes = {name: x.shape.get_size(name) for name in names}
+    check_inside(places.layout, inner, within, packed.shape, "gather", sizes)(places)
+    if not places.available:  # compiled code must stay within the array until the report is read
+        places, _ = clamped_indices(places, inner, within, packed.shape)
+    return table.GATHER(packed, places, names=inner, index=within)
 
 
 def indexed_dims(
@@ -122,39 +153,6 @@ def indexed_dims(
             f"are indexed."
         )
     return tuple(names), index.name
-
-
-def sizes_text(shape: Shape, names: Sequence[str]) -> str:
-    """Sizes of indexed dims, for messages."""
-    return str({name: shape.get_size(name) for name in names})
-
-
-def check_inside(
-    indices: Tensor, names: Sequence[str], index: str, values: Shape, function: str, sizes: str
-) -> None:
-    """Report indices outside of the dims `names`; on the CPU or in compiled code, where that costs little.
-
-    Args:
-        indices: Index vectors.
-        names: Indexed dims.
-        index: Dim of the components.
-        values: Shape of the array.
-        function: Whose argument the indices are, for the message.
-        sizes: What they have to stay inside of, for the message.
-    """
-    if indices.available and indices.device.device_type != "CPU":
-        return
-    outside: Any = False
-    for i, name in enumerate(names):
-        entry = indices if index == NO_INDEX else indices[{index: i}]
-        wrong = (entry < 0) | (entry >= sizes_along(values, name))
-        outside = wrong if outside is False else outside | wrong
-    if outside is not False:
-        any_outside = table.ANY(outside, names=outside.shape.names) if outside.rank else outside
-        report(
-            any_outside,
-            lambda _: IndexError(f"`{function}` met indices outside of {sizes}. Clip or mask them first."),
-        )
 
 
 def clamped_indices(

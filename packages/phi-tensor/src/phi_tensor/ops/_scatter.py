@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, cast
+from collections.abc import Callable
+from typing import Any, Literal
 
+from phi_tensor._context import local_settings
 from phi_tensor._create import full
 from phi_tensor._dim_types import instance
 from phi_tensor._errors import IncompatibleShapes, Unsupported
-from phi_tensor._plan import Row
+from phi_tensor._plan import PlanCall, Row, layout_of
 from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
+from phi_tensor.layouts._layout import Layout
 from phi_tensor.ops import _table as table
 from phi_tensor.ops._call import as_tensor
-from phi_tensor.ops._lookup import NO_INDEX, check_inside, indexed_dims, sizes_text
+from phi_tensor.ops._inside import NO_INDEX, check_inside
+from phi_tensor.ops._lookup import indexed_dims
 from phi_tensor.ops._ragged_places import rows_of
-from phi_tensor.ops._structure import expand, pack_dims
+from phi_tensor.ops._structure import expansion, pack_dims
 
 Mode = Literal["update", "add", "mean", "min", "max", "prod", "any", "all"]
 Outside = Literal["check", "discard", "clamp", "undefined"]
@@ -81,34 +85,90 @@ def scatter(
     """
     row, start = _checked_options(mode, outside_handling, indices_gradient)
     at, new = as_tensor(indices), as_tensor(values)
-    if at.dtype.kind is not int:
+    base = base_grid if isinstance(base_grid, Tensor) else _filled(base_grid, start, default, new, row)
+    layouts = (base.layout, at.layout, new.layout)
+    key = (local_settings(), *layouts, outside_handling, treat_as_batch, pref_index_dim)
+    compose: Callable[[], PlanCall] = lambda: _writing(  # noqa: E731 typed by its name
+        row, *layouts, outside_handling, treat_as_batch, pref_index_dim
+    )
+    try:
+        plan = row.plans.get(key) or row.composed(key, compose)
+    except TypeError:  # a list of dims
+        plan = compose()
+    return plan(base, at, new)
+
+
+def _writing(
+    row: Row, base: Layout, indices: Layout, values: Layout, outside: str, batched: Any, preferred: str
+) -> PlanCall:
+    """What `scatter` does with tensors of these layouts."""
+    if indices.dtype.kind is not int:
         raise IncompatibleShapes(
-            f"`scatter` needs int indices, but found {at.dtype}. Use `to_int64`, or weights and both "
+            f"`scatter` needs int indices, but found {indices.dtype}. Use `to_int64`, or weights and both "
             f"neighbours for positions between entries."
         )
-    if not isinstance(cast("Any", base_grid), (Shape, Tensor)):
-        raise TypeError(
-            f"`scatter` writes into a tensor or into an array of a shape, but found {base_grid!r}. Use "
-            f"`wrap`."
+    shape = base.shape
+    names, index = indexed_dims(shape, indices.shape, None, preferred)
+    listed, matched = _listed(shape, indices.shape, values.shape, names, index, batched)
+    further = [d for d in values.shape.without(listed).dims if d.name not in shape and d.name not in matched]
+    widen = expansion(base, matched & Shape.of(tuple(further)))
+    repeat = expansion(values, _with_outer(indices.shape, listed))
+    if rows_of(shape, names) is not None:
+
+        def in_rows(b: Tensor, at: Tensor, new: Tensor) -> Tensor:
+            b, new = b if widen is None else widen(b), new if repeat is None else repeat(new)
+            return _written_in_rows(row, b, at, new, names, index, listed, outside)
+
+        return in_rows
+    check = check_inside(indices, names, index, shape, "scatter") if outside == "check" else None
+    settings: dict[str, Any] = {"names": names, "index": index}
+    limit = "clamp" if outside == "check" else outside  # a report may come later
+    if any(set(indices.shape.get_dim(n).over) & set(listed) for n in listed if n in indices.shape):
+
+        def write(b: Tensor, at: Tensor, new: Tensor) -> Tensor:
+            at, new, entries = _packed(at, new, listed)
+            return row(b, at, new, **settings, listed=entries, outside=limit)
+
+    else:
+        write = row.plan(
+            layout_of(widen) if widen else base,
+            indices,
+            layout_of(repeat) if repeat else values,
+            **settings,
+            listed=listed,
+            outside=limit,
         )
-    shape = base_grid if isinstance(base_grid, Shape) else base_grid.shape
-    names, index = indexed_dims(shape, at.shape, None, pref_index_dim)
-    listed, batched = _listed(shape, at.shape, new.shape, names, index, treat_as_batch)
-    base = base_grid if isinstance(base_grid, Tensor) else _filled(base_grid, start, default, new, row)
-    further = [d for d in new.shape.without(listed).dims if d.name not in shape and d.name not in batched]
-    base = expand(base, batched & Shape.of(tuple(further)))
-    rows, sizes = rows_of(base.shape, names), sizes_text(shape, names)
-    if rows is not None:
-        base, (at, names) = rows.packed(base), rows.vectors(at, names, index, outside_handling == "clamp")
-        index = index if len(names) > 1 else NO_INDEX
-    if outside_handling == "check":
-        check_inside(at, names, index, base.shape, "scatter", sizes)
-    new = expand(new, _with_outer(at.shape, listed))
-    if any(set(at.shape.get_dim(name).over) & set(listed) for name in listed if name in at.shape):
-        at, new, listed = _packed(at, new, listed)
-    outside = "clamp" if outside_handling == "check" else outside_handling  # a report may come later
-    written = row(base, at, new, names=names, index=index, listed=listed, outside=outside)
-    return written if rows is None else rows.unpacked(written)
+
+    def call(b: Tensor, at: Tensor, new: Tensor) -> Tensor:
+        if check is not None:
+            check(at)
+        return write(b if widen is None else widen(b), at, new if repeat is None else repeat(new))
+
+    return call
+
+
+def _written_in_rows(
+    row: Row,
+    base: Tensor,
+    at: Tensor,
+    new: Tensor,
+    names: tuple[str, ...],
+    index: str,
+    listed: tuple[str, ...],
+    outside: str,
+) -> Tensor:
+    """`base`, whose rows have different lengths, with values written at index vectors."""
+    rows = rows_of(base.shape, names)
+    assert rows is not None
+    packed, (places, inner) = rows.packed(base), rows.vectors(at, names, index, outside == "clamp")
+    within = index if len(inner) > 1 else NO_INDEX
+    if outside == "check":
+        sizes = {name: base.shape.get_size(name) for name in names}
+        check_inside(places.layout, inner, within, packed.shape, "scatter", sizes)(places)
+    if any(set(places.shape.get_dim(n).over) & set(listed) for n in listed if n in places.shape):
+        places, new, listed = _packed(places, new, listed)
+    limit = "clamp" if outside == "check" else outside
+    return rows.unpacked(row(packed, places, new, names=inner, index=within, listed=listed, outside=limit))
 
 
 def _checked_options(mode: str, outside: str, indices_gradient: bool) -> tuple[Row, complex]:
@@ -145,8 +205,12 @@ def _listed(
     return tuple(listed), Shape.of(tuple(kept))
 
 
-def _filled(shape: Shape, start: complex, default: complex | None, values: Tensor, row: Row) -> Tensor:
+def _filled(shape: Any, start: complex, default: complex | None, values: Tensor, row: Row) -> Tensor:
     """Grid to start from, of the kind of numbers that values and start value need."""
+    if not isinstance(shape, Shape):
+        raise TypeError(
+            f"`scatter` writes into a tensor or into an array of a shape, but found {shape!r}. Use `wrap`."
+        )
     value = start if default is None else default
     kinds = (bool, int, float, complex)
     kind = (

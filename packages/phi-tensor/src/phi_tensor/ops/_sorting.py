@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable
 from typing import Any, Literal, cast
 
+from phi_tensor._context import local_settings
 from phi_tensor._create import arange
 from phi_tensor._dim import Dim
-from phi_tensor._dim_types import channel, non_batch
+from phi_tensor._dim_types import DimFilter, DimType, channel, non_batch
 from phi_tensor._errors import IncompatibleShapes, Unsupported
 from phi_tensor._plan import PlanCall, Row, layout_of, planned, rule
 from phi_tensor._shape import Shape, merge_shapes
@@ -41,6 +43,20 @@ def one_dim(shape: Shape, dim: Any, function: str) -> str:
     return names[0]
 
 
+def along_one_dim(row: Row, x: Any, dim: Any, slowly: Callable[[Any, Any], Any]) -> Any:
+    """Result of a row along one dim; `slowly(x, dim)` unless there is a plan for a tensor without labels."""
+    try:
+        plan = row.plans[local_settings(), x.layout, dim]
+    except (KeyError, AttributeError, TypeError):
+        result = slowly(x, dim)
+        if type(x) is Tensor and isinstance(dim, (str, DimType, DimFilter)):
+            names = reduced_names(x.shape, dim, row.name)
+            if len(names) == 1 and not x.shape.get_labels(names[0]):
+                row.composed((local_settings(), x.layout, dim), lambda: row.plan(x.layout, name=names[0]))
+        return result
+    return plan(x)
+
+
 def unlabelled(value: Tensor, name: str) -> Tensor:
     """`value` without the labels of a dim."""
     if not value.shape.get_labels(name):
@@ -69,11 +85,7 @@ def sort(x: Any, dim: Any = non_batch, key: Any = None) -> Any:
     (2.0, 1.0) along (x:s=2) float32
     """
     if key is None:
-        if is_container(x):
-            return tree_map(lambda leaf: sort(leaf, dim), x)
-        value = as_tensor(x)
-        name = one_dim(value.shape, dim, "sort")
-        return table.SORT(_without_labels(value, name), name=name)
+        return along_one_dim(table.SORT, x, dim, _sorted)
     order = as_tensor(key)
     name = one_dim(order.shape, dim, "sort")
     order = table.ARGSORT(unlabelled(order, name), name=name)
@@ -87,13 +99,21 @@ def sort(x: Any, dim: Any = non_batch, key: Any = None) -> Any:
     return tree_map(ordered, x) if is_container(x) else ordered(x)
 
 
-def _without_labels(value: Tensor, name: str) -> Tensor:
+def _sorted(x: Any, dim: Any) -> Any:
+    if is_container(x):
+        return tree_map(lambda leaf: sort(leaf, dim), x)
+    value = as_tensor(x)
+    name = one_dim(value.shape, dim, "sort")
+    return table.SORT(_without_labels(value, name, 5), name=name)
+
+
+def _without_labels(value: Tensor, name: str, stacklevel: int = 3) -> Tensor:
     if value.shape.get_labels(name):
         warnings.warn(
             f"`sort` drops the labels {value.shape.get_labels(name)} of `{name}`, which no longer name "
             f"the same entries. Drop them before with `rename_dims`.",
             RuntimeWarning,
-            stacklevel=3,
+            stacklevel=stacklevel,
         )
     return unlabelled(value, name)
 
@@ -105,6 +125,10 @@ def argsort(x: Any, dim: Any = non_batch) -> Tensor:
     >>> argsort(math.wrap([2.0, 1.0], math.spatial("x")))
     (1, 0) along (x:s=2) int64
     """
+    return along_one_dim(table.ARGSORT, x, dim, _argsorted)
+
+
+def _argsorted(x: Any, dim: Any) -> Tensor:
     value = as_tensor(x)
     name = one_dim(value.shape, dim, "argsort")
     return table.ARGSORT(unlabelled(value, name), name=name)
@@ -158,7 +182,7 @@ def argmax(x: Any, dim: Any, index_dim: Shape | str | None = channel("index")) -
     >>> argmax(math.wrap([[1.0, 2.0], [4.0, 3.0]], math.spatial("x,y")), "x,y")
     (x=1, y=0)
     """
-    return _position(table.ARGMAX, x, dim, index_dim, "argmax")
+    return _position(table.ARGMAX, x, dim, index_dim)
 
 
 def argmin(x: Any, dim: Any, index_dim: Shape | str | None = channel("index")) -> Tensor:  # noqa: B008 immutable
@@ -168,11 +192,19 @@ def argmin(x: Any, dim: Any, index_dim: Shape | str | None = channel("index")) -
     >>> argmin(math.wrap([3.0, 1.0], math.spatial("x")), "x", index_dim=None)
     1
     """
-    return _position(table.ARGMIN, x, dim, index_dim, "argmin")
+    return _position(table.ARGMIN, x, dim, index_dim)
 
 
-def _position(row: Row, x: Any, dim: Any, index_dim: Shape | str | None, function: str) -> Tensor:
-    value = as_tensor(x)
+def _position(row: Row, x: Any, dim: Any, index_dim: Shape | str | None) -> Tensor:
+    try:
+        plan = row.plans[local_settings(), x.layout, dim, index_dim]
+    except (KeyError, AttributeError, TypeError):
+        return _position_slowly(row, x, dim, index_dim)
+    return plan(x)
+
+
+def _position_slowly(row: Row, x: Any, dim: Any, index_dim: Shape | str | None) -> Tensor:
+    value, function = as_tensor(x), row.name
     names = reduced_names(value.shape, dim, function)
     if index_dim is None:
         return row(value, name=one_dim(value.shape, dim, function))
@@ -186,7 +218,13 @@ def _position(row: Row, x: Any, dim: Any, index_dim: Shape | str | None, functio
     if len(names) > 1:
         return unravel_index(position, value.shape.only(names, reorder=True), index_dim)
     new = parse_shape_spec(index_dim, channel) if isinstance(index_dim, str) else index_dim
-    return expand(position, Shape.of((new.dim.with_size(1, names),)))
+    vectors = (new.dim.with_size(1, names),)
+    if type(x) is Tensor and isinstance(dim, str) and new.dim.name not in position.shape:
+        key = (local_settings(), x.layout, dim, index_dim)
+        search = row.plan(x.layout, name=name)
+        widen = table.EXPAND.plan(position.layout, dims=vectors)
+        row.composed(key, lambda: lambda t: widen(search(t)))
+    return expand(position, Shape.of(vectors))
 
 
 # --- searching

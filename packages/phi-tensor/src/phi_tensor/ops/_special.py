@@ -15,7 +15,7 @@ from phi_tensor._tensor import Tensor
 from phi_tensor._trees import tree_map
 from phi_tensor.ops import _table as table
 from phi_tensor.ops._call import as_tensor, is_container, is_row, mapped
-from phi_tensor.ops._elementwise import stop_gradient, where
+from phi_tensor.ops._elementwise import constant_of, stop_gradient, where
 from phi_tensor.transforms._custom import custom_gradient
 
 # --- bits of ints and bools
@@ -232,6 +232,9 @@ def incomplete_gamma(a: Any, x: Any, upper: bool = False, regularized: bool = Tr
     >>> incomplete_gamma(1.0, 0.0, upper=True)
     1.0
     """
+    if regularized and type(a) is Tensor and type(x) is Tensor and a.available:  # nothing to refuse
+        a = constant_of(a) if "reverse" in a.backend.supports else a
+        return _upper(a, x) if upper else _lower(a, x)
     if is_container(a) or is_container(x):
         found = mapped(lambda p, q: incomplete_gamma(p, q, upper, regularized), a, x)
         if found is not NotImplemented:
@@ -247,6 +250,14 @@ def incomplete_gamma(a: Any, x: Any, upper: bool = False, regularized: bool = Tr
     if not regularized:
         result = result * table.EXP(table.LOG_GAMMA(constant))
     return result if exponent.available else result + _no_derivative(exponent)
+
+
+@is_row(table.GAMMAINC)
+def _lower(x: Any, y: Any) -> Any: ...
+
+
+@is_row(table.GAMMAINCC)
+def _upper(x: Any, y: Any) -> Any: ...
 
 
 def _no_derivative(a: Tensor) -> Tensor:

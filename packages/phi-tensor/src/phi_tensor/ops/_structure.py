@@ -14,9 +14,11 @@ from phi_tensor._dim_changes import retyped
 from phi_tensor._dim_types import DimFilter, DimType, dim_type, instance, non_batch
 from phi_tensor._errors import IncompatibleShapes, Unsupported
 from phi_tensor._hooks import asked, is_shaped, is_structured, joined, rearranged, sliced
+from phi_tensor._plan import PlanCall
 from phi_tensor._shape import Shape, merge_shapes, shape_of
 from phi_tensor._spec import parse_shape_spec
 from phi_tensor._tensor import Tensor
+from phi_tensor.layouts._layout import Layout
 from phi_tensor.ops import _table as table
 
 
@@ -46,12 +48,31 @@ def expand(value: Any, *dims: Shape | str) -> Any:
     >>> expand(math.wrap(1.0), math.batch(b=1000)).shape
     (b:b=1000)
     """
-    shape = merge_shapes(*(parse_shape_spec(d) if isinstance(d, str) else d for d in dims))
+    only = dims[0] if len(dims) == 1 else None
+    shape = only if isinstance(only, Shape) else _merged(dims)
     if not isinstance(value, Tensor):
         return _by_parts("__expand__", expand, value, shape)
-    if all(dim.name in value.shape for dim in shape.dims) and merge_shapes(value.shape, shape) == value.shape:
-        return value
-    return table.EXPAND(value, dims=shape.dims)
+    key = (local_settings(), value.layout, shape.dims)
+    plan = table.EXPAND.plans.get(key) or table.EXPAND.composed(
+        key, lambda: expansion(value.layout, shape) or _unchanged
+    )
+    return plan(value)
+
+
+def _merged(dims: tuple[Shape | str, ...]) -> Shape:
+    return merge_shapes(*(parse_shape_spec(d) if isinstance(d, str) else d for d in dims))
+
+
+def _unchanged(value: Tensor) -> Tensor:
+    return value
+
+
+def expansion(layout: Layout, shape: Shape) -> PlanCall | None:
+    """Plan that adds the dims of `shape`; None where they are there."""
+    present = all(dim.name in layout.shape for dim in shape.dims)
+    if present and merge_shapes(layout.shape, shape) == layout.shape:
+        return None
+    return table.EXPAND.plan(layout, dims=shape.dims)
 
 
 def rename_dims(value: Any, dims: Any, names: Any) -> Any:
@@ -392,7 +413,7 @@ def unpack_dim(value: Any, dim: Any, *unpacked_dims: Shape | str) -> Any:
     >>> unpack_dim(math.arange(math.spatial(x=6)), "x", math.spatial(y=2, z=3)).shape
     (y:s=2, z:s=3)
     """
-    dims = merge_shapes(*(parse_shape_spec(d) if isinstance(d, str) else d for d in unpacked_dims))
+    dims = _merged(unpacked_dims)
     if not isinstance(value, Tensor):
         return _by_parts("__unpack_dim__", unpack_dim, value, dim, dims)
     names = value.shape.selected_names(dim)
