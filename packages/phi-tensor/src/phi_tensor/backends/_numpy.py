@@ -30,7 +30,9 @@ class NumPyBackend(Backend):
     features = frozenset({"float16"})
     mixes = True
     index_dtype = INT64
-    in_32_bit = frozenset({"erf", "erfc", "erfinv", "log_gamma", "digamma", "gammainc", "gammaincc"})
+    in_32_bit = frozenset(
+        {"sigmoid", "erf", "erfc", "erfinv", "log_gamma", "digamma", "gammainc", "gammaincc"}
+    )
 
     def __init__(self) -> None:
         self.ops = _OPS
