@@ -87,9 +87,11 @@ from phi_tensor._errors import (
     Diverged,
     IncompatibleShapes,
     NoBackendFound,
+    NonlinearOperation,
     NotConverged,
     PhiError,
     Unsupported,
+    Untraceable,
 )
 from phi_tensor._extrapolation import Extrapolation
 from phi_tensor._files import load, save
@@ -866,9 +868,11 @@ __all__ = [
     "Diverged",
     "IncompatibleShapes",
     "NoBackendFound",
+    "NonlinearOperation",
     "NotConverged",
     "PhiError",
     "Unsupported",
+    "Untraceable",
     # older names
     "cross",
     "pairwise_distances",

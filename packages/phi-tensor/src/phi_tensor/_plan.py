@@ -102,7 +102,8 @@ class Row:
 
     def make(self, key: Any, layouts: tuple[Layout, ...], parameters: dict[str, Any]) -> PlanCall:
         """Plan for `layouts`, made by the row's rule and kept under `key`."""
-        rule = RULES.get(self.kind)
+        symbolic = any(layout.symbolic for layout in layouts)
+        rule = SYMBOLIC_RULE[0] if symbolic else RULES.get(self.kind)
         assert rule is not None, f"no rule for kind {self.kind}"
         generation, start = _GENERATION[0], perf_counter()
         try:
@@ -141,6 +142,9 @@ ROWS: dict[str, Row] = {}
 
 RULES: dict[str, Rule] = {}
 """Planning rules by kind."""
+
+SYMBOLIC_RULE: list[Rule] = []
+"""The rule for operands that are functions of an unknown (see `phi_tensor.linear`)."""
 
 LISTENERS: list[Callable[[Row, tuple[Layout, ...], dict[str, Any], PlanCall], None]] = []
 """Called for every new plan (see `explain`)."""

@@ -13,8 +13,9 @@ import numpy as np
 from phi_tensor import _hidden
 from phi_tensor._bound_dim import hashable_selection, selection_of
 from phi_tensor._dim import suggestion
-from phi_tensor._errors import IncompatibleShapes, PhiError, Unsupported
+from phi_tensor._errors import IncompatibleShapes, NonlinearOperation, PhiError, Unsupported
 from phi_tensor._shape import Shape
+from phi_tensor._user_line import user_line
 from phi_tensor.layouts._dense_steps import store_step
 from phi_tensor.layouts._fitted import fitted
 from phi_tensor.layouts._layout import NUMBERS, Dense, Layout, Parts, Ragged
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 def native(x: Tensor, order: str | Sequence[Any] | Shape | None) -> Any:
     """Native array with axes in `order`; see `Tensor.native`."""
+    _check_numbers(x, "native")
     groups = _groups(x.shape, order)
     names = [name for group in groups for name in group]
     if isinstance(x.layout, Parts):
@@ -36,6 +38,14 @@ def native(x: Tensor, order: str | Sequence[Any] | Shape | None) -> Any:
         return array
     sizes = [cast("int", layout.shape[group].volume) for group in groups]
     return layout.backend.ops["reshape"](array, tuple(sizes))
+
+
+def _check_numbers(x: Tensor, wanted: str) -> None:
+    if x.layout.symbolic:
+        raise NonlinearOperation(
+            f"`{wanted}` needs numbers at {user_line()}, but {x.shape} is traced as a linear function of the "
+            f"unknown and has none. Pass what is constant as another argument."
+        )
 
 
 def array(x: Tensor) -> Any:
@@ -92,6 +102,7 @@ def _group(shape: Shape, entry: Any) -> tuple[str, ...]:
 
 def python_number(x: Tensor, wanted: str) -> Any:
     """The number of a tensor without dims."""
+    _check_numbers(x, wanted)
     if not x.available:
         raise Unsupported(
             f"`{wanted}(tensor)` needs a number, but inside `jit_compile` or a derivative this tensor has "

@@ -1,6 +1,15 @@
 """Loads every planning rule, so that the table of operations is complete on import."""
 
 from phi_tensor.layouts import _cast, _concat, _elementwise, _join, _pack, _reduction, _structure
+from phi_tensor.linear import (
+    _affine_elementwise,
+    _affine_grid,
+    _affine_joining,
+    _affine_plan,
+    _affine_products,
+    _affine_sampling,
+    _affine_structure,
+)
 from phi_tensor.ops import (
     _convolution,
     _grid,
@@ -17,6 +26,13 @@ from phi_tensor.ops import (
 )
 
 RULE_MODULES = (
+    _affine_elementwise,
+    _affine_grid,
+    _affine_joining,
+    _affine_plan,
+    _affine_products,
+    _affine_sampling,
+    _affine_structure,
     _cast,
     _concat,
     _elementwise,

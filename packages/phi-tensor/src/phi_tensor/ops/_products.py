@@ -32,7 +32,7 @@ def matmul_rule(row: Row, a: Layout, b: Layout, pairs: tuple[tuple[str, str], ..
 
     All other shared dims are batch dims of the product.
     """
-    pairs = _dual_pairs(a, b) if pairs is None else pairs
+    pairs = dual_pairs(a, b) if pairs is None else pairs
     for left, right in pairs:
         _check_contracted(a.shape.get_dim(left), b.shape.get_dim(right))
     ragged = next((x for x in (a, b) if isinstance(x, Ragged)), None)
@@ -51,7 +51,8 @@ def matmul_rule(row: Row, a: Layout, b: Layout, pairs: tuple[tuple[str, str], ..
     return _dense(row, a, b, pairs)
 
 
-def _dual_pairs(a: Layout, b: Layout) -> tuple[tuple[str, str], ...]:
+def dual_pairs(a: Layout, b: Layout) -> tuple[tuple[str, str], ...]:
+    """Pairs of dims that `A @ b` contracts."""
     pairs = tuple((name, name.lstrip("~")) for name in a.shape.dual.names if name.lstrip("~") in b.shape)
     if pairs:
         return pairs
