@@ -6,10 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from phi_tensor._errors import Unsupported
+from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
 from phi_tensor._trees import flatten
 from phi_tensor.layouts._affine import stand_in
 from phi_tensor.linear._apply import applied, total, transposed
+from phi_tensor.linear._coo import Coo, to_coo
+from phi_tensor.linear._properties import axis_matrices, diagonal, is_symmetric, stencil
 from phi_tensor.linear._terms import Terms, Unknown, terms_of, zeros_of
 from phi_tensor.linear._trace import as_traced, blocks_of, from_blocks, uniform_outputs, unknown_like
 from phi_tensor.transforms._flat import number_leaf
@@ -70,6 +74,45 @@ class Traced:
         dtype = self.dtypes[0]
         results = [total(part, block, dtype) for part, block in zip(parts, self.unknown.blocks, strict=True)]
         return from_blocks(self.unknown, results)
+
+    # --- of functions from one uniform tensor to one
+
+    def single(self, wanted: str) -> tuple[Terms, Shape]:
+        """Terms and dims of the only block; raises where there are several."""
+        if len(self.outputs) != 1 or len(self.unknown.blocks) != 1:
+            raise Unsupported(
+                f"`{wanted}` describes functions of one tensor without varying sizes, but found the unknowns "
+                f"{self.unknown.blocks} and the results {self.result.blocks}. Take them one by one."
+            )
+        return self.outputs[0], self.unknown.blocks[0]
+
+    def to_coo(self) -> Coo:
+        """`A` as a list of entries; of the dims only those that it couples."""
+        terms, _ = self.single("to_coo")
+        return to_coo(terms, 0)
+
+    def offsets(self) -> dict[tuple[int, ...], Tensor] | None:
+        """Coefficients by offset along the dims of the unknown, if `A` is a stencil (see `stencil`)."""
+        terms, block = self.single("offsets")
+        return stencil(terms.terms, terms.shape, block)
+
+    def diagonal(self) -> Tensor | None:
+        """Diagonal of `A`; None if the maps do not tell."""
+        terms, block = self.single("diagonal")
+        found = diagonal(terms.terms, terms.shape, block) if terms.terms else None
+        return found if terms.terms else zeros_of(terms.shape, self.dtypes[0])
+
+    def axis_matrices(self) -> dict[str, Any] | None:
+        """Matrices by dim with A = Σ I ⊗ A_dim ⊗ I, if `A` is such a sum; dims without one are left alone."""
+        terms, block = self.single("axis_matrices")
+        return axis_matrices(terms.terms, terms.shape, block)
+
+    def is_symmetric(self) -> bool | None:
+        """Whether `A` equals its transpose up to rounding; None if that is unknown."""
+        if len(self.outputs) != 1 or len(self.unknown.blocks) != 1:
+            return None
+        terms, block = self.single("is_symmetric")
+        return is_symmetric(terms.terms, terms.shape, block)
 
 
 def _bias(terms: Terms, dtype: Any) -> Tensor:
