@@ -20,7 +20,7 @@ Offset = tuple[int, ...]
 
 
 def numbers(x: Tensor) -> Any:
-    """The numbers of a tensor as float64 (or complex) array of its stored dims; None while they are traced."""
+    """Numbers of a tensor as float64 (or complex) array of its stored dims; None while they are traced."""
     if not x.available:
         return None
     array = x.layout.backend.to_numpy(x.natives[0])
@@ -76,11 +76,12 @@ def _offsets(term: Term, name: str, size: int) -> list[tuple[int, Any]] | None:
 
 def _used_along(coefficient: Tensor, name: str, size: int) -> Any:
     """Where along a dim a coefficient is not known to be zero."""
-    layout, native = cast("Dense", coefficient.layout), coefficient.natives[0]
+    layout = cast("Dense", coefficient.layout)
+    native: Any = coefficient.natives[0]
     if not isinstance(native, np.ndarray) or name not in layout.axes:
         return np.ones(size, bool)
     others = tuple(axis for other, axis in layout.axes.items() if other != name)
-    return cast("Any", native != 0).any(others)
+    return (native != 0).any(others)
 
 
 def diagonal(terms: Sequence[Term], shape: Shape, block: Shape) -> Tensor | None:
@@ -249,7 +250,7 @@ def is_symmetric(terms: Sequence[Term], shape: Shape, block: Shape) -> bool | No
     return True
 
 
-def _folded(offset: int, size: int) -> int:
+def _folded(offset: int, size: Any) -> int:
     shift = offset % size
     return shift - size if shift > size // 2 else shift
 

@@ -98,8 +98,7 @@ def affine(
     """Traced tensor of `terms`, of which those with the same index maps are joined."""
     joined: dict[Any, Term] = {}
     for term in terms:
-        term = term.fitted(shape)
-        term = replace(term, coefficient=_slim(term.coefficient))
+        term = _continued(_slim(term.fitted(shape)), unknown.blocks[term.source])
         key = term.key()
         known = joined.get(key)
         if known is None:
@@ -130,24 +129,57 @@ SMALL = 1 << 16
 """Coefficients of at most so many entries are searched for dims along which they do not vary."""
 
 
-def _slim(x: Tensor) -> Tensor:
-    """`x` without storing dims along which its numbers are equal."""
-    layout = cast("Dense", x.layout)
-    native: Any = x.natives[0]
+def _slim(term: Term) -> Term:
+    """The term with a coefficient that does not store dims along which its numbers are equal."""
+    layout = cast("Dense", term.coefficient.layout)
+    native: Any = term.coefficient.natives[0]
     if not layout.stored or not isinstance(native, np.ndarray) or not 0 < cast("Any", native).size <= SMALL:
-        return x
+        return term
     stored: list[Dim] = []
     index: list[Any] = []
     for axis, dim in enumerate(layout.stored):
-        first: Any = native.take([0], axis)
+        first = cast("Any", native).take([0], axis)
         same = bool((native == first).all())
         index.append(0 if same else slice(None))
         if not same:
             stored.append(dim)
     if len(stored) == len(layout.stored):
-        return x
+        return term
     slim = Dense.of(tuple(stored), layout.shape, layout.dtype, layout.backend)
-    return Tensor(slim, (np.asarray(native[tuple(index)]),))
+    return replace(term, coefficient=Tensor(slim, (np.asarray(native[tuple(index)]),)))
+
+
+def _continued(term: Term, block: Shape) -> Term:
+    """The term with maps that go on, within the block, where its coefficient is zero at either end.
+
+    Nothing is looked up there. Terms that differ there alone get equal maps and are joined.
+    """
+    layout = cast("Dense", term.coefficient.layout)
+    weights: Any = term.coefficient.natives[0]
+    if not layout.stored or not isinstance(weights, np.ndarray):
+        return term
+    index = dict(term.index)
+    for name, at in term.index.items():
+        stored = cast("Dense", at.layout).stored
+        if len(stored) != 1 or stored[0].name not in layout.axes or not stored[0].size:
+            continue
+        axis, places = layout.axes[stored[0].name], at.natives[0]
+        low, up = _zeros(weights, axis), _zeros(np.flip(weights, axis), axis)
+        if (low or up) and low < len(places):
+            inner = places[low : len(places) - up]
+            whole = [inner[0] - np.arange(low, 0, -1), inner, inner[-1] + np.arange(1, up + 1)]
+            new = np.clip(np.concatenate(whole), 0, cast("int", block.get_size(name)) - 1)
+            if (new != places).any():
+                index[name] = Tensor(at.layout, (new,))
+    return replace(term, index=index)
+
+
+def _zeros(weights: Any, axis: int) -> int:
+    """Number of zero slices at the beginning."""
+    count = 0
+    while count < weights.shape[axis] and not weights.take(count, axis).any():
+        count += 1
+    return count
 
 
 def map_key(at: Tensor) -> tuple[Any, ...]:
