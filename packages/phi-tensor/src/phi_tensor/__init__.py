@@ -424,6 +424,16 @@ from phi_tensor.ops._vectors import (
     rotate_vector,
     rotation_matrix,
 )
+from phi_tensor.sparse._create import sparse_tensor
+from phi_tensor.sparse._formats import (
+    dense,
+    get_format,
+    get_sparsity,
+    is_sparse,
+    stored_indices,
+    stored_values,
+    tensor_like,
+)
 from phi_tensor.transforms._bridge import computed_on
 from phi_tensor.transforms._custom import custom_gradient
 from phi_tensor.transforms._gradient import gradient, jvp, vjp
@@ -864,6 +874,15 @@ __all__ = [
     "Progress",
     "progress_range",
     "watched",
+    # sparse tensors
+    "dense",
+    "get_format",
+    "get_sparsity",
+    "is_sparse",
+    "sparse_tensor",
+    "stored_indices",
+    "stored_values",
+    "tensor_like",
     # errors
     "Diverged",
     "IncompatibleShapes",

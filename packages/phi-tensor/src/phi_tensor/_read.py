@@ -19,6 +19,7 @@ from phi_tensor._user_line import user_line
 from phi_tensor.layouts._dense_steps import store_step
 from phi_tensor.layouts._fitted import fitted
 from phi_tensor.layouts._layout import NUMBERS, Dense, Layout, Parts, Ragged
+from phi_tensor.layouts._sparse import Sparse, entries_dim
 
 if TYPE_CHECKING:
     from phi_tensor._tensor import Tensor
@@ -209,6 +210,8 @@ def from_components(layout: Layout, components: tuple[Any, ...]) -> Tensor:
 
 def text(x: Tensor, spec: str = "") -> str:
     """Readable text: shape, then numbers (all of few, else mean ± deviation and range)."""
+    from phi_tensor._tensor import Tensor  # noqa: PLC0415 tensors need this module
+
     if not x.available:
         return f"{x.shape} {x.dtype} traced by {x.backend}"
     try:
@@ -219,6 +222,9 @@ def text(x: Tensor, spec: str = "") -> str:
         return format(x.item(), spec)
     if isinstance(x.layout, Ragged):
         return f"{x.shape} {x.dtype}"
+    if isinstance(x.layout, Sparse):
+        listed = x.layout.listed(entries_dim(x.layout.pattern.count).with_name("entries"))
+        return f"{x.shape} {x.layout.format} storing {text(Tensor(listed, x.natives), spec)}"
     array = x.layout.backend.to_numpy(native(x, x.shape.names))
     label = f"{x.shape} {x.dtype}" if x.rank else ""
     if array.size <= 8:

@@ -24,6 +24,8 @@ from phi_tensor.ops import (
     _sorting,
     _systems,
 )
+from phi_tensor.sparse import _products as _sparse_products
+from phi_tensor.sparse import _structure as _sparse_structure
 
 RULE_MODULES = (
     _affine_elementwise,
@@ -52,5 +54,7 @@ RULE_MODULES = (
     _slicing,
     _sorting,
     _systems,
+    _sparse_products,
+    _sparse_structure,
 )
 """The modules that register rules."""

@@ -6,7 +6,7 @@ A layout holds everything about a tensor but its numbers: dims, order of storage
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any, ClassVar
 from weakref import WeakValueDictionary
@@ -208,13 +208,18 @@ def full_layout(shape: Shape, dtype: DType, backend: Backend) -> Layout:
     if ragged is not None:
         along = shape.get_dim(ragged.over[0])
         return Parts.of(along, tuple(full_layout(part, dtype, backend) for part in shape.unstack(along.name)))
-    stored = tuple(sorted(shape.dims, key=lambda dim: (_ORDER.index(dim.type.name), dim.name)))
+    stored = canonical_order(shape.dims)
     vector = next((dim for dim in stored if _is_vector(dim)), None)
     if vector is None:
         return Dense.of(stored, Shape.of(stored), dtype, backend)
     component = tuple(dim for dim in stored if dim is not vector)
     part = Dense.of(component, Shape.of(component), dtype, backend)
     return Parts.of(vector, (part,) * len(vector.labels or ()), Shape.of(stored))
+
+
+def canonical_order(dims: Iterable[Dim]) -> tuple[Dim, ...]:
+    """Dims by type, then by name."""
+    return tuple(sorted(dims, key=lambda dim: (_ORDER.index(dim.type.name), dim.name)))
 
 
 MOST_COMPONENTS = 4

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar, cast
 
 from phi_tensor._errors import NonlinearOperation, Untraceable
-from phi_tensor._plan import RULES, SYMBOLIC_RULE, PlanCall, Row, layout_of
+from phi_tensor._plan import RULES, SPECIAL, PlanCall, Row, layout_of
 from phi_tensor._tensor import Tensor
 from phi_tensor._user_line import user_line
 from phi_tensor.layouts._affine import stand_in
@@ -72,8 +72,7 @@ def splitter(*kinds: str) -> Callable[[S], S]:
 def symbolic_rule(row: Row, *layouts: Layout, **parameters: Any) -> PlanCall:
     """Plan of a row some of whose operands are traced."""
     check_linear(row, layouts)
-    ordinary = RULES[row.kind](row, *map(stand_in, layouts), **parameters)
-    expected = layout_of(ordinary)
+    expected = layout_of(_ordinary(row, tuple(map(stand_in, layouts)), parameters))
     handle, split = HANDLERS.get(row.kind), SPLITTERS.get(row.kind)
     if handle is None:
         raise untraceable(row)
@@ -93,7 +92,14 @@ def symbolic_rule(row: Row, *layouts: Layout, **parameters: Any) -> PlanCall:
     return call
 
 
-SYMBOLIC_RULE.append(symbolic_rule)
+def _special(row: Row, layouts: tuple[Layout, ...]) -> tuple[Any, dict[Any, PlanCall]] | None:
+    return (symbolic_rule, PLANS) if any(layout.symbolic for layout in layouts) else None
+
+
+PLANS: dict[Any, PlanCall] = {}
+"""Plans of all rows for traced operands."""
+
+SPECIAL.insert(0, _special)  # sparse operands beside traced ones are handled here
 
 
 def check_linear(row: Row, layouts: tuple[Layout, ...]) -> None:
@@ -126,6 +132,12 @@ def untraceable(row: Row, why: str = "") -> Untraceable:
         f"`{row.name}` at {user_line()} has no matrix that could be traced: "
         f"{why or 'there is no rule for it. '}`solve_linear` works without a matrix."
     )
+
+
+def _ordinary(row: Row, layouts: tuple[Layout, ...], parameters: dict[str, Any]) -> PlanCall:
+    found = next((s for s in (special(row, layouts) for special in SPECIAL) if s is not None), None)
+    rule = RULES[row.kind] if found is None else found[0]
+    return rule(row, *layouts, **parameters)
 
 
 # --- parts
