@@ -137,6 +137,8 @@ from phi_tensor.backends._registry import (
     on_backend,
     use,
 )
+from phi_tensor.linear._linear_function import LinearFunction, jit_compile_linear
+from phi_tensor.linear._matrix import matrix_from_function
 from phi_tensor.ops._arranging import (
     const_vec,
     dim_mask,
@@ -874,6 +876,10 @@ __all__ = [
     "Progress",
     "progress_range",
     "watched",
+    # linear functions
+    "LinearFunction",
+    "jit_compile_linear",
+    "matrix_from_function",
     # sparse tensors
     "dense",
     "get_format",

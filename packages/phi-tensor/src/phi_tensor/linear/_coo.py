@@ -11,19 +11,18 @@ import numpy as np
 import numpy.typing as npt
 
 from phi_tensor._dim import Dim
-from phi_tensor._dim_types import instance
+from phi_tensor._dim_types import batch, instance
 from phi_tensor._dtype import FLOAT32
 from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
 from phi_tensor.layouts._layout import Dense
+from phi_tensor.layouts._sparse import ENTRIES
 from phi_tensor.linear._apply import bare
 from phi_tensor.linear._axis_maps import scattered
 from phi_tensor.linear._terms import Term, Terms, along, fitted, positions
 from phi_tensor.ops import _table as table
 
 Ints = npt.NDArray[np.int64]
-ENTRIES = "_entries"
-"""Name of the dim along which values are listed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +34,7 @@ class Coo:
         columns: Dims of the unknown that are columns, under their own names.
         row: Row-major flat row of each entry; ascending, columns ascending in each row, none twice.
         column: Row-major flat column of each entry.
-        values: Values `(batch…, _entries)`.
+        values: Values `(batch…, _stored)`.
     """
 
     rows: Shape
@@ -64,16 +63,27 @@ def uncoupled(terms: Sequence[Term], shape: Shape, block: Shape) -> set[str]:
     return found
 
 
-def to_coo(terms: Terms, source: int) -> Coo:
+def to_coo(terms: Terms, source: int, sparsify_batch: bool = False, separate: bool = False) -> Coo:
     """Matrix entries from one block of the unknown.
 
     Entries whose numbers are known to be zero are left out.
+
+    Args:
+        terms: The function.
+        source: Number of the block.
+        sparsify_batch: Batch dims along which coefficients vary are rows and columns.
+        separate: Other dims along which coefficients vary, but nothing is coupled, are none.
     """
     own = [term for term in terms.terms if term.source == source]
     block, shape = terms.unknown.blocks[source], terms.shape
     apart = uncoupled(own, shape, block)
+    varying = {name for term in own for name in cast("Dense", term.coefficient.layout).axes}
+    kept = {
+        n for n in apart & varying if (sparsify_batch if shape.get_dim(n).type is batch else not separate)
+    }
+    apart -= kept
     used = {d.name for term in own for at in term.index.values() for d in cast("Dense", at.layout).stored}
-    batches = {d.name for d in shape.dims if d.type.name == "batch" and d.name not in used}
+    batches = {d.name for d in shape.dims if d.type is batch and d.name not in {*used, *block.names}}
     rows = shape.without([name for name in shape.names if name in apart | batches])
     columns = block.without([name for name in block.names if name in apart])
     own_order = [name for name in columns.names if name in rows]  # as the columns, so that squares are square
@@ -141,7 +151,7 @@ def _nonzero(values: Sequence[Tensor], terms: Sequence[Term], rows: Shape) -> An
         some: Any = np.ones([1] * len(order), bool)
         if isinstance(x.natives[0], np.ndarray):
             batches = tuple(i for i, dim in enumerate(stored) if dim.name not in names)
-            some = cast("Any", x.natives[0] != 0).any(batches)
+            some = (x.natives[0] != 0).any(batches)
             some = _aligned(some, [dim for dim in stored if dim.name in names], order)
         width = prod(cast("int", dim.size) for dim in term.latent)
         sizes = [cast("int", dim.size) for dim in order]
@@ -150,7 +160,7 @@ def _nonzero(values: Sequence[Tensor], terms: Sequence[Term], rows: Shape) -> An
 
 
 def _listed(values: Sequence[Tensor], terms: Sequence[Term], rows: Shape) -> Tensor:
-    """Coefficients `(batch…, _entries)`: row by row, in each row term by term."""
+    """Coefficients `(batch…, _stored)`: row by row, in each row term by term."""
     if not values:
         dim = Dim.of(ENTRIES, instance, 0)
         return along(dim, [], Shape.of((dim,)), FLOAT32)

@@ -63,10 +63,10 @@ def _offsets(term: Term, name: str, size: int) -> list[tuple[int, Any]] | None:
     layout = cast("Dense", term.index[name].layout)
     if [dim.name for dim in layout.stored] != [name]:
         return [(0, None)] if size == 1 and not layout.stored else None
-    shifts = (term.index[name].natives[0] - np.arange(size)) % size
+    shifts: Any = (term.index[name].natives[0] - np.arange(size)) % size
     shifts = np.where(shifts > size // 2, shifts - size, shifts)
     used = _used_along(term.coefficient, name, size)
-    distinct = np.unique(shifts[used])
+    distinct: Any = np.unique(shifts[used])
     if len(distinct) > 5:
         return None
     if len(distinct) <= 1:

@@ -80,8 +80,8 @@ def _split(x: Tensor, layout: Layout) -> Tensor:
     return side_by_side(parts, layout.dim)
 
 
-def blocks_of(unknown: Unknown, x: Any) -> list[Tensor]:
-    """The uniform parts of a tree with the structure of the unknown."""
+def blocks_of(x: Any) -> list[Tensor]:
+    """The uniform parts of the tensors of a tree, each without parts."""
     leaves, _ = flatten(x, "variable", number_leaf)
     return [block for leaf in leaves for block in _uniform(leaf)]
 
@@ -102,12 +102,6 @@ def _assembled(layout: Layout, left: list[Tensor]) -> Tensor:
     if isinstance(layout, Ragged):
         return side_by_side([_assembled(part, left) for part in layout.parts], layout.dim)
     return left.pop(0)
-
-
-def uniform_outputs(result: Any) -> list[Tensor]:
-    """The uniform parts of a traced result, each without parts."""
-    leaves, _ = flatten(result, "variable", number_leaf)
-    return [block for leaf in leaves for block in _uniform(leaf)]
 
 
 def as_traced(x: Tensor, unknown: Unknown) -> Tensor:

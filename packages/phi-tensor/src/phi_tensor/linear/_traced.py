@@ -15,7 +15,7 @@ from phi_tensor.linear._apply import applied, total, transposed
 from phi_tensor.linear._coo import Coo, to_coo
 from phi_tensor.linear._properties import axis_matrices, diagonal, is_symmetric, stencil
 from phi_tensor.linear._terms import Terms, Unknown, terms_of, zeros_of
-from phi_tensor.linear._trace import as_traced, blocks_of, from_blocks, uniform_outputs, unknown_like
+from phi_tensor.linear._trace import as_traced, blocks_of, from_blocks, unknown_like
 from phi_tensor.transforms._flat import number_leaf
 
 
@@ -56,7 +56,7 @@ class Traced:
 
     def apply(self, x: Any) -> Any:
         """`A x`, without the bias."""
-        blocks = blocks_of(self.unknown, x)
+        blocks = blocks_of(x)
         results = [
             total([applied(term, blocks[term.source]) for term in terms.terms], terms.shape, dtype)
             for terms, dtype in zip(self.outputs, self.dtypes, strict=True)
@@ -65,7 +65,7 @@ class Traced:
 
     def adjoint(self, y: Any) -> Any:
         """`Aᵀ y`; nothing is conjugated."""
-        blocks = blocks_of(self.result, y)
+        blocks = blocks_of(y)
         parts: list[list[Tensor]] = [[] for _ in self.unknown.blocks]
         for terms, value in zip(self.outputs, blocks, strict=True):
             for term in terms.terms:
@@ -86,10 +86,10 @@ class Traced:
             )
         return self.outputs[0], self.unknown.blocks[0]
 
-    def to_coo(self) -> Coo:
-        """`A` as a list of entries; of the dims only those that it couples."""
+    def to_coo(self, sparsify_batch: bool = False, separate: bool = False) -> Coo:
+        """`A` as a list of entries; of the dims only those that it couples (see `to_coo`)."""
         terms, _ = self.single("to_coo")
-        return to_coo(terms, 0)
+        return to_coo(terms, 0, sparsify_batch, separate)
 
     def offsets(self) -> dict[tuple[int, ...], Tensor] | None:
         """Coefficients by offset along the dims of the unknown, if `A` is a stencil (see `stencil`)."""
@@ -129,6 +129,6 @@ def of_result(unknown: Unknown, result: Any) -> Traced:
     """Description of a traced result."""
     leaves, structure = flatten(result, "variable", number_leaf)
     layouts = tuple(stand_in(leaf.layout) for leaf in leaves)
-    blocks = [as_traced(block, unknown) for block in uniform_outputs(result)]
+    blocks = [as_traced(block, unknown) for block in blocks_of(result)]
     outputs = Unknown(structure, layouts, tuple(block.shape for block in blocks))
     return Traced(unknown, tuple(map(terms_of, blocks)), outputs, tuple(block.dtype for block in blocks))
