@@ -13,7 +13,7 @@ from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
 from phi_tensor.layouts._layout import Dense
 from phi_tensor.linear._axis_maps import picked, put_back, scattered
-from phi_tensor.linear._terms import Term, fitted, zeros_of
+from phi_tensor.linear._terms import Term, fitted, slim, zero_slices, zeros_of
 from phi_tensor.ops import _table as table
 
 
@@ -119,8 +119,9 @@ def transposed(term: Term, shape: Shape, y: Tensor, block: Shape) -> Tensor:
     """Transpose of `applied`: what values `y` of the output's `shape` add to a block of the unknown."""
     places = places_of(term)
     targets = places.targets
-    coefficient = bare(term.coefficient)
-    kept = [d for d in (*shape.dims, *term.latent) if d.name in targets]
+    y, coefficient, places = _within(y, bare(term.coefficient), places)
+    sizes = {dim.name: dim for _, dim, _ in places.axes}
+    kept = [sizes.get(d.name, d) for d in (*shape.dims, *term.latent) if d.name in targets]
     gone = [d.name for d in (*shape.dims, *term.latent) if d.name not in targets]
     first = tuple(n for n in gone if n not in coefficient.shape and n in shape)
     values: Tensor = table.SUM(y, names=first) if first else y
@@ -134,6 +135,27 @@ def transposed(term: Term, shape: Shape, y: Tensor, block: Shape) -> Tensor:
     values = table.MATMUL(coefficient, values, pairs=pairs) if pairs else _scaled(coefficient, values)
     values = fitted(values, Shape.of(tuple(kept)))
     return _returned(places, values, block)
+
+
+def _within(y: Tensor, coefficient: Tensor, places: Places) -> tuple[Tensor, Tensor, Places]:
+    """The same without the entries at either end whose coefficient is known to be zero."""
+    axes: list[tuple[str, Dim, Any]] = []
+    for name, dim, at in places.axes:
+        native, layout = coefficient.natives[0], cast("Dense", coefficient.layout)
+        low = up = 0
+        if isinstance(native, np.ndarray) and dim.name in layout.axes:
+            axis = layout.axes[dim.name]
+            low = zero_slices(native, axis)
+            up = zero_slices(np.flip(native, axis), axis) if low < len(at) else 0
+        if low or up:
+            inner = ((dim.name, (slice, low, len(at) - up, None)),)
+            y = y.sliced(inner) if dim.name in y.shape else y
+            coefficient = bare(slim(coefficient.sliced(inner)))
+            kept = at[low : len(at) - up]
+            axes.append((name, dim.with_size(len(kept)), kept))
+        else:
+            axes.append((name, dim, at))
+    return y, coefficient, places._replace(axes=tuple(axes))
 
 
 def _returned(places: Places, values: Tensor, block: Shape) -> Tensor:

@@ -58,9 +58,9 @@ def matrix_from_function(
 
     >>> import phi_tensor as math
     >>> x = math.wrap([1.0, 2.0, 4.0], math.spatial("x"))
-    >>> matrix, bias = matrix_from_function(lambda x: math.shift(x, (1,), padding=0, stack_dim=None)[0] + 1, x)
+    >>> matrix, bias = matrix_from_function(lambda x: 2 * math.pad(x, (-1, 1)) + 1, x)
     >>> matrix @ x + bias
-    (3.0, 5.0, 1.0) along (x:s=3) float32
+    (5.0, 9.0, 1.0) along (x:s=3) float32
     """
     function, x = linear_in(f, args, kwargs, auxiliary_args)
     return matrix_and_bias(traced(function, x), auto_compress, bool(sparsify_batch), separate_independent)
@@ -80,9 +80,9 @@ def linear_in(
         candidates = [name for name in kwargs if name not in auxiliary]
     if not candidates or (auxiliary and len(candidates) > 1):
         raise IncompatibleShapes(
-            f"A linear function is traced by one argument, but found {len(candidates)} of {names} besides the "
-            f"constants {sorted(auxiliary)}. Name all but one in `auxiliary_args`; several unknowns are passed "
-            f"as one tuple or tree."
+            f"A linear function is traced by one argument, but found {len(candidates)} of {names} besides "
+            f"the constants {sorted(auxiliary)}. Name all but one in `auxiliary_args`; several unknowns are "
+            f"passed as one tuple or tree."
         )
     place = candidates[0]
     if isinstance(place, str):
@@ -112,13 +112,13 @@ def matrix_of(coo: Coo, compressed: bool = False) -> Tensor:
         )
     if not coo.rows and not coo.columns:
         return table.SUM(coo.values, names=(ENTRIES,))
-    sizes = [tuple(cast("int", dim.size) for dim in dims) for dims in (coo.rows.dims, columns.dims)]
+    rows, across = (tuple(cast("int", dim.size) for dim in dims) for dims in (coo.rows.dims, columns.dims))
     if not coo.rows or not coo.columns:
-        flat, dims, own = (coo.column, columns, sizes[1]) if coo.columns else (coo.row, coo.rows, sizes[0])
+        flat, dims, own = (coo.column, columns, across) if coo.columns else (coo.row, coo.rows, rows)
         entries = coo.values.shape.get_dim(ENTRIES)
         at = [positions(entries, np.asarray(index)) for index in unravelled(flat, own)]
         return _named(scattered(coo.values, at, tuple(d.with_size(d.size) for d in dims.dims)), dims)
-    pattern = Pattern.of(*sizes, coo.row, coo.column)
+    pattern = Pattern.of(rows, across, coo.row, coo.column)
     others = coo.values.shape.without(ENTRIES)
     shape = Shape.of((*others.dims, *coo.rows.dims, *columns.dims))
     layout = Sparse.of(coo.rows.dims, columns.dims, pattern, coo.values.layout, shape, compressed)

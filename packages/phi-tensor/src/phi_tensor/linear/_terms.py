@@ -98,7 +98,8 @@ def affine(
     """Traced tensor of `terms`, of which those with the same index maps are joined."""
     joined: dict[Any, Term] = {}
     for term in terms:
-        term = _continued(_slim(term.fitted(shape)), unknown.blocks[term.source])
+        term = term.fitted(shape)
+        term = _continued(replace(term, coefficient=slim(term.coefficient)), unknown.blocks[term.source])
         key = term.key()
         known = joined.get(key)
         if known is None:
@@ -129,12 +130,12 @@ SMALL = 1 << 16
 """Coefficients of at most so many entries are searched for dims along which they do not vary."""
 
 
-def _slim(term: Term) -> Term:
-    """The term with a coefficient that does not store dims along which its numbers are equal."""
-    layout = cast("Dense", term.coefficient.layout)
-    native: Any = term.coefficient.natives[0]
+def slim(x: Tensor) -> Tensor:
+    """`x` without storing dims along which its numbers are equal."""
+    layout = cast("Dense", x.layout)
+    native: Any = x.natives[0]
     if not layout.stored or not isinstance(native, np.ndarray) or not 0 < cast("Any", native).size <= SMALL:
-        return term
+        return x
     stored: list[Dim] = []
     index: list[Any] = []
     for axis, dim in enumerate(layout.stored):
@@ -144,9 +145,9 @@ def _slim(term: Term) -> Term:
         if not same:
             stored.append(dim)
     if len(stored) == len(layout.stored):
-        return term
-    slim = Dense.of(tuple(stored), layout.shape, layout.dtype, layout.backend)
-    return replace(term, coefficient=Tensor(slim, (np.asarray(native[tuple(index)]),)))
+        return x
+    layout = Dense.of(tuple(stored), layout.shape, layout.dtype, layout.backend)
+    return Tensor(layout, (np.asarray(native[tuple(index)]),))
 
 
 def _continued(term: Term, block: Shape) -> Term:
@@ -164,7 +165,7 @@ def _continued(term: Term, block: Shape) -> Term:
         if len(stored) != 1 or stored[0].name not in layout.axes or not stored[0].size:
             continue
         axis, places = layout.axes[stored[0].name], at.natives[0]
-        low, up = _zeros(weights, axis), _zeros(np.flip(weights, axis), axis)
+        low, up = zero_slices(weights, axis), zero_slices(np.flip(weights, axis), axis)
         if (low or up) and low < len(places):
             inner = places[low : len(places) - up]
             whole = [inner[0] - np.arange(low, 0, -1), inner, inner[-1] + np.arange(1, up + 1)]
@@ -174,7 +175,7 @@ def _continued(term: Term, block: Shape) -> Term:
     return replace(term, index=index)
 
 
-def _zeros(weights: Any, axis: int) -> int:
+def zero_slices(weights: Any, axis: int) -> int:
     """Number of zero slices at the beginning."""
     count = 0
     while count < weights.shape[axis] and not weights.take(count, axis).any():
