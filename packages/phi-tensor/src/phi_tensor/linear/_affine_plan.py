@@ -8,13 +8,14 @@ other rows. A row's linearity says what is no linear function and raises.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar, cast
 
 from phi_tensor._errors import NonlinearOperation, Untraceable
 from phi_tensor._plan import RULES, SPECIAL, PlanCall, Row, layout_of
 from phi_tensor._tensor import Tensor
 from phi_tensor._user_line import user_line
-from phi_tensor.layouts._affine import stand_in
+from phi_tensor.layouts._affine import Affine, stand_in
 from phi_tensor.layouts._cast import common_form
 from phi_tensor.layouts._layout import Layout, Parts
 from phi_tensor.ops import _table as table
@@ -83,11 +84,11 @@ def symbolic_rule(row: Row, *layouts: Layout, **parameters: Any) -> PlanCall:
         if split is not None and in_parts:
             found = split(this)
             if found is not None:
-                return found
+                return in_order(found, expected)
         if in_parts:
             joined = tuple(x.block() if isinstance(x, Tensor) else x for x in operands)
             this = this._replace(operands=joined)
-        return handle(this)
+        return in_order(handle(this), expected)
 
     return call
 
@@ -138,6 +139,22 @@ def _ordinary(row: Row, layouts: tuple[Layout, ...], parameters: dict[str, Any])
     found = next((s for s in (special(row, layouts) for special in SPECIAL) if s is not None), None)
     rule = RULES[row.kind] if found is None else found[0]
     return rule(row, *layouts, **parameters)
+
+
+def in_order(x: Tensor, expected: Layout) -> Tensor:
+    """`x` with its dims in the order and with the labels that they have in an expected layout."""
+    layout = x.layout
+    if isinstance(layout, Parts) and isinstance(expected, Parts) and layout.dim.name == expected.dim.name:
+        parts = zip(x.parts(), expected.parts, strict=True)
+        return side_by_side([in_order(part, other) for part, other in parts], expected.dim)
+    if not isinstance(layout, Affine) or layout.shape.dims == expected.shape.dims:
+        return x
+    assert set(layout.shape.names) == set(expected.shape.names), f"{layout.shape} is not {expected.shape}"
+    other = [d for d in expected.shape.dims if d is not layout.shape.get_dim(d.name)]
+    if other:
+        x = table.RENAME(x, renamed=tuple((dim.name, dim) for dim in other))
+    terms = replace(cast("Any", x.natives[0]), shape=expected.shape)
+    return Tensor(Affine.of(expected.shape, layout.dtype, layout.backend), (terms,))
 
 
 # --- parts
