@@ -28,6 +28,14 @@ class Unsupported(PhiError, NotImplementedError):
     """
 
 
+class NonlinearOperation(PhiError, ValueError):
+    """A function that should be linear in its unknown is not; the message names the line."""
+
+
+class Untraceable(Unsupported):
+    """An operation is linear in the unknown, but has no matrix that could be traced."""
+
+
 class NotConverged(PhiError, RuntimeError):
     """An iteration reached its limit before its goal."""
 

@@ -106,11 +106,16 @@ class Row:
 
     def make(self, key: Any, layouts: tuple[Layout, ...], parameters: dict[str, Any]) -> PlanCall:
         """Plan for `layouts`, made by the row's rule and kept under `key`."""
-        generation, start = _GENERATION[0], perf_counter()
+        generation, start, plans = _GENERATION[0], perf_counter(), self.plans
+        special = self._special(layouts)
+        if special is not None:
+            plans, key = special[1], (self, generation, key)
+            if key in plans:
+                return plans[key]
         plan = self._new_plan(layouts, parameters)
         for wrap in WRAPPERS:
             plan = wrap(self, layouts, plan, perf_counter() - start)
-        self._keep(key, plan, generation)
+        self._keep(key, plan, generation, plans)
         for listener in tuple(LISTENERS):
             listener(self, layouts, parameters, plan)
         return plan
@@ -127,22 +132,27 @@ class Row:
         """
         generation = _GENERATION[0]
         plan = compose()
-        self._keep(key, plan, generation)
+        self._keep(key, plan, generation, self.plans)
         return plan
 
-    def _keep(self, key: Any, plan: PlanCall, generation: int) -> None:
+    def _keep(self, key: Any, plan: PlanCall, generation: int, plans: dict[Any, PlanCall]) -> None:
         with _LOCK:
             if generation == _GENERATION[0]:  # else another thread has changed the global settings meanwhile
-                if len(self.plans) >= MOST_PLANS:
-                    self.plans.clear()
-                self.plans[key] = plan
+                if len(plans) >= MOST_PLANS:
+                    plans.clear()
+                plans[key] = plan
 
     def once(self, *operands: Any, **parameters: Any) -> Any:
         """Result by a plan that is not kept: for sizes that depend on data, which would crowd out others."""
         return self._new_plan(tuple(_layout_of(o) for o in operands), parameters)(*operands)
 
+    def _special(self, layouts: tuple[Layout, ...]) -> tuple[Rule, dict[Any, PlanCall]] | None:
+        """Rule for special layouts and where its plans are kept."""
+        return next((found for special in SPECIAL if (found := special(self, layouts)) is not None), None)
+
     def _new_plan(self, layouts: tuple[Layout, ...], parameters: dict[str, Any]) -> PlanCall:
-        rule = RULES.get(self.kind)
+        special = self._special(layouts)
+        rule = RULES.get(self.kind) if special is None else special[0]
         assert rule is not None, f"no rule for kind {self.kind}"
         try:
             return rule(self, *layouts, **parameters)
@@ -170,6 +180,9 @@ ROWS: dict[str, Row] = {}
 
 RULES: dict[str, Rule] = {}
 """Planning rules by kind."""
+
+SPECIAL: list[Callable[[Row, tuple[Layout, ...]], tuple[Rule, dict[Any, PlanCall]] | None]] = []
+"""Asked first for an operation's rule and where its plans are kept: layouts that take operations over."""
 
 LISTENERS: list[Callable[[Row, tuple[Layout, ...], dict[str, Any], PlanCall], None]] = []
 """Called for every new plan (see `explain`)."""
