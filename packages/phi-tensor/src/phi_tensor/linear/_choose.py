@@ -49,8 +49,15 @@ def _constants_are_null(operator: LinearOperator) -> bool:
     )
 
 
-def choices(operator: LinearOperator, solve: Solve) -> list[Choice]:
-    """Names of the methods in order, each with its preconditioner."""
+def choices(operator: LinearOperator, solve: Solve, concrete: bool = False) -> list[Choice]:
+    """Names of the methods in order, each with its preconditioner.
+
+    Args:
+        operator: A.
+        solve: Settings.
+        concrete: Whether there are numbers. Traced code is compiled for every method listed, also for one that
+            only singular matrices need.
+    """
     given = solve.preconditioner
     named = "" if given is None or given == "auto" else given if isinstance(given, str) else "user"
     if solve.method.lower() != "auto":
@@ -64,7 +71,8 @@ def choices(operator: LinearOperator, solve: Solve) -> list[Choice]:
     if separable(operator) is not None:
         return [("transform", "")]
     if operator.matrix is not None and n <= _dense.LARGEST:
-        return [("dense", ""), (_krylov(operator), ""), ("GMRES", "")][: 2 if SYMMETRIC in operator.tags else 3]
+        spare = "MINRES" if SYMMETRIC in operator.tags else "GMRES"
+        return [("dense", ""), (spare, "")] if concrete else [("dense", "")]
     first = _krylov(operator)
     found = [(first, _offered(operator) if first != "MINRES" else "")]
     return found if SYMMETRIC in operator.tags else [*found, ("GMRES", found[0][1])]

@@ -261,7 +261,6 @@ def _moved(x: Tensor, old: Shape, new: Shape) -> Tensor:
 
 
 def _solution(operator: LinearOperator, system: System, solve: Solve) -> Tensor:
-    chosen = choices(operator, solve)
     b, x0 = system.b, system.x0
     start = time.perf_counter()
     recorded: list[State] = []
@@ -275,6 +274,7 @@ def _solution(operator: LinearOperator, system: System, solve: Solve) -> Tensor:
 
     concrete = settings().traced != "jit" and b.available and all(c.available for c in operator.coefficients)
     record = keep if concrete else None
+    chosen = choices(operator, solve, concrete)
     result = solved(operator, b, x0, solve, chosen, record=record)
     if concrete and not result.x.available:
         raise Unsupported(CAPTURED)
