@@ -1,7 +1,9 @@
 """Which methods solve a system, in order.
 
-`auto` takes, of what is known of the operator: its transforms where it is separable; LU where the matrix is dense
-and small; conjugate gradients where it is symmetric and definite; minimal residuals where it is symmetric; else
+`auto` takes, of what is known of the operator: its transforms where it is separable; LU where the matrix is
+dense
+and small; conjugate gradients where it is symmetric and definite; minimal residuals where it is symmetric;
+else
 BiCGSTAB(2), and GMRES for what that leaves. It never leaves the device and never loosens a tolerance.
 """
 
@@ -9,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from phi_tensor._create import zeros_like
 from phi_tensor._errors import Unsupported
 from phi_tensor._tensor import Tensor
 from phi_tensor.linear import _dense, _scipy
@@ -19,6 +22,7 @@ from phi_tensor.linear._problem import Function
 from phi_tensor.linear._refine import Goal, Way
 from phi_tensor.linear._solve_settings import Solve
 from phi_tensor.linear._transforms import Separable, separable
+from phi_tensor.transforms._gradient import vjp
 
 Choice = tuple[str, str]
 """Names of a method and of its preconditioner, empty for none."""
@@ -55,7 +59,8 @@ def choices(operator: LinearOperator, solve: Solve, concrete: bool = False) -> l
     Args:
         operator: A.
         solve: Settings.
-        concrete: Whether there are numbers. Traced code is compiled for every method listed, also for one that
+        concrete: Whether there are numbers. Traced code is compiled for every method listed, also for one
+        that
             only singular matrices need.
     """
     given = solve.preconditioner
@@ -103,7 +108,10 @@ def ways_of(
         like: Any vector with all dims of the systems.
         adjoint: Whether A is the adjoint of what the user's preconditioner belongs to.
     """
-    return [_way(method, preconditioner, operator, solve, goal, like, adjoint) for method, preconditioner in chosen]
+    return [
+        _way(method, preconditioner, operator, solve, goal, like, adjoint)
+        for method, preconditioner in chosen
+    ]
 
 
 def _way(
@@ -118,7 +126,9 @@ def _way(
     method = method_named(name)
     if isinstance(method, Method):
         if preconditioner and not method.preconditioned:
-            raise Unsupported(f"The method '{method.name}' takes no preconditioner. Use 'biCG-stab(2)' or 'GMRES'.")
+            raise Unsupported(
+                f"The method '{method.name}' takes no preconditioner. Use 'biCG-stab(2)' or 'GMRES'."
+            )
         return method, _preconditioner(preconditioner, operator, solve, like, adjoint)
     if method == "transform":
         return _transform(operator), None
@@ -164,20 +174,14 @@ def _preconditioner(
             f"The preconditioner '{name}' is SciPy's and runs on the host: use it with 'scipy-GMres', "
             f"'scipy-CG' or another method of SciPy, or take 'jacobi' or 'chebyshev'."
         )
-    raise Unsupported(
-        f"There is no preconditioner {name!r}. Use one of {', '.join(map(repr, (*NAMED, *_scipy.FACTORISED)))}, "
-        f"or a function `r -> z`."
-    )
+    names = ", ".join(map(repr, (*NAMED, *_scipy.FACTORISED)))
+    raise Unsupported(f"There is no preconditioner {name!r}. Use one of {names}, or a function `r -> z`.")
 
 
 def _users(solve: Solve, operator: LinearOperator, like: Tensor, adjoint: bool) -> Function:
-    from phi_tensor._create import zeros_like  # noqa: PLC0415 only here
-    from phi_tensor.transforms._gradient import vjp  # noqa: PLC0415 only here
-
+    """The user's function; its transpose for the adjoint of an operator that is not symmetric."""
     given: Any = solve.preconditioner
     if not adjoint or SYMMETRIC in operator.tags:
         return given
     zero = zeros_like(like)
     return lambda r: vjp(given, zero)[1](r)[0]
-
-

@@ -54,6 +54,4 @@ def minres(problem: Problem) -> Progress:
     zero = start * 0
     v, q = safe_div(problem.r, start), safe_div(z, start)
     nothing = zeros_like(v)
-    return problem.loop(
-        step, nothing, v, q, zero, nothing, nothing, start, (zero + 1, zero, zero + 1, zero)
-    )
+    return problem.loop(step, nothing, v, q, zero, nothing, nothing, start, (zero + 1, zero, zero + 1, zero))

@@ -11,7 +11,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -194,7 +194,7 @@ def _adjoint_matrix(matrix: Tensor, rows: Shape, columns: Shape) -> Tensor:
 def _diagonal(matrix: Tensor, rows: tuple[str, ...], columns: tuple[str, ...], domain: Shape) -> Tensor:
     from phi_tensor.ops._structure import pack_dims, unpack_dim  # noqa: PLC0415 with the others below
 
-    sizes = domain.volume
+    sizes = cast("int", domain.volume)
     packed = pack_dims(pack_dims(matrix, rows, batch("_row")), columns, batch("_column"))
     flat = pack_dims(packed, ("_row", "_column"), batch("_entry"))
     entries = flat[{"_entry": slice(0, None, sizes + 1)}]
@@ -222,4 +222,3 @@ def _proven(value: Tensor, rows: tuple[str, ...], columns: tuple[str, ...]) -> f
     if n and (np.abs(a.sum(1)) <= n * tiny[:, 0]).all() and (np.abs(a.sum(2)) <= n * tiny[:, 0]).all():
         found.add(CONSTANTS)
     return frozenset(found)
-

@@ -1,6 +1,7 @@
 """What a Krylov method works on: A d = r for many systems at once, each of which stops for itself.
 
-The driver scales every right-hand side to length 1 and starts at d = 0; it deals with tolerances, restarts and
+The driver scales every right-hand side to length 1 and starts at d = 0; it deals with tolerances, restarts
+and
 true residuals (`_refine`). A method is a function `Problem -> Progress`, written for named dims; the dims of
 the unknown are reduced by inner products, all others list independent systems.
 """
@@ -28,14 +29,14 @@ class Progress(NamedTuple):
         d: Corrections found so far.
         norm: Norms of their residuals, as the method knows them, relative to the right-hand sides.
         active: Which systems go on.
-        count: Iterations of each system.
+        iterations: Iterations of each system.
         broke: Which systems cannot go on.
     """
 
     d: Tensor
     norm: Tensor
     active: Tensor
-    count: Tensor
+    iterations: Tensor
     broke: Tensor
 
 
@@ -87,7 +88,7 @@ class Problem:
         self, before: Progress, d: Tensor, norm: Tensor, broke: Tensor, iterations: int = 1
     ) -> Progress:
         """Progress after one more iteration; `broke` tells where it went wrong."""
-        count = before.count + before.active * iterations
+        count = before.iterations + before.active * iterations
         broken = before.broke | (before.active & (broke | ~is_finite(norm)))
         active = before.active & ~broken & (norm > self.target) & (count < self.limit)
         return Progress(
@@ -111,9 +112,10 @@ class Problem:
                 self.record(result[0])
             return result
 
-        return while_loop(
-            lambda progress, *_: any_(progress.active, lambda shape: shape), recorded, self.start(), *state
-        )[0]
+        def goes_on(progress: Progress, *_: Any) -> Tensor:
+            return any_(progress.active, progress.active.shape.names)
+
+        return while_loop(goes_on, recorded, self.start(), *state)[0]
 
 
 def inner(a: Tensor, b: Tensor, names: tuple[str, ...]) -> Tensor:
@@ -126,7 +128,9 @@ def inner(a: Tensor, b: Tensor, names: tuple[str, ...]) -> Tensor:
 def squared_length(a: Tensor, names: tuple[str, ...]) -> Tensor:
     """Σ |a|² along `names`."""
     if a.dtype.kind is complex or not names:
-        return squared_norm(a, names) if names else a.real**2 + a.imag**2 if a.dtype.kind is complex else a * a
+        return (
+            squared_norm(a, names) if names else a.real**2 + a.imag**2 if a.dtype.kind is complex else a * a
+        )
     return dot(a, names, a, names)
 
 

@@ -1,7 +1,9 @@
 """Solving with true residuals: methods start again from what is left until every system has converged.
 
-A pass solves A d = r/‖r‖ from d = 0 and adds ‖r‖ d to x; then r = y − A x is computed anew. Passes go on for the
-systems whose residual is above max(rel_tol·‖y‖, abs_tol) and above 10 ε ‖A‖ ‖x‖ while they have iterations left and
+A pass solves A d = r/‖r‖ from d = 0 and adds ‖r‖ d to x; then r = y − A x is computed anew. Passes go on for
+the
+systems whose residual is above max(rel_tol·‖y‖, abs_tol) and above 10 ε ‖A‖ ‖x‖ while they have iterations
+left and
 the last pass has at least halved it.
 """
 
@@ -14,9 +16,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from phi_tensor._context import context_dtype
 from phi_tensor._create import zeros_like
 from phi_tensor._dtype import FLOAT32
-from phi_tensor._context import context_dtype
 from phi_tensor._tensor import Tensor
 from phi_tensor.linear._methods import Method
 from phi_tensor.linear._norm import norm_of
@@ -24,7 +26,7 @@ from phi_tensor.linear._null_space import projection
 from phi_tensor.linear._operator import LinearOperator
 from phi_tensor.linear._problem import Function, Problem, Progress, length
 from phi_tensor.ops._elementwise import is_finite, maximum, safe_div, to_int64, where
-from phi_tensor.ops._reductions import any_
+from phi_tensor.ops._reductions import all_, any_
 from phi_tensor.transforms._iterate import while_loop
 
 CONVERGED, PRECISION_LIMIT, NOT_CONVERGED, DIVERGED = 1, 2, 3, 4
@@ -54,6 +56,7 @@ class Result(NamedTuple):
         norm: ‖residual‖.
         bound: Largest norm that counts as converged.
         removed: Norm of what y has lost.
+        size: ‖y‖.
         iterations: Iterations of all passes.
         outcome: 1 converged, 2 precision limit, 3 not converged, 4 diverged.
     """
@@ -63,6 +66,7 @@ class Result(NamedTuple):
     norm: Tensor
     bound: Tensor
     removed: Tensor
+    size: Tensor
     iterations: Tensor
     outcome: Tensor
 
@@ -173,13 +177,13 @@ def refined(
     outcome = to_int64(where(state.norm <= tolerance, CONVERGED, outcome))
     removed = size * 0 if project is None else length(y - b, names)
     return Result(
-        state.x, state.r, state.norm, maximum(tolerance, limit), removed, state.iterations, outcome
+        state.x, state.r, state.norm, maximum(tolerance, limit), removed, size, state.iterations, outcome
     )
 
 
 def _all(x: Tensor) -> bool:
     """Whether all entries are known to be True."""
-    return x.available and bool(x.all)
+    return x.available and bool(all_(x, x.shape.names))
 
 
 def _passes(
@@ -194,6 +198,7 @@ def _passes(
     record: Record | None,
 ) -> State:
     adjoint = operator.adjoint if operator.transposed is not None else None
+
     def one_pass(state: State) -> State:
         scale = where(state.active, state.norm, 1)
         problem = Problem(
@@ -208,10 +213,10 @@ def _passes(
             None if record is None else partial(record, state),
         )
         progress = method.run(problem)
-        return after_pass(state, progress.d, state.iterations + progress.count, progress.broke)
+        return after_pass(state, progress.d, state.iterations + progress.iterations, progress.broke)
 
     def goes_on(*state: Any) -> Tensor:
-        return any_(State(*state).active, lambda shape: shape)
+        return any_(State(*state).active, State(*state).active.shape.names)
 
     return State(*while_loop(goes_on, lambda *state: tuple(one_pass(State(*state))), *state))
 
@@ -219,7 +224,9 @@ def _passes(
 class _Floor:
     """10 ε ‖A‖ ‖x‖; the norm is estimated when it is first needed."""
 
-    def __init__(self, operator: LinearOperator, apply: Function, names: tuple[str, ...], like: Tensor) -> None:
+    def __init__(
+        self, operator: LinearOperator, apply: Function, names: tuple[str, ...], like: Tensor
+    ) -> None:
         self._operator, self._apply, self._names, self._like = operator, apply, names, like
         self._norm: Tensor | None = None
 

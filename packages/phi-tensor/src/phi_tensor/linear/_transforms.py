@@ -1,7 +1,9 @@
 """Direct solution of separable systems: A = Σ_axis I ⊗ A_axis ⊗ I is diagonal in the modes of its axes.
 
-x = T⁻¹ Λ⁻¹ T b with T the transforms along all axes, Λ the sum of their eigenvalues; modes of the null space get
-0, as in the pseudo-inverse. Cosine, sine and Fourier transforms are rows that choose between FFT and products by
+x = T⁻¹ Λ⁻¹ T b with T the transforms along all axes, Λ the sum of their eigenvalues; modes of the null space
+get
+0, as in the pseudo-inverse. Cosine, sine and Fourier transforms are rows that choose between FFT and
+products by
 themselves (`_real_transforms`); other modes are products with the matrix of eigenvectors.
 Lynch, Rice & Thomas, *Direct solution of partial difference equations by tensor product methods*, 1964.
 """
@@ -26,7 +28,7 @@ from phi_tensor._tensor import Tensor
 from phi_tensor.backends._backend import Backend
 from phi_tensor.layouts._layout import Dense
 from phi_tensor.linear._modes import Modes, modes_of
-from phi_tensor.linear._operator import LinearOperator
+from phi_tensor.linear._operator import AxisMatrices, LinearOperator
 from phi_tensor.linear._problem import Function
 from phi_tensor.ops._products import dot
 from phi_tensor.ops._real_transforms import Along, constant
@@ -73,11 +75,11 @@ class Separable(NamedTuple):
         return size <= NULL * size.max(initial=0)
 
     def solver(self) -> Function:
-        """b ↦ pseudo-inverse of A times b."""
+        """Function b ↦ pseudo-inverse of A times b."""
         return _solver(self)
 
 
-_KEPT: OrderedDict[Any, Separable | None] = OrderedDict()
+_KEPT: OrderedDict[Any, tuple[AxisMatrices, Separable | None]] = OrderedDict()
 
 
 def separable(operator: LinearOperator) -> Separable | None:
@@ -92,8 +94,8 @@ def separable(operator: LinearOperator) -> Separable | None:
         whole = None if None in modes else Separable(operator.domain.dims, cast("Any", tuple(modes)))
         if len(_KEPT) >= 16:
             _KEPT.popitem(last=False)
-        found = _KEPT[key] = cast("Any", (axes, whole))
-    return cast("Any", found)[1]
+        found = _KEPT[key] = (axes, whole)
+    return found[1]
 
 
 def _solver(system: Separable) -> Function:
