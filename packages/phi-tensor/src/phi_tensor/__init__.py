@@ -83,6 +83,8 @@ from phi_tensor._dim_types import (
 )
 from phi_tensor._dtype import DType
 from phi_tensor._errors import (
+    ConvergenceException,
+    ConvergenceWarning,
     Diverged,
     IncompatibleShapes,
     NoBackendFound,
@@ -138,6 +140,10 @@ from phi_tensor.backends._registry import (
 )
 from phi_tensor.linear._linear_function import LinearFunction, jit_compile_linear
 from phi_tensor.linear._matrix import matrix_from_function
+from phi_tensor.linear._operator import LinearOperator
+from phi_tensor.linear._results import SolveInfo, SolveTape
+from phi_tensor.linear._solve_linear import solve_linear
+from phi_tensor.linear._solve_settings import Solve
 from phi_tensor.ops._arranging import (
     const_vec,
     dim_mask,
@@ -889,7 +895,15 @@ __all__ = [
     "stored_indices",
     "stored_values",
     "tensor_like",
+    # linear systems
+    "LinearOperator",
+    "Solve",
+    "SolveInfo",
+    "SolveTape",
+    "solve_linear",
     # errors
+    "ConvergenceException",
+    "ConvergenceWarning",
     "Diverged",
     "IncompatibleShapes",
     "NoBackendFound",

@@ -1,1 +1,1 @@
-"""Linear functions as data: traced to index maps and coefficients, applied, transposed, as matrices."""
+"""Linear functions and systems: traced to matrices, applied, transposed, solved, differentiated."""
