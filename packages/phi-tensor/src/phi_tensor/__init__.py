@@ -84,6 +84,8 @@ from phi_tensor._dim_types import (
 )
 from phi_tensor._dtype import DType
 from phi_tensor._errors import (
+    ConvergenceException,
+    ConvergenceWarning,
     Diverged,
     IncompatibleShapes,
     NoBackendFound,
@@ -135,6 +137,10 @@ from phi_tensor.backends._registry import (
     on_backend,
     use,
 )
+from phi_tensor.linear._operator import LinearOperator
+from phi_tensor.linear._results import SolveInfo, SolveTape
+from phi_tensor.linear._solve_linear import solve_linear
+from phi_tensor.linear._solve_settings import Solve
 from phi_tensor.ops._arranging import (
     const_vec,
     dim_mask,
@@ -862,7 +868,15 @@ __all__ = [
     "Progress",
     "progress_range",
     "watched",
+    # linear systems
+    "LinearOperator",
+    "Solve",
+    "SolveInfo",
+    "SolveTape",
+    "solve_linear",
     # errors
+    "ConvergenceException",
+    "ConvergenceWarning",
     "Diverged",
     "IncompatibleShapes",
     "NoBackendFound",

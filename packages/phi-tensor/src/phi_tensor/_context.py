@@ -29,6 +29,7 @@ class Values(NamedTuple):
     traced: Literal["", "derivative", "jit"] = ""  # which of our transformations runs the code
     entered: str = ""  # backend of the innermost `with backend:` around
     devices: tuple[tuple[str, str], ...] = ()  # default device by backend, where one was chosen
+    taped: bool = False  # whether compiled code returns what its solves did
 
 
 class Settings:
@@ -41,13 +42,15 @@ class Settings:
         check: When hidden outcomes are checked.
         traced: Which of our transformations runs the code: none, `derivative` or `jit`.
         entered: Name of the backend of the innermost `with backend:`, empty outside.
+        taped: Whether a tape records solves.
     """
 
-    __slots__ = ("backend", "check", "entered", "precision", "traced", "values")
+    __slots__ = ("backend", "check", "entered", "precision", "taped", "traced", "values")
 
     def __init__(self, values: Values) -> None:
         self.values = values
         self.precision, self.backend, self.check, self.traced, self.entered = values[:5]
+        self.taped = values.taped
 
     def __repr__(self) -> str:
         return repr(self.values)

@@ -5,6 +5,8 @@ All derive from `PhiError` and from the fitting built-in.
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class PhiError(Exception):
     """Base of all errors that our packages raise on purpose."""
@@ -28,9 +30,30 @@ class Unsupported(PhiError, NotImplementedError):
     """
 
 
-class NotConverged(PhiError, RuntimeError):
+class ConvergenceException(PhiError, RuntimeError):
+    """An iteration did not reach its goal.
+
+    Attributes:
+        result: `SolveInfo` of the solve; None where there is none.
+    """
+
+    def __init__(self, result: Any) -> None:
+        """From a `SolveInfo`, whose `msg` becomes the text, or from a text."""
+        text = result if isinstance(result, str) else result.msg
+        super().__init__(text)
+        self.result = None if isinstance(result, str) else result
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.args[0] if self.result is None else self.result,)
+
+
+class NotConverged(ConvergenceException):
     """An iteration reached its limit before its goal."""
 
 
-class Diverged(PhiError, RuntimeError):
+class Diverged(ConvergenceException):
     """An iteration cannot continue: its state is not finite or it broke down."""
+
+
+class ConvergenceWarning(UserWarning):
+    """A solve did not reach its goal where nothing can be raised."""

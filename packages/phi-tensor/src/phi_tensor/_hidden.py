@@ -113,6 +113,16 @@ def collected_reports() -> Generator[list[Report]]:
         _COLLECTING.reset(token)
 
 
+@contextmanager
+def uncollected() -> Generator[None]:
+    """Context in which nobody collects: traced values reported here could not leave the trace they are in."""
+    token = _COLLECTING.set(None)
+    try:
+        yield
+    finally:
+        _COLLECTING.reset(token)
+
+
 def returned_reports(reports: list[Report]) -> None:
     """Take outcomes that a compiled call returned.
 

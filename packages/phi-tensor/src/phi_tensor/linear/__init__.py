@@ -1,0 +1,1 @@
+"""Linear systems: operators, methods that solve them, and their derivatives."""

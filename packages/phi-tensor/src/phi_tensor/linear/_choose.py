@@ -1,0 +1,175 @@
+"""Which methods solve a system, in order.
+
+`auto` takes, of what is known of the operator: its transforms where it is separable; LU where the matrix is dense
+and small; conjugate gradients where it is symmetric and definite; minimal residuals where it is symmetric; else
+BiCGSTAB(2), and GMRES for what that leaves. It never leaves the device and never loosens a tolerance.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from phi_tensor._errors import Unsupported
+from phi_tensor._tensor import Tensor
+from phi_tensor.linear import _dense, _scipy
+from phi_tensor.linear._methods import Method, method_named
+from phi_tensor.linear._operator import CONSTANTS, DEFINITE, REGULAR, SYMMETRIC, LinearOperator
+from phi_tensor.linear._preconditioners import NAMED
+from phi_tensor.linear._problem import Function
+from phi_tensor.linear._refine import Goal, Way
+from phi_tensor.linear._solve_settings import Solve
+from phi_tensor.linear._transforms import Separable, separable
+
+Choice = tuple[str, str]
+"""Names of a method and of its preconditioner, empty for none."""
+
+
+def known(operator: LinearOperator) -> LinearOperator:
+    """The operator with what its transforms prove."""
+    system = separable(operator)
+    if system is None:
+        return operator
+    tags: set[str] = set()
+    null = system.null()
+    if not null.any():
+        tags.add(REGULAR)
+    elif null.sum() == 1 and _constants_are_null(operator):
+        tags.add(CONSTANTS)
+    if system.definite:
+        tags |= {SYMMETRIC, DEFINITE}
+    return operator.with_tags(*tags) if REGULAR not in operator.tags else operator
+
+
+def _constants_are_null(operator: LinearOperator) -> bool:
+    """Whether the rows and columns of every axis sum to 0."""
+    axes = (operator.axis_matrices or {}).values()
+    return all(
+        max(abs(a.sum(0)).max(initial=0), abs(a.sum(1)).max(initial=0)) <= 1e-10 * abs(a).max(initial=0)
+        for a in axes
+    )
+
+
+def choices(operator: LinearOperator, solve: Solve) -> list[Choice]:
+    """Names of the methods in order, each with its preconditioner."""
+    given = solve.preconditioner
+    named = "" if given is None or given == "auto" else given if isinstance(given, str) else "user"
+    if solve.method.lower() != "auto":
+        method = method_named(solve.method)
+        if given == "auto" and isinstance(method, Method) and method.preconditioned:
+            named = _offered(operator)
+        return [(method if isinstance(method, str) else method.name, named)]
+    n = operator.domain.volume or 0
+    if named:
+        return [(_krylov(operator), named), ("GMRES", named)][: 1 if SYMMETRIC in operator.tags else 2]
+    if separable(operator) is not None:
+        return [("transform", "")]
+    if operator.matrix is not None and n <= _dense.LARGEST:
+        return [("dense", ""), (_krylov(operator), ""), ("GMRES", "")][: 2 if SYMMETRIC in operator.tags else 3]
+    first = _krylov(operator)
+    found = [(first, _offered(operator) if first != "MINRES" else "")]
+    return found if SYMMETRIC in operator.tags else [*found, ("GMRES", found[0][1])]
+
+
+def _krylov(operator: LinearOperator) -> str:
+    if SYMMETRIC in operator.tags:
+        return "CG" if DEFINITE in operator.tags else "MINRES"
+    return "biCG-stab(2)"
+
+
+def _offered(operator: LinearOperator) -> str:
+    if operator.preconditioner is not None:
+        return "operator"
+    return "jacobi" if operator.diagonal is not None else ""
+
+
+def ways_of(
+    chosen: list[Choice], operator: LinearOperator, solve: Solve, goal: Goal, like: Tensor, adjoint: bool
+) -> list[tuple[Way, Function | None]]:
+    """The methods of these names for this operator.
+
+    Args:
+        chosen: Names.
+        operator: A.
+        solve: Settings, with the user's preconditioner.
+        goal: When to stop.
+        like: Any vector with all dims of the systems.
+        adjoint: Whether A is the adjoint of what the user's preconditioner belongs to.
+    """
+    return [_way(method, preconditioner, operator, solve, goal, like, adjoint) for method, preconditioner in chosen]
+
+
+def _way(
+    name: str,
+    preconditioner: str,
+    operator: LinearOperator,
+    solve: Solve,
+    goal: Goal,
+    like: Tensor,
+    adjoint: bool,
+) -> tuple[Way, Function | None]:
+    method = method_named(name)
+    if isinstance(method, Method):
+        if preconditioner and not method.preconditioned:
+            raise Unsupported(f"The method '{method.name}' takes no preconditioner. Use 'biCG-stab(2)' or 'GMRES'.")
+        return method, _preconditioner(preconditioner, operator, solve, like, adjoint)
+    if method == "transform":
+        return _transform(operator), None
+    if method == "dense":
+        if operator.matrix is None:
+            raise Unsupported(
+                "The method 'dense' needs a matrix, but the operator is a function. Use 'auto', or a Krylov "
+                "method such as 'GMRES'."
+            )
+        return _dense.dense_way(operator), None
+    own: Any = preconditioner or None
+    if preconditioner not in ("", *_scipy.FACTORISED):
+        own = _preconditioner(preconditioner, operator, solve, like, adjoint)
+    return _scipy.scipy_way(method, operator, own, goal), None
+
+
+def _transform(operator: LinearOperator) -> Way:
+    system: Separable | None = separable(operator)
+    if system is None:
+        raise Unsupported(
+            "The method 'transform' needs a separable operator with constant coefficients, A = Σ over axes, "
+            "whose axes have modes; nothing shows that this one is. Use 'auto'."
+        )
+    solver = system.solver()
+    return lambda r: (solver(r), 0)
+
+
+def _preconditioner(
+    name: str, operator: LinearOperator, solve: Solve, like: Tensor, adjoint: bool
+) -> Function | None:
+    if not name:
+        return None
+    if name == "user":
+        return _users(solve, operator, like, adjoint)
+    if name == "operator":
+        offered = operator.preconditioner
+        assert offered is not None
+        return lambda r: offered(operator.coefficients, r)
+    if name in NAMED:
+        return NAMED[name](operator, like)
+    if name in _scipy.FACTORISED:
+        raise Unsupported(
+            f"The preconditioner '{name}' is SciPy's and runs on the host: use it with 'scipy-GMres', "
+            f"'scipy-CG' or another method of SciPy, or take 'jacobi' or 'chebyshev'."
+        )
+    raise Unsupported(
+        f"There is no preconditioner {name!r}. Use one of {', '.join(map(repr, (*NAMED, *_scipy.FACTORISED)))}, "
+        f"or a function `r -> z`."
+    )
+
+
+def _users(solve: Solve, operator: LinearOperator, like: Tensor, adjoint: bool) -> Function:
+    from phi_tensor._create import zeros_like  # noqa: PLC0415 only here
+    from phi_tensor.transforms._gradient import vjp  # noqa: PLC0415 only here
+
+    given: Any = solve.preconditioner
+    if not adjoint or SYMMETRIC in operator.tags:
+        return given
+    zero = zeros_like(like)
+    return lambda r: vjp(given, zero)[1](r)[0]
+
+

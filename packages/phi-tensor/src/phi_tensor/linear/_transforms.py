@@ -1,0 +1,189 @@
+"""Direct solution of separable systems: A = Σ_axis I ⊗ A_axis ⊗ I is diagonal in the modes of its axes.
+
+x = T⁻¹ Λ⁻¹ T b with T the transforms along all axes, Λ the sum of their eigenvalues; modes of the null space get
+0, as in the pseudo-inverse. Cosine, sine and Fourier transforms are rows that choose between FFT and products by
+themselves (`_real_transforms`); other modes are products with the matrix of eigenvectors.
+Lynch, Rice & Thomas, *Direct solution of partial difference equations by tensor product methods*, 1964.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from phi_tensor._context import context_dtype
+from phi_tensor._create import wrap
+from phi_tensor._dim import Dim
+from phi_tensor._dim_types import channel
+from phi_tensor._dtype import COMPLEX64, FLOAT32, DType
+from phi_tensor._shape import Shape
+from phi_tensor._tensor import Tensor
+from phi_tensor.backends._backend import Backend
+from phi_tensor.layouts._layout import Dense
+from phi_tensor.linear._modes import Modes, modes_of
+from phi_tensor.linear._operator import LinearOperator
+from phi_tensor.linear._problem import Function
+from phi_tensor.ops._products import dot
+from phi_tensor.ops._real_transforms import Along, constant
+from phi_tensor.ops._signal import dct, dst, fft, idct, idst, ifft, irfft, rfft
+from phi_tensor.ops._structure import rename_dims
+
+NULL = 1e-12
+"""Sums of eigenvalues below this, relative to the largest one, belong to the null space."""
+
+
+class Separable(NamedTuple):
+    """A separable operator in its modes.
+
+    Attributes:
+        dims: Dims of the unknown.
+        modes: Modes per dim.
+    """
+
+    dims: tuple[Dim, ...]
+    modes: tuple[Modes, ...]
+
+    @property
+    def values(self) -> npt.NDArray[Any]:
+        """Λ with one axis per dim."""
+        total: npt.NDArray[Any] = np.zeros(())
+        for axis, modes in enumerate(self.modes):
+            total = total + modes.values.reshape([-1 if a == axis else 1 for a in range(len(self.dims))])
+        return total
+
+    @property
+    def norm(self) -> float:
+        """Largest eigenvalue, ‖A‖ for the normal matrices that have modes."""
+        return float(np.abs(self.values).max(initial=0))
+
+    @property
+    def definite(self) -> bool:
+        """Whether all eigenvalues are real and of one sign, or 0."""
+        values = self.values
+        return bool(np.isrealobj(values) and ((values >= 0).all() or (values <= 0).all()))
+
+    def null(self) -> npt.NDArray[np.bool_]:
+        """Which modes are null."""
+        size = np.abs(self.values)
+        return size <= NULL * size.max(initial=0)
+
+    def solver(self) -> Function:
+        """b ↦ pseudo-inverse of A times b."""
+        return _solver(self)
+
+
+_KEPT: OrderedDict[Any, Separable | None] = OrderedDict()
+
+
+def separable(operator: LinearOperator) -> Separable | None:
+    """Modes of a separable operator; None if it is none, or an axis has no modes."""
+    axes = operator.axis_matrices
+    if axes is None or set(axes) != set(operator.domain.names):
+        return None
+    key = tuple(id(axes[name]) for name in operator.domain.names)
+    found = _KEPT.get(key)
+    if found is None or found[0] is not axes:
+        modes = [modes_of(np.asarray(axes[name], np.float64)) for name in operator.domain.names]
+        whole = None if None in modes else Separable(operator.domain.dims, cast("Any", tuple(modes)))
+        if len(_KEPT) >= 16:
+            _KEPT.popitem(last=False)
+        found = _KEPT[key] = cast("Any", (axes, whole))
+    return cast("Any", found)[1]
+
+
+def _solver(system: Separable) -> Function:
+    fourier = tuple(d.name for d, m in zip(system.dims, system.modes, strict=True) if m.kind == "fourier")
+    real = [(d, m) for d, m in zip(system.dims, system.modes, strict=True) if m.kind != "fourier"]
+    inverse = _Inverse(system, fourier)
+
+    def solve(b: Tensor) -> Tensor:
+        is_complex = b.dtype.kind is complex
+        if is_complex and real:
+            return solve(b.real) + 1j * solve(b.imag)
+        x = b
+        for dim, modes in real:
+            x = _forward(x, dim.name, modes)
+        if fourier:
+            x = fft(x, fourier) if is_complex else rfft(x, fourier)
+        x = x * inverse(x, half=bool(fourier) and not is_complex)
+        if fourier:
+            last = cast("int", b.shape.get_size(fourier[-1]))
+            x = ifft(x, fourier) if is_complex else irfft(x, fourier, last)
+        for dim, modes in reversed(real):
+            x = _backward(x, dim, modes)
+        return x
+
+    return solve
+
+
+class _Inverse:
+    """1/Λ, 0 for null modes, as a tensor of the backend and precision that holds; summed in 64 bit."""
+
+    def __init__(self, system: Separable, fourier: tuple[str, ...]) -> None:
+        self._system, self._fourier = system, fourier
+        self._kept: dict[tuple[Backend, DType, bool], tuple[Along, Dense]] = {}
+
+    def __call__(self, like: Tensor, half: bool) -> Tensor:
+        backend = like.backend
+        dtype = context_dtype(COMPLEX64 if np.iscomplexobj(self._system.values) else FLOAT32)
+        key = (backend, dtype, half)
+        if key not in self._kept:
+            self._kept[key] = self._made(backend, dtype, half)
+        values, layout = self._kept[key]
+        return Tensor(layout, (values(like.natives[0]),))
+
+    def _made(self, backend: Backend, dtype: DType, half: bool) -> tuple[Along, Dense]:
+        values, null = self._system.values, self._system.null()
+        inverse = np.where(null, 0, 1 / np.where(null, 1, values))
+        dims = list(self._system.dims)
+        if half:
+            axis = next(i for i, dim in enumerate(dims) if dim.name == self._fourier[-1])
+            n = inverse.shape[axis] // 2 + 1
+            inverse = inverse[(*[slice(None)] * axis, slice(0, n))]
+            dims[axis] = dims[axis].with_size(n)
+        layout = Dense.of(tuple(dims), Shape.of(tuple(dims)), dtype, backend)
+        return constant(backend, np.ascontiguousarray(inverse, dtype.numpy)), layout
+
+
+def _forward(x: Tensor, name: str, modes: Modes) -> Tensor:
+    if modes.basis is not None:
+        return rename_dims(dot(x, name, _basis(x, modes), "_cell"), "_mode", x.shape[name])
+    transform: Callable[..., Tensor] = dct if modes.kind == "dct" else dst
+    return transform(x, name, cast("Any", modes.type))
+
+
+def _backward(x: Tensor, dim: Dim, modes: Modes) -> Tensor:
+    if modes.basis is not None:
+        return rename_dims(dot(x, dim.name, _basis(x, modes), "_mode"), "_cell", Shape.of((dim,)))
+    transform: Callable[..., Tensor] = idct if modes.kind == "dct" else idst
+    return transform(x, dim.name, cast("Any", modes.type))
+
+
+def _basis(like: Tensor, modes: Modes) -> Tensor:
+    """Eigenvectors `(_cell, _mode)` in the library of `like`."""
+    assert modes.basis is not None
+    native = _constant(like.backend, _Held(modes.basis), context_dtype(FLOAT32))
+    return wrap(native(like.natives[0]), channel("_cell"), channel("_mode"))
+
+
+class _Held:
+    """An array, compared by identity."""
+
+    def __init__(self, array: npt.NDArray[np.float64]) -> None:
+        self.array = array
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Held) and self.array is other.array
+
+    def __hash__(self) -> int:
+        return id(self.array)
+
+
+@lru_cache(64)
+def _constant(backend: Backend, held: _Held, dtype: DType) -> Along:
+    return constant(backend, held.array.astype(dtype.numpy))
