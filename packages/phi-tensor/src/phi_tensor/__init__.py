@@ -141,6 +141,8 @@ from phi_tensor.linear._operator import LinearOperator
 from phi_tensor.linear._results import SolveInfo, SolveTape
 from phi_tensor.linear._solve_linear import solve_linear
 from phi_tensor.linear._solve_settings import Solve
+from phi_tensor.optimize._minimize import minimize
+from phi_tensor.optimize._solve_nonlinear import solve_nonlinear
 from phi_tensor.ops._arranging import (
     const_vec,
     dim_mask,
@@ -874,6 +876,8 @@ __all__ = [
     "SolveInfo",
     "SolveTape",
     "solve_linear",
+    "minimize",
+    "solve_nonlinear",
     # errors
     "ConvergenceException",
     "ConvergenceWarning",

@@ -43,8 +43,8 @@ STALLED = 8
 """Iterations without any progress that show that rounding errors prevent it [-]."""
 
 RUNNING, CONVERGED, PRECISION_LIMIT, STUCK, DIVERGED = range(5)
-"""Outcomes of an entry. Running ones that stop have reached their limit of iterations; stuck ones found no lower
-value along their gradient."""
+"""Outcomes of an entry, those of linear solves and two kinds of not having converged: running ones have reached their
+limit of iterations, stuck ones found nothing better nearby."""
 
 
 class Pair(NamedTuple):
@@ -72,6 +72,7 @@ class Minimum(NamedTuple):
         stalled: Iterations without progress [-].
         iterations: Accepted steps [-].
         evaluations: Evaluations of the loss and its gradient [-].
+        tolerance: Size of the gradient that counts as zero.
         outcome: One of the outcomes above.
     """
 
@@ -88,13 +89,14 @@ class Minimum(NamedTuple):
     stalled: Tensor
     iterations: Tensor
     evaluations: Tensor
+    tolerance: Tensor
     outcome: Tensor
 
 
 def minimum(
     loss: Loss,
     x0: Vector,
-    tolerance: Any,
+    tolerance: Callable[[Tensor], Tensor],
     limit: Any,
     memory: int = MEMORY,
     observe: Callable[[Minimum, Tensor], None] | None = None,
@@ -104,7 +106,7 @@ def minimum(
     Args:
         loss: Loss and gradient at a vector. The dims of the loss are those of the problem.
         x0: First point; gets the dims of the problem.
-        tolerance: Largest entry of the gradient that counts as zero, `(batch…)`.
+        tolerance: Of the largest entry of the first gradient: what counts as zero, `(batch…)`.
         limit: Largest number of iterations `(batch…)` [-].
         memory: Pairs to remember; 0 for steepest descent with the step lengths of Barzilai and Borwein.
         observe: Called with the state and the entries that moved, after every evaluation; not compiled.
@@ -116,7 +118,7 @@ def minimum(
         return some(_active(state, limit))
 
     def step(state: Minimum) -> tuple[Minimum]:
-        after, moved = _stepped(state, loss, entries, tolerance, limit)
+        after, moved = _stepped(state, loss, entries, limit)
         if observe is not None:
             observe(after, moved)
         return (after,)
@@ -130,7 +132,7 @@ def _active(state: Minimum, limit: Any) -> Tensor:
     return (state.outcome == RUNNING) & (state.iterations < limit)
 
 
-def _started(loss: Loss, x0: Vector, tolerance: Any, memory: int) -> Minimum:
+def _started(loss: Loss, x0: Vector, tolerance: Callable[[Tensor], Tensor], memory: int) -> Minimum:
     value, gradient = loss(x0)
     entries = value.shape
     evaluations = 1
@@ -141,13 +143,14 @@ def _started(loss: Loss, x0: Vector, tolerance: Any, memory: int) -> Minimum:
     value, size = on_host(value), on_host(largest(gradient, entries))
     zero = zeros_like(value)
     none = to_int64(zero)
-    outcome = where(finite(value, size), where(size <= tolerance, CONVERGED, RUNNING), DIVERGED)
+    goal = zero + tolerance(size)
+    outcome = where(finite(value, size), where(size <= goal, CONVERGED, RUNNING), DIVERGED)
     empty = nothing(x0)
     pairs = (Pair(empty, empty, zero),) * memory
     direction, slope, search = _downhill(value, gradient, zero, entries)
     return Minimum(
         *(x0, gradient, value, size, direction, slope, search, pairs, zero),
-        *(zero <= 0, none, none, none + evaluations, none + to_int64(outcome)),
+        *(zero <= 0, none, none, none + evaluations, goal, none + to_int64(outcome)),
     )
 
 
@@ -164,9 +167,7 @@ def _downhill(
     )
 
 
-def _stepped(
-    state: Minimum, loss: Loss, entries: Shape, tolerance: Any, limit: Any
-) -> tuple[Minimum, Tensor]:
+def _stepped(state: Minimum, loss: Loss, entries: Shape, limit: Any) -> tuple[Minimum, Tensor]:
     """State after one evaluation, and which entries have accepted the evaluated point."""
     active = _active(state, limit)
     step = where(active, state.search.step, 0.0)
@@ -183,7 +184,7 @@ def _stepped(
     )
     if decided(accepted | failed) is False:
         return state, accepted
-    moved = _moved(state, step, value, gradient, slope, accepted, entries, tolerance)
+    moved = _moved(state, step, value, gradient, slope, accepted, entries)
     return _turned(moved, accepted, failed, entries), accepted
 
 
@@ -195,7 +196,6 @@ def _moved(
     slope: Tensor,
     accepted: Tensor,
     entries: Shape,
-    tolerance: Any,
 ) -> Minimum:
     """State with the accepted points and what was learnt about the curvature on the way there."""
     change = minus(gradient, state.gradient)
@@ -207,7 +207,7 @@ def _moved(
     size = on_host(largest(gradient, entries))
     better = (value < state.value - rounding() * abs(state.value)) | (size < 0.9 * state.size)
     stalled = where(better, 0, state.stalled + 1)
-    reached = where(size <= tolerance, CONVERGED, where(stalled >= STALLED, PRECISION_LIMIT, RUNNING))
+    reached = where(size <= state.tolerance, CONVERGED, where(stalled >= STALLED, PRECISION_LIMIT, RUNNING))
     return state._replace(
         x=chosen(accepted, plus(state.x, step, state.direction), state.x),
         gradient=chosen(accepted, gradient, state.gradient),
