@@ -141,8 +141,6 @@ from phi_tensor.linear._operator import LinearOperator
 from phi_tensor.linear._results import SolveInfo, SolveTape
 from phi_tensor.linear._solve_linear import solve_linear
 from phi_tensor.linear._solve_settings import Solve
-from phi_tensor.optimize._minimize import minimize
-from phi_tensor.optimize._solve_nonlinear import solve_nonlinear
 from phi_tensor.ops._arranging import (
     const_vec,
     dim_mask,
@@ -430,6 +428,8 @@ from phi_tensor.ops._vectors import (
     rotate_vector,
     rotation_matrix,
 )
+from phi_tensor.optimize._minimize import minimize
+from phi_tensor.optimize._solve_nonlinear import solve_nonlinear
 from phi_tensor.transforms._bridge import computed_on
 from phi_tensor.transforms._custom import custom_gradient
 from phi_tensor.transforms._gradient import gradient, jvp, vjp

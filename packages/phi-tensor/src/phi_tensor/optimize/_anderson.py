@@ -1,7 +1,7 @@
 """Anderson acceleration of x ← x + β·r(x), every batch entry for itself; needs no derivatives.
 
-From the last changes of x and r it takes the combination with the smallest linearised residual. The changes of r
-are kept orthonormal, so that no small least-squares problem remains.
+From the last changes of x and r it takes the combination with the smallest linearised residual. The changes
+of r are kept orthonormal, so that no small least-squares problem remains.
 
 Reference: Anderson, *Iterative procedures for nonlinear integral equations*, J. ACM 12 (1965); Walker, Ni,
 *Anderson acceleration for fixed-point iterations*, SIAM J. Numer. Anal. 49 (2011).
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from phi_tensor._create import zeros_like
 from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
-from phi_tensor.ops._elementwise import where
+from phi_tensor.ops._elementwise import to_int64, where
 from phi_tensor.optimize._krylov import (
     Directions,
     components,
@@ -29,7 +29,6 @@ from phi_tensor.optimize._lbfgs import CONVERGED, DIVERGED, PRECISION_LIMIT, RUN
 from phi_tensor.optimize._line_search import rounding
 from phi_tensor.optimize._newton import Residual, Root, started
 from phi_tensor.optimize._vectors import Vector, chosen, finite, minus, plus, some
-from phi_tensor.ops._elementwise import to_int64
 from phi_tensor.transforms._iterate import while_loop
 
 MEMORY = 8
@@ -103,7 +102,7 @@ def _stepped(
     kept = Directions(
         tuple(where(wild, 0.0, a) for a in pairs.directions),
         tuple(where(wild, 0.0, a) for a in pairs.images),
-        pairs.count,
+        pairs.number,
     )
     lowest = where(better, norm, best.norm)
     given_up = (mixing < SMALLEST) | (stalled >= STALLED)

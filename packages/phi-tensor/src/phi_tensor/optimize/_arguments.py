@@ -50,11 +50,14 @@ def called(name: str, f: Any, solve: Any, x0: Any, args: tuple[Any, ...], kwargs
         raise TypeError(f"`{name}` needs a function, but found {f!r}.")
     for field in ("preprocess_y", "preconditioner", "rank_deficiency"):
         if getattr(solve, field) is not None:
-            raise ValueError(f"`{name}` has no use for `Solve({field}=…)`, which is for `solve_linear`. Leave it away.")
+            raise ValueError(
+                f"`{name}` has no use for `Solve({field}=…)`, which is for `solve_linear`. Leave it away."
+            )
     variables, structure = flat_arguments(x0)
     if not variables:
         raise IncompatibleShapes(
-            f"`{name}` has nothing to vary: `Solve(x0={x0!r})` holds no tensors. Pass the first values of all variables."
+            f"`{name}` has nothing to vary: `Solve(x0={x0!r})` holds no tensors. Pass the first "
+            "values of all variables."
         )
     wrong = [leaf for leaf in variables if leaf.dtype.kind is bool]
     if wrong:
@@ -68,7 +71,7 @@ def called(name: str, f: Any, solve: Any, x0: Any, args: tuple[Any, ...], kwargs
 def first_output(output: Any) -> Any:
     """What a function with further outputs is about."""
     several = isinstance(output, (tuple, list)) and not hasattr(output, "_fields")
-    return cast("Any", output)[0] if several else output
+    return cast("Any", output)[0] if several else cast("Any", output)
 
 
 def limits(solve: Solve, x: Vector) -> int | Tensor:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
-from phi_tensor._create import full, wrap
+from phi_tensor._create import full
 from phi_tensor._errors import IncompatibleShapes
 from phi_tensor._shape import EMPTY_SHAPE
-from phi_tensor._tensor import Tensor
 from phi_tensor.ops._elementwise import stop_gradient, where
 from phi_tensor.ops._structure import expand
 from phi_tensor.optimize._arguments import Call
@@ -23,15 +22,14 @@ class Bounds(NamedTuple):
     upper: Vector
 
     def slope(self, gradient: Callable[[Vector], Vector], x: Vector) -> Vector:
-        """What vanishes at a minimum: the gradient by variables inside, while those at their bounds stay there."""
+        """What vanishes at a minimum: the gradient by variables inside; those at bounds stay there."""
         fixed = tuple(map(stop_gradient, x))
         inside = [
             (at > low) & (at < high) for at, low, high in zip(fixed, self.lower, self.upper, strict=True)
         ]
         moving = tuple(where(free, v, at) for free, v, at in zip(inside, x, fixed, strict=True))
         return tuple(
-            where(free, g, v - at)
-            for free, g, v, at in zip(inside, gradient(moving), x, fixed, strict=True)
+            where(free, g, v - at) for free, g, v, at in zip(inside, gradient(moving), x, fixed, strict=True)
         )
 
 
@@ -39,12 +37,15 @@ def bounds_of(bounds: Any, call: Call) -> Bounds | None:
     """Bounds like the variables, from numbers or trees."""
     if bounds is None:
         return None
-    if not isinstance(bounds, (tuple, list)) or len(bounds) != 2:
+    pair = cast("tuple[Any, ...]", bounds) if isinstance(bounds, (tuple, list)) else ()
+    if len(pair) != 2:
         raise IncompatibleShapes(
-            f"`minimize(bounds=…)` takes the lowest and the highest values, `(lower, upper)`, but found {bounds!r}."
+            "`minimize(bounds=…)` takes the lowest and the highest values, `(lower, upper)`, but "
+            f"found {bounds!r}."
         )
     lower, upper = (
-        _like(bound, call, infinite) for bound, infinite in zip(bounds, (-float("inf"), float("inf")), strict=True)
+        _like(bound, call, infinite)
+        for bound, infinite in zip(pair, (-float("inf"), float("inf")), strict=True)
     )
     return Bounds(lower, upper)
 
@@ -57,13 +58,16 @@ def _like(bound: Any, call: Call, infinite: float) -> Vector:
         leaves = leaves * len(call.x0)
     if len(leaves) != len(call.x0):
         raise IncompatibleShapes(
-            f"`minimize(bounds=…)` has one tensor per variable, but found {len(leaves)} for {len(call.x0)}: {bound!r}."
+            f"`minimize(bounds=…)` has one tensor per variable, but found {len(leaves)} for "
+            f"{len(call.x0)}: {bound!r}."
         )
     for leaf, x in zip(leaves, call.x0, strict=True):
         extra = leaf.shape.non_batch.without(x.shape)
         if extra.rank:
-            raise IncompatibleShapes(f"A bound has dims {extra} that its variable {x.shape} has not. Remove them.")
-    return tuple(leaf if isinstance(leaf, Tensor) else wrap(leaf) for leaf in leaves)
+            raise IncompatibleShapes(
+                f"A bound has dims {extra} that its variable {x.shape} has not. Remove them."
+            )
+    return tuple(leaves)
 
 
 def entry_of(bounds: Bounds, x: Vector, index: dict[str, Any]) -> tuple[Vector, Vector]:

@@ -39,7 +39,8 @@ def by_entry(
     """Minima of all entries by a method of SciPy."""
     if not all(leaf.available for leaf in (*x0, *given)):
         raise Unsupported(
-            f"The method {method.name!r} is SciPy's, which cannot be called while {call.backend} traces a derivative "
+            f"The method {method.name!r} is SciPy's, which cannot be called while {call.backend} "
+            "traces a derivative "
             f"around it. Use 'L-BFGS'."
         )
     value = _value(call, x0, given)
@@ -109,9 +110,7 @@ class _Single:
         return float(value), self.flat.pack(tuple(slope))
 
     def product(self, x: Array, v: Array) -> Array:
-        _, found = jvp(
-            lambda *at: tuple(self.slope_alone(at)), self.flat.unpack(x), self.flat.unpack(v)
-        )
+        _, found = jvp(lambda *at: tuple(self.slope_alone(at)), self.flat.unpack(x), self.flat.unpack(v))
         return self.flat.pack(found)
 
     def solved(self, tell: Callable[[int, float], None]) -> Entry:
@@ -153,15 +152,19 @@ def _together(found: list[Entry], entries: Shape, x0: Vector, call: Call) -> Fou
     columns: list[list[Tensor]] = []
     for i, index in enumerate(indices):
         flat = Flat(tuple(x[index] for x in x0), call.backend)
-        columns.append(
-            list(flat.unpack(found[i].x)) if i < len(found) else [x[index] for x in x0]
-        )
+        columns.append(list(flat.unpack(found[i].x)) if i < len(found) else [x[index] for x in x0])
     x = tuple(_stacked([column[k] for column in columns], entries) for k in range(len(x0)))
     rest = [None] * (len(indices) - len(found))
 
     def numbers(name: str, missing: Any) -> Tensor:
         values = [getattr(e, name) for e in found] + [missing for _ in rest]
-        return wrap(np.reshape(np.asarray(values), entries.sizes), entries) if entries.rank else wrap(values[0])
+        return (
+            wrap(
+                np.reshape(np.asarray(values), [entries.only(name).volume for name in entries.names]), entries
+            )
+            if entries.rank
+            else wrap(values[0])
+        )
 
     nan = float("nan")
     return Found(
@@ -178,14 +181,14 @@ def _together(found: list[Entry], entries: Shape, x0: Vector, call: Call) -> Fou
 def _stacked(values: list[Tensor], entries: Shape) -> Tensor:
     """Tensors of all positions of `entries`, row by row, as one tensor."""
     for dim in reversed(entries.dims):
-        size = entries.get_size(dim.name)
+        size = entries.only(dim.name).volume
         rows = [values[i : i + size] for i in range(0, len(values), size)]
         values = [stack(row, entries.only(dim.name).with_size(None)) for row in rows]
     return values[0]
 
 
 def _path(found: list[Entry], entries: Shape, x0: Vector, call: Call) -> list[Found]:
-    """States of all entries after iteration 0, 1, …"""
+    """States of all entries after each iteration."""
     length = max((len(entry.path) for entry in found), default=0)
     states: list[Found] = []
     for k in range(length):
@@ -199,4 +202,3 @@ def _path(found: list[Entry], entries: Shape, x0: Vector, call: Call) -> list[Fo
         ]
         states.append(_together(at, entries, x0, call))
     return states
-

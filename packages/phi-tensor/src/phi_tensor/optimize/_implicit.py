@@ -1,7 +1,7 @@
 """Derivatives of solutions of r(x, θ) = 0 by the implicit function theorem: dx = −(∂r/∂x)⁻¹ (∂r/∂θ) dθ.
 
-Iterations are never differentiated. The adjoint solve is `solve_linear`, which has derivatives itself, so that all
-nestings of forward and reverse follow.
+Iterations are never differentiated. The adjoint solve is `solve_linear`, which has derivatives itself, so
+that all nestings of forward and reverse follow.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def is_concrete(*leaves: Tensor) -> bool:
 def captured(function: str) -> Unsupported:
     """Error of a function that takes traced arrays from outside."""
     return Unsupported(
-        f"`{function}` cannot differentiate by an array that the function takes from outside. Pass it as a further "
+        f"`{function}` cannot differentiate by an array that the function takes from outside. Pass it "
+        "as a further "
         f"argument: `{function}(…, solve, array)`, or wrap it in `stop_gradient` if it is a constant."
     )
 
@@ -69,7 +70,10 @@ def implicit(
 
         def transposed(w: Vector, x: Vector, floats: Vector) -> Vector:
             w = _as_batch(w, y.x)
-            at = lambda x: residual(x, filled(floats))  # noqa: E731 short
+
+            def at(x: Vector) -> Vector:
+                return residual(x, filled(floats))
+
             if symmetric:
                 return _coupled(jvp(at, (x,), (w,))[1], entries)
             return _coupled(vjp(at, x)[1](w)[0], entries)

@@ -1,11 +1,12 @@
-"""Linear systems within nonlinear ones: conjugate residuals for trees of unknowns, every batch entry for itself.
+"""Linear systems within nonlinear ones: conjugate residuals for trees, every batch entry for itself.
 
-Each step makes A p orthogonal to the remembered A pᵢ and removes its part from the residual, so that ‖b − A x‖ is
-as small as the remembered directions allow: with all of them that is GMRES, with two of them and a symmetric A it
-is MINRES. Where the residual stops to fall the next direction is A p instead of the residual, which GCR lacks.
+Each step makes A p orthogonal to the remembered A pᵢ and removes its part from the residual, so that ‖b − A
+x‖ is as small as the remembered directions allow: with all of them that is GMRES, with two of them and a
+symmetric A it is MINRES. Where the residual stops to fall the next direction is A p instead of the residual,
+which GCR lacks.
 
-Reference: Eisenstat, Elman, Schultz, *Variational iterative methods for nonsymmetric systems*, SIAM J. Numer. Anal.
-20 (1983); Jiránek, Rozložník, *Adaptive version of Simpler GMRES*, Numer. Algorithms 53 (2010).
+Reference: Eisenstat, Elman, Schultz, *Variational iterative methods for nonsymmetric systems*, SIAM J.
+Numer. Anal. 20 (1983); Jiránek, Rozložník, *Adaptive version of Simpler GMRES*, Numer. Algorithms 53 (2010).
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class Directions(NamedTuple):
 
     directions: Vector
     images: Vector
-    count: Tensor
+    number: Tensor
 
 
 def no_directions(like: Vector, memory: int) -> Directions:
@@ -72,14 +73,14 @@ def components(known: Directions, a: Vector, entries: Shape) -> Tensor:
 
 
 def without(a: Vector, weights: Tensor, remembered: Vector) -> Vector:
-    """a − Σ weights·remembered."""
+    """A − Σ weights·remembered."""
     return tuple(x - sum_(weights * y, SLOTS) for x, y in zip(a, remembered, strict=True))
 
 
 def orthonormal(
     known: Directions, direction: Vector, image: Vector, entries: Shape
 ) -> tuple[Vector, Vector, Tensor]:
-    """`(p, q, new)`: the pair without its parts along known images, q of length 1; `new` is False if none is left."""
+    """`(p, q, new)`: the pair without its parts along known images, ‖q‖ = 1; is anything `new` in it?"""
     before = length(image, entries)
     for _ in range(2):  # twice is enough
         weights = components(known, image, entries)
@@ -98,12 +99,12 @@ def orthonormal(
 
 def remembered(known: Directions, direction: Vector, image: Vector) -> Directions:
     """With one more pair, in place of the oldest one where there is no room."""
-    memory = known.images[0].shape.get_size(SLOTS)
-    here = to_int64(arange(batch(SLOTS), memory)) == known.count % memory
+    memory = known.images[0].shape.only(SLOTS).volume
+    here = to_int64(arange(batch(SLOTS), memory)) == known.number % memory
     return Directions(
         chosen(here, direction, known.directions),
         chosen(here, image, known.images),
-        known.count + 1,
+        known.number + 1,
     )
 
 
@@ -113,7 +114,7 @@ class _Solution(NamedTuple):
     direction: Vector
     known: Directions
     norm: Tensor
-    count: Tensor
+    steps: Tensor
     active: Tensor
 
 
@@ -145,7 +146,7 @@ def solved(
         weight = where(state.active & new, dot(q, state.residual, entries), 0.0)
         residual = plus(state.residual, -weight, q)
         norm = length(residual, entries)
-        count = state.count + to_int64(state.active)
+        count = state.steps + to_int64(state.active)
         following = chosen(norm <= SLOW * state.norm, times(1 / where(norm > 0, norm, 1.0), residual), q)
         return (
             _Solution(
@@ -161,4 +162,4 @@ def solved(
 
     last = while_loop(lambda state: some(state.active), step, first)
     true = plus(b, -1, apply(times(size, last.x)))
-    return times(size, last.x), length(true, entries) / where(size > 0, size, 1.0), last.count
+    return times(size, last.x), length(true, entries) / where(size > 0, size, 1.0), last.steps

@@ -1,16 +1,19 @@
 """L-BFGS on the device of the variables, for all batch entries side by side.
 
-Every entry has its own direction, line search and stopping point; finished ones rest while the others go on. One
-step is one evaluation, so an entry may search along its line while another one already takes a new direction.
+Every entry has its own direction, line search and stopping point; finished ones rest while the others go on.
+One step is one evaluation, so an entry may search along its line while another one already takes a new
+direction.
 
-Reference: Nocedal, *Updating quasi-Newton matrices with limited storage*, Math. Comp. 35 (1980); Nocedal, Wright,
-*Numerical Optimization*, 2nd ed. (2006), algorithm 7.4.
+Reference: Nocedal, *Updating quasi-Newton matrices with limited storage*, Math. Comp. 35 (1980); Nocedal,
+Wright, *Numerical Optimization*, 2nd ed. (2006), algorithm 7.4.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from phi_tensor._create import zeros_like
 from phi_tensor._shape import Shape
@@ -43,8 +46,8 @@ STALLED = 8
 """Iterations without any progress that show that rounding errors prevent it [-]."""
 
 RUNNING, CONVERGED, PRECISION_LIMIT, STUCK, DIVERGED = range(5)
-"""Outcomes of an entry, those of linear solves and two kinds of not having converged: running ones have reached their
-limit of iterations, stuck ones found nothing better nearby."""
+"""Outcomes of an entry, those of linear solves and two kinds of not having converged: running ones have
+reached their limit of iterations, stuck ones found nothing better nearby."""
 
 
 class Pair(NamedTuple):
@@ -188,6 +191,7 @@ def _stepped(state: Minimum, loss: Loss, entries: Shape, limit: Any) -> tuple[Mi
     return _turned(moved, accepted, failed, entries), accepted
 
 
+@np.errstate(all="ignore")  # of entries that did not move
 def _moved(
     state: Minimum,
     step: Tensor,
@@ -234,6 +238,7 @@ def _remembered(pairs: tuple[Pair, ...], latest: Pair, accepted: Tensor) -> tupl
     )
 
 
+@np.errstate(all="ignore")  # of entries that go on
 def _turned(state: Minimum, accepted: Tensor, failed: Tensor, entries: Shape) -> Minimum:
     """State with a new direction where a point was accepted, or where the search along the old one failed."""
     lost = -state.slope * state.search.high <= rounding() * abs(state.value)

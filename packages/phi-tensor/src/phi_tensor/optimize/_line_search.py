@@ -1,15 +1,18 @@
 """Strong-Wolfe line search as a state machine: one evaluation per step, every batch entry at its own stage.
 
-φ(t) = f(x + t·d) must decrease enough, φ(t) ≤ φ(0) + δ·t·φ′(0), and become flat, |φ′(t)| ≤ σ·|φ′(0)|. Where the
-decrease drowns in rounding errors of f, slopes decide instead: (2δ − 1)·φ′(0) ≥ φ′(t) ≥ σ·φ′(0).
+φ(t) = f(x + t·d) must decrease enough, φ(t) ≤ φ(0) + δ·t·φ′(0), and become flat, |φ′(t)| ≤ σ·|φ′(0)|. Where
+the decrease drowns in rounding errors of f, slopes decide instead: (2δ − 1)·φ′(0) ≥ φ′(t) ≥ σ·φ′(0).
 
-Reference: Nocedal, Wright, *Numerical Optimization*, 2nd ed. (2006), algorithms 3.5 and 3.6; Hager, Zhang, *A new
-conjugate gradient method with guaranteed descent*, SIAM J. Optim. 16 (2005), eq. (23): approximate Wolfe.
+Reference: Nocedal, Wright, *Numerical Optimization*, 2nd ed. (2006), algorithms 3.5 and 3.6; Hager, Zhang,
+*A new conjugate gradient method with guaranteed descent*, SIAM J. Optim. 16 (2005), eq. (23): approximate
+Wolfe.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
+
+import numpy as np
 
 from phi_tensor._context import get_precision
 from phi_tensor._create import ones_like, zeros_like
@@ -68,6 +71,7 @@ def begin(value: Tensor, slope: Tensor, step: Tensor) -> Search:
     return Search(step, zero, value, slope, zero, value, slope, no, no, to_int64(zero))
 
 
+@np.errstate(all="ignore")  # entries whose numbers are not finite are sorted out below
 def advance(
     search: Search, start: Tensor, start_slope: Tensor, value: Tensor, slope: Tensor
 ) -> tuple[Search, Tensor, Tensor]:
@@ -125,13 +129,12 @@ def _within(search: Search) -> Tensor:
     """Minimum of the cubic through both ends; well inside, and the middle every third time."""
     a, b = search.low, search.high
     width = b - a
-    inside = is_known = finite(search.high_value)
+    is_known = finite(search.high_value)
     noise = 8 * rounding() * abs(search.low_value)
     fraction = where(
         is_known & (abs(search.high_value - search.low_value) > noise), _cubic(search), _secant(search)
     )
-    inside = is_known & finite(fraction)
-    fraction = where(inside, where(inside, fraction, 0.5), 0.25)
+    fraction = where(is_known & finite(fraction), fraction, 0.25)
     fraction = where(search.tries % 3 == 2, 0.5, fraction)
     return a + width * table.MAXIMUM(table.MINIMUM(fraction, 0.9), 0.1)
 

@@ -1,4 +1,4 @@
-"""`minimize`: where a loss is smallest, for every batch entry by itself; derivatives by the implicit function theorem."""
+"""`minimize`: where a loss is smallest, for every batch entry by itself."""
 
 from __future__ import annotations
 
@@ -44,27 +44,29 @@ def minimize(
 ) -> Any:
     """Variables x for which the loss f(x, *f_args, **f_kwargs) is smallest nearby.
 
-    Losses may have batch dims: each entry is a problem of its own, which has its own line searches and stops for
-    itself. x gets the batch dims of the loss; its other dims, and batch dims that the loss lacks, belong to one
-    problem. Converged means: no entry of the gradient is larger than max(rel_tol·max|∇f(x0)|, abs_tol).
+    Losses may have batch dims: each entry is a problem of its own, which has its own line searches and stops
+    for itself. x gets the batch dims of the loss; its other dims, and batch dims that the loss lacks, belong
+    to one problem. Converged means: no entry of the gradient is larger than max(rel_tol·max|∇f(x0)|,
+    abs_tol).
 
-    The result is differentiable any number of times, forwards and backwards, by `f_args`, through the Hessian at
-    the minimum (`Solve.gradient_solve`, default conjugate gradients); by `x0` its derivative is 0.
+    The result is differentiable any number of times, forwards and backwards, by `f_args`, through the
+    Hessian at the minimum (`Solve.gradient_solve`, default conjugate gradients); by `x0` its derivative is 0.
 
     Args:
-        f: Loss `f(x, …) -> loss (batch…)`. Of several outputs the first is the loss. If `x0` is a tuple or list,
-            its entries are separate arguments. Arrays that `f` captures cannot be differentiated by, which
+        f: Loss `f(x, …) -> loss (batch…)`. Of several outputs the first is the loss. If `x0` is a tuple or
+            list, its entries are separate arguments. Arrays that `f` captures cannot be differentiated by,
+            which
             raises: pass these in `f_args`.
         solve: First values `x0` (tensor, number or tree) and settings. `method`: 'L-BFGS' (as 'auto') or 'GD'
-            (steepest descent) on the device of the variables, also compiled; or by SciPy on the host: 'BFGS', 'CG',
-            'L-BFGS-B', 'TNC', 'SLSQP', 'Newton-CG', 'trust-…' with, 'Nelder-Mead', 'Powell', 'COBYLA', 'COBYQA'
-            without gradients. `rel_tol` (default 1e-6 in 32 bit, 1e-10 in 64 bit, 0 if `abs_tol` is given),
-            `abs_tol`, `max_iterations`.
+            (steepest descent) on the device of the variables, also compiled; or by SciPy on the host:
+            'BFGS', 'CG', 'L-BFGS-B', 'TNC', 'SLSQP', 'Newton-CG', 'trust-…' with, 'Nelder-Mead', 'Powell',
+            'COBYLA', 'COBYQA' without gradients. `rel_tol` (default 1e-6 in 32 bit, 1e-10 in 64 bit, 0 if
+            `abs_tol` is given), `abs_tol`, `max_iterations`.
         *f_args: Further arguments of `f`.
         bounds: Lowest and highest values: numbers, trees like `x0`, or None; for methods that keep bounds,
             by default 'L-BFGS-B'.
-        finite_differences: Replace gradients by central differences (two losses per variable), for losses without
-            derivatives, by default with 'L-BFGS-B'.
+        finite_differences: Replace gradients by central differences (two losses per variable), for losses
+            without derivatives, by default with 'L-BFGS-B'.
         progress: Listener that is told the iterations and the mean loss. Not in compiled code.
         f_kwargs: Further arguments of `f` by name, such as those that this function has, too.
         **f_kwargs_: More of them.
@@ -73,10 +75,10 @@ def minimize(
         x, a tree like `x0`.
 
     Raises:
-        NotConverged: The gradient is too large after all iterations; `error.result` is the `SolveInfo`, whose `x` is
-            the best state, `residual` the loss.
-        Diverged: The loss or its gradient is not finite, or `f` raised an error after it had returned a loss: the
-            cause of this one.
+        NotConverged: The gradient is too large after all iterations; `error.result` is the `SolveInfo`,
+            whose `x` is the best state, `residual` the loss.
+        Diverged: The loss or its gradient is not finite, or `f` raised an error after it had returned a
+            loss: the cause of this one.
         Unsupported: The library has no derivatives (NumPy), or cannot do this in compiled code.
 
     >>> import phi_tensor as math
@@ -94,11 +96,14 @@ def minimize(
     watch = Watch(progress, trajectories_wanted(solve), limits(solve, call.x0))
     if method is not None and settings().traced == "jit":
         raise Unsupported(
-            f"The method {name!r} is SciPy's, which compiled code cannot call. Use 'L-BFGS', or call `minimize` outside "
+            f"The method {name!r} is SciPy's, which compiled code cannot call. Use 'L-BFGS', or call "
+            "`minimize` outside "
             f"of `jit_compile`."
         )
     if progress is not None and not concrete:
-        raise Unsupported("`minimize(progress=…)` cannot report from compiled or differentiated code. Leave it away.")
+        raise Unsupported(
+            "`minimize(progress=…)` cannot report from compiled or differentiated code. Leave it away."
+        )
 
     def run(x0: Vector, given: Vector) -> Found:
         if method is not None:
@@ -136,7 +141,8 @@ def _method(solve: Solve, bounded: bool, differences: bool) -> tuple[str, Method
     method = method_named(name, list(OWN))
     if bounded and not method.bounds:
         raise Unsupported(
-            f"The method {method.name!r} has no bounds. Use 'L-BFGS-B', 'TNC', 'SLSQP', 'Nelder-Mead' or 'Powell'."
+            f"The method {method.name!r} has no bounds. Use 'L-BFGS-B', 'TNC', 'SLSQP', 'Nelder-Mead' "
+            "or 'Powell'."
         )
     if differences and (method.hessian or not method.gradient):
         raise Unsupported(
@@ -149,9 +155,11 @@ def _check_derivatives(call: Call, method: Method | None, differences: bool) -> 
     needed = method is None or (method.gradient and not differences)
     if needed and "reverse" not in call.backend.supports:
         raise Unsupported(
-            f"`minimize` needs the gradient of the loss, which the backend `{call.backend}` has not. Create the variables "
+            f"`minimize` needs the gradient of the loss, which the backend `{call.backend}` has not. "
+            "Create the variables "
             f"on another backend (`use('jax')`), or choose a method without gradients, "
-            f"`Solve('Nelder-Mead', x0=…)`, or ask for difference quotients: `minimize(…, finite_differences=True)`."
+            "`Solve('Nelder-Mead', x0=…)`, or ask for difference quotients: `minimize(…, "
+            "finite_differences=True)`."
         )
 
 
@@ -160,9 +168,11 @@ def _kind(name: str, call: Call) -> Kind:
         name,
         "largest entry of the gradient",
         (
-            "Allow more iterations (`max_iterations`) or a larger `abs_tol`, or start nearer; a loss with kinks needs "
+            "Allow more iterations (`max_iterations`) or a larger `abs_tol`, or start nearer; a loss "
+            "with kinks needs "
             "'Nelder-Mead' or 'Powell'.",
-            "The loss or its gradient is not finite, or has no lower bound. `error.result.x` is the best state; start "
+            "The loss or its gradient is not finite, or has no lower bound. `error.result.x` is the "
+            "best state; start "
             "from another `x0`.",
         ),
         lambda x: call.variables.build(list(x)),
@@ -199,9 +209,7 @@ def _on_device(
         watch.tell_of(found, "loss", state.value)
 
     try:
-        last = minimum(
-            loss, x0, _goal(solve), limits(solve, x0), memory, None if watch is None else observe
-        )
+        last = minimum(loss, x0, _goal(solve), limits(solve, x0), memory, None if watch is None else observe)
     except Exception as error:
         if watch is None or watch.latest is None or error not in raised:
             raise
@@ -235,4 +243,3 @@ def tolerances(solve: Solve) -> tuple[Any, Any]:
         relative = REL_TOL[get_precision()] if solve.abs_tol is None else 0.0
     absolute = 0.0 if solve.abs_tol is None else solve.abs_tol
     return relative, absolute
-

@@ -1,9 +1,10 @@
 """Newton's method with Krylov-subspace steps and backtracking, every batch entry for itself.
 
-Each step solves J(x) d = −r(x) only as accurately as the outer iteration can use it and goes along d until ‖r‖ falls.
+Each step solves J(x) d = −r(x) only as accurately as the outer iteration can use it and goes along d until
+‖r‖ falls.
 
-Reference: Knoll, Keyes, *Jacobian-free Newton–Krylov methods*, J. Comput. Phys. 193 (2004); Eisenstat, Walker,
-*Choosing the forcing terms in an inexact Newton method*, SIAM J. Sci. Comput. 17 (1996), choice 2.
+Reference: Knoll, Keyes, *Jacobian-free Newton–Krylov methods*, J. Comput. Phys. 193 (2004); Eisenstat,
+Walker, *Choosing the forcing terms in an inexact Newton method*, SIAM J. Sci. Comput. 17 (1996), choice 2.
 """
 
 from __future__ import annotations
@@ -133,7 +134,7 @@ def _forcing(state: Root, norm: Tensor, tolerance: Any) -> Tensor:
 def _backtracked(
     residual: Residual, state: Root, direction: Vector, going: Tensor, entries: Shape
 ) -> tuple[Vector, Vector, Tensor, Tensor]:
-    """`(x, r, ‖r‖, evaluations)` where the norm has fallen along the direction; as before where it does not."""
+    """`(x, r, ‖r‖, evaluations)` where the norm has fallen along the direction, else as before."""
 
     def enough(t: Tensor, norm: Tensor) -> Tensor:
         return finite(norm) & (norm <= (1 - 1e-4 * t) * state.norm)

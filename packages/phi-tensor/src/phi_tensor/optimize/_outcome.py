@@ -32,7 +32,8 @@ class Found(NamedTuple):
         tolerance: Size that counts as zero.
         iterations: Iterations [-].
         evaluations: Evaluations of the function [-].
-        outcome: 1 converged, 2 precision limit, 3 not converged, 4 diverged; 0 where the iterations were used up.
+        outcome: 1 converged, 2 precision limit, 3 not converged, 4 diverged; 0 where the iterations were
+            used up.
     """
 
     x: Vector
@@ -145,9 +146,7 @@ def passed_on(
 
     def told(*values: Tensor) -> SolveInfo:
         rest = len(values) - 5
-        return info(
-            Found(values[:count], values[count:rest], *values[rest:]), solve, kind, duration, path
-        )
+        return info(Found(values[:count], values[count:rest], *values[rest:]), solve, kind, duration, path)
 
     if settings().taped:
         observe((*shown.x, *shown.residual, *shown[2:]), lambda *values: add_to_tapes(told(*values)))
@@ -171,7 +170,10 @@ def _failures(found: Found, solve: Solve) -> Tensor:
     failed = found.size * 0
     failed = where(failed == 0, failed, 0.0)
     stopped = (found.outcome == RUNNING) | (found.outcome == STUCK)
-    for code, entries, mark in ((NOT_CONVERGED, stopped, 1.0), (DIVERGED, found.outcome == DIVERGED, float("inf"))):
+    for code, entries, mark in (
+        (NOT_CONVERGED, stopped, 1.0),
+        (DIVERGED, found.outcome == DIVERGED, float("inf")),
+    ):
         error = error_class(code)
         if error is not None and not solve.suppresses(error):
             failed = where(entries, mark, failed)
@@ -179,7 +181,7 @@ def _failures(found: Found, solve: Solve) -> Tensor:
 
 
 def path_of(states: Sequence[Found]) -> list[Found]:
-    """States after iteration 0, 1, … of each entry, from states after any work; ends where the last entry does."""
+    """States after iteration 0, 1, … of each entry, from states after any work."""
     if not states:
         return []
     counts = np.stack([np.asarray(as_numpy(state.iterations)) for state in states])

@@ -1,6 +1,7 @@
 """Minimisation by SciPy, in 64 bit on the host, one batch entry after the other and without threads.
 
-The objective sees one entry of the variables at a time. What it captures or takes as arguments may have batch dims,
+The objective sees one entry of the variables at a time. What it captures or takes as arguments may have
+batch dims,
 too: of its losses only that of the entry counts.
 """
 
@@ -15,7 +16,6 @@ import numpy.typing as npt
 
 from phi_tensor._context import context_dtype
 from phi_tensor._errors import Unsupported
-from phi_tensor._tensor import Tensor
 from phi_tensor.backends._backend import Backend
 from phi_tensor.optimize._lbfgs import CONVERGED, DIVERGED, PRECISION_LIMIT, RUNNING, STUCK
 from phi_tensor.optimize._line_search import rounding
@@ -59,7 +59,7 @@ METHODS = {
         Method("CG", True, False, ("gtol",)),
         Method("BFGS", True, False, ("gtol",)),
         Method("L-BFGS-B", True, True, ("gtol",), fixed=_EXACT),
-        Method("TNC", True, True, ("gtol",), limit="maxfun"),
+        Method("TNC", True, True, ("gtol",), limit="maxfun", fixed=(("xtol", 0.0), ("ftol", 0.0))),
         Method("SLSQP", True, True, (), fixed=(("ftol", 1e-20),)),
         Method("Newton-CG", True, False, (), "product", fixed=(("xtol", 1e-14),)),
         Method("trust-ncg", True, False, ("gtol",), "product"),
@@ -76,12 +76,11 @@ class Flat:
     """Variables of one entry as one array of 64-bit numbers."""
 
     def __init__(self, like: Vector, backend: Backend) -> None:
-        self.layouts = tuple(
-            stored_layout(leaf.layout, backend, context_dtype(leaf.dtype)) for leaf in like
-        )
+        self.layouts = tuple(stored_layout(leaf.layout, backend, context_dtype(leaf.dtype)) for leaf in like)
         if any(layout.dtype.kind is not float for layout in self.layouts):
             raise Unsupported(
-                "Methods of SciPy minimise over real numbers only. Use the method 'L-BFGS' for complex variables, or "
+                "Methods of SciPy minimise over real numbers only. Use the method 'L-BFGS' for "
+                "complex variables, or "
                 "make real and imaginary parts the variables."
             )
         self.backend = backend
@@ -104,7 +103,7 @@ class Flat:
         dtype = self.layouts[0].dtype.numpy
         parts = np.split(np.asarray(x, dtype), self.ends[:-1])
         natives = [
-            self.backend.as_native(np.ascontiguousarray(part.reshape(shape)))
+            self.backend.as_native(np.array(part.reshape(shape), order="C"))
             for part, shape in zip(parts, self.shapes, strict=True)
         ]
         return tuple(tensors_of(self.layouts, natives))
@@ -226,7 +225,7 @@ def minimum_of(
         hessian: Products `(x, v) -> H v`.
         tell: Called after every iteration with the number done and the loss.
     """
-    from scipy.optimize import Bounds, OptimizeWarning, minimize  # noqa: PLC0415 SciPy submodules are slow
+    from scipy.optimize import Bounds, OptimizeWarning, minimize
 
     path: list[tuple[Array, float, float]] = []
     result: Any = None
@@ -243,13 +242,13 @@ def minimum_of(
         options: dict[str, Any] = {method.limit: limit * (20 if method.limit == "maxfun" else 1)}
         options |= dict(method.fixed)
         options |= {} if goal is None else dict.fromkeys(method.tolerance, goal)
-        given: dict[str, Any] = {"bounds": Bounds(*bounds)} if bounds is not None else {}
+        given: dict[str, Any] = {"bounds": optimize.Bounds(*bounds)} if bounds is not None else {}
         if method.hessian and hessian is not None:
             given |= _second_order(method, hessian)
         if limit and not (method.gradient and goal is not None and path[0][2] <= goal):
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", OptimizeWarning)
-                result = minimize(
+                warnings.simplefilter("ignore", optimize.OptimizeWarning)
+                result = run(
                     objective,
                     np.clip(x0, *bounds) if bounds is not None else x0,
                     method=method.name,
@@ -307,9 +306,7 @@ def _outcome(
     return RUNNING if max(done, int(getattr(result, "nit", 0))) >= limit else STUCK
 
 
-def differences(
-    loss: Callable[[Array], float], bounds: tuple[Array, Array], x: Array
-) -> tuple[float, Array]:
+def differences(loss: Callable[[Array], float], bounds: tuple[Array, Array], x: Array) -> tuple[float, Array]:
     """Loss and its gradient by central differences, one-sided at bounds."""
     step = rounding() ** (1 / 3)
     lower, upper = (np.broadcast_to(bound, x.shape) for bound in bounds)
@@ -328,7 +325,8 @@ def method_named(name: str, own: Sequence[str]) -> Method:
     found = METHODS.get(name.lower())
     if found is None:
         raise ValueError(
-            f"`minimize` has no method {name!r}. Choose {', '.join(map(repr, own))} (on the device of the variables), "
+            f"`minimize` has no method {name!r}. Choose {', '.join(map(repr, own))} (on the device of "
+            "the variables), "
             f"or one of SciPy's: {', '.join(repr(method.name) for method in METHODS.values())}."
         )
     return found

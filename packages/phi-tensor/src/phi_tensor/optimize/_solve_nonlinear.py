@@ -36,22 +36,24 @@ def solve_nonlinear(
     f_kwargs: dict[str, Any] | None = None,
     **f_kwargs_: Any,
 ) -> Any:
-    """x with f(x, *f_args, **f_kwargs) = y.
+    """Solution x of f(x, *f_args, **f_kwargs) = y.
 
-    Entries along batch dims are systems of their own: each has its own steps and stops for itself. Converged means:
-    ‖y − f(x)‖ ≤ max(rel_tol·‖y‖, abs_tol), where y = 0 with ‖f(x0)‖ in place of ‖y‖.
+    Entries along batch dims are systems of their own: each has its own steps and stops for itself. Converged
+    means: ‖y − f(x)‖ ≤ max(rel_tol·‖y‖, abs_tol), where y = 0 with ‖f(x0)‖ in place of ‖y‖.
 
     The result is differentiable any number of times, forwards and backwards, by `y` and `f_args`, through the
     adjoint of the linearised system (`Solve.gradient_solve`); by `x0` its derivative is 0.
 
     Args:
-        f: Function `f(x, …)` whose results have the dims of x. If `x0` is a tuple or list, its entries are separate
-            arguments, and so many results are wanted. Arrays that `f` captures cannot be differentiated by, which
+        f: Function `f(x, …)` whose results have the dims of x. If `x0` is a tuple or list, its entries are
+            separate arguments, and so many results are wanted. Arrays that `f` captures cannot be
+            differentiated by, which
             raises: pass these in `f_args`.
         y: Tensor, number or tree: wanted result.
-        solve: Settings: `x0` (default: zeros like `y`), `method` 'Newton-Krylov' (as 'auto'; steps by GMRES on the
-            derivative of `f`, on NumPy on its difference quotient, and backtracking) or 'Anderson' (acceleration of
-            x ← x + y − f(x), without derivatives, for f near the identity), `rel_tol`, `abs_tol`, `max_iterations`.
+        solve: Settings: `x0` (default: zeros like `y`), `method` 'Newton-Krylov' (as 'auto'; steps by GMRES
+            on the derivative of `f`, on NumPy on its difference quotient, and backtracking) or 'Anderson'
+            (acceleration of x ← x + y − f(x), without derivatives, for f near the identity), `rel_tol`,
+            `abs_tol`, `max_iterations`.
         *f_args: Further arguments of `f`.
         f_kwargs: Further arguments of `f` by name, such as those that this function has, too.
         **f_kwargs_: More of them.
@@ -60,9 +62,10 @@ def solve_nonlinear(
         x, a tree like `x0`.
 
     Raises:
-        NotConverged: Too large a residual after all iterations; `error.result` is the `SolveInfo`, whose `x` is the
-            best state.
-        Diverged: The residual is not finite, or `f` raised an error after the first evaluation: the cause of this one.
+        NotConverged: Too large a residual after all iterations; `error.result` is the `SolveInfo`, whose `x`
+            is the best state.
+        Diverged: The residual is not finite, or `f` raised an error after the first evaluation: the cause of
+            this one.
         IncompatibleShapes: `f` does not return as many tensors as it takes, with the same dims.
 
     >>> import phi_tensor as math
@@ -122,8 +125,10 @@ def _kind(name: str, call: Call) -> Kind:
         name,
         "residual",
         (
-            "Allow more iterations (`max_iterations`) or a larger tolerance, or start nearer to a solution: is there one?",
-            "The residual is not finite, or grows. `error.result.x` is the best state; start from another `x0`, or use "
+            "Allow more iterations (`max_iterations`) or a larger tolerance, or start nearer to a "
+            "solution: is there one?",
+            "The residual is not finite, or grows. `error.result.x` is the best state; start from "
+            "another `x0`, or use "
             "'Newton-Krylov'.",
         ),
         lambda x: call.variables.build(list(x)),
@@ -136,7 +141,8 @@ def _results(call: Call, x: Vector, given: Vector) -> Vector:
     leaves, _ = flat_arguments(call(x, given))
     if len(leaves) != len(x):
         raise IncompatibleShapes(
-            f"`solve_nonlinear` needs as many results as unknowns, but the function takes {len(x)} tensors and returns "
+            f"`solve_nonlinear` needs as many results as unknowns, but the function takes {len(x)} "
+            "tensors and returns "
             f"{len(leaves)}. For least squares use `minimize(lambda x: l2_loss(f(x) - y), …)`."
         )
     return tuple(leaves)
@@ -198,8 +204,10 @@ def _started(found: Vector, x0: Vector, watch: Watch | None) -> tuple[Vector, Sh
     for leaf, x in zip(found, x0, strict=True):
         if leaf.shape.non_batch != x.shape.non_batch:
             raise IncompatibleShapes(
-                f"`solve_nonlinear` needs results with the dims of the unknown, but the function or `y` has {leaf.shape} "
-                f"where the unknown has {x.shape}. Describe the unknown by `Solve(x0=…)`, rename dims, or for least "
+                "`solve_nonlinear` needs results with the dims of the unknown, but the function or "
+                f"`y` has {leaf.shape} "
+                f"where the unknown has {x.shape}. Describe the unknown by `Solve(x0=…)`, rename "
+                "dims, or for least "
                 f"squares use `minimize(lambda x: l2_loss(f(x) - y), …)`."
             )
     return along_entries(x0, entries), entries
@@ -213,10 +221,8 @@ def _goal(solve: Solve, y: Vector, first: Vector, entries: Shape) -> Tensor:
     return on_host(table.MAXIMUM(scale * solve.relative(), scale * 0 + absolute))
 
 
-def _product(
-    call: Call, r: Callable[[Vector], Vector], entries: Shape
-) -> Callable[[Vector, Vector], Vector]:
-    """Products J(x) v by forward mode, on NumPy by difference quotients; residuals are exact in both cases."""
+def _product(call: Call, r: Callable[[Vector], Vector], entries: Shape) -> Callable[[Vector, Vector], Vector]:
+    """Products J(x) v by forward mode, on NumPy by difference quotients: residuals stay exact."""
     if "forward" in call.backend.supports:
         return lambda x, v: jvp(lambda *at: r(at), x, v)[1]
 
@@ -232,4 +238,3 @@ def _found(state: Root, goal: Tensor) -> Found:
     return Found(
         state.x, state.residual, state.norm, goal, state.iterations, state.evaluations, state.outcome
     )
-

@@ -37,7 +37,7 @@ def _sum(x: Tensor, entries: Shape) -> Tensor:
 
 
 def largest(a: Vector, entries: Shape) -> Tensor:
-    """max |aᵢ| for every entry `(batch…)`; NaN if any number is."""
+    """Max |aᵢ| for every entry `(batch…)`; NaN if any number is."""
     found = [abs(x) for x in a]
     inner = [x.shape.without(entries) for x in found]
     return reduce(
@@ -46,12 +46,12 @@ def largest(a: Vector, entries: Shape) -> Tensor:
 
 
 def plus(a: Vector, factor: Any, b: Vector) -> Vector:
-    """a + factor·b."""
+    """A + factor·b."""
     return tuple(x + factor * y for x, y in zip(a, b, strict=True))
 
 
 def minus(a: Vector, b: Vector) -> Vector:
-    """a − b."""
+    """A − b."""
     return tuple(x - y for x, y in zip(a, b, strict=True))
 
 
@@ -66,7 +66,7 @@ def nothing(a: Vector) -> Vector:
 
 
 def chosen(condition: Tensor, a: Vector, b: Vector) -> Vector:
-    """a where the condition `(batch…)` holds, else b; without any work where one number decides."""
+    """Vector `a` where the condition `(batch…)` holds, else b; without any work if one number decides."""
     known = decided(condition)
     if known is not None:
         return a if known else b
