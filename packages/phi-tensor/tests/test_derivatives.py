@@ -103,6 +103,16 @@ def test_first_and_second_derivatives_in_every_nesting(name, execution, differen
         assert float(result) == pytest.approx(expected[len(nesting)], rel=1e-6), nesting
 
 
+def test_forward_mode_starts_from_constants(differentiable):
+    x, v = math.zeros(spatial(x=3)), tensor([1.0, 2.0, 3.0], spatial("x"))
+    assert_close(math.jvp(lambda x: x * x + 3 * x, (x,), (v,))[1], 3 * v)
+
+    def slope(x):
+        return math.jvp(lambda x: x**3 + x * x, (x,), (math.ones(spatial(x=3)),))[1]
+
+    assert_close(math.jvp(slope, (x,), (v,))[1], 2 * v)
+
+
 def test_numpy_says_that_it_has_no_derivatives(backend):  # SEM 168
     if "reverse" in backend.supports:
         return

@@ -442,6 +442,8 @@ from phi_tensor.sparse._formats import (
     stored_values,
     tensor_like,
 )
+from phi_tensor.optimize._minimize import minimize
+from phi_tensor.optimize._solve_nonlinear import solve_nonlinear
 from phi_tensor.transforms._bridge import computed_on
 from phi_tensor.transforms._custom import custom_gradient
 from phi_tensor.transforms._gradient import gradient, jvp, vjp
@@ -901,6 +903,8 @@ __all__ = [
     "SolveInfo",
     "SolveTape",
     "solve_linear",
+    "minimize",
+    "solve_nonlinear",
     # errors
     "ConvergenceException",
     "ConvergenceWarning",

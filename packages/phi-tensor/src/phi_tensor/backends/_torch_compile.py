@@ -127,6 +127,12 @@ def at_level_of(natives: Sequence[Native]) -> Generator[None]:
             functorch.push_dynamic_layer_stack(layer)
 
 
+def writable(native: Native) -> Native:
+    """`native` with memory for each entry: a tangent takes the layout of its array, which broadcasts lack."""
+    strides = zip(native.stride(), native.shape, strict=True)
+    return native.contiguous() if any(not stride and size > 1 for stride, size in strides) else native
+
+
 class Level:
     """One derivative or map that is under way; its arrays wrap those of the next level."""
 
@@ -179,6 +185,7 @@ class Level:
             with self.lowered():
                 native = native.contiguous()
         return forward_ad.make_dual(self.wrap(native), self.wrap(tangent), level=0)
+        return forward_ad.make_dual(writable(self.wrap(native)), self.wrap(tangent), level=0)
 
     def unwrap_dual(self, native: Native) -> tuple[Native, Native | None]:
         """Array of the next level and its tangent."""

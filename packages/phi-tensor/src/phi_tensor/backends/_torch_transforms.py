@@ -100,7 +100,8 @@ def jvp(
 
     adapter.prepare_forward_mode()
     found: list[Split] = []
-    outcome: Any = torch.func.jvp(inexact_only, active, inputs.inexact(inside(tangents)), has_aux=True)
+    points = tuple(map(adapter.writable, active))
+    outcome: Any = torch.func.jvp(inexact_only, points, inputs.inexact(inside(tangents)), has_aux=True)
     results, changes, exact = outcome
     split = found[0].with_exact(exact)
     return split.merge(results), split.merge(changes, zero=True)
