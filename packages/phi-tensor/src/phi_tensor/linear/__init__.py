@@ -1,0 +1,1 @@
+"""Linear systems: matrices of grids, solvers and their preconditioners."""
