@@ -307,8 +307,11 @@ class Backend(ABC):
         """All entries along one axis, for many look-ups by `take`; may have more entries behind the last."""
         return self.ops["reshape"](native, (math.prod(self.shape(native)),))
 
-    def apart(self, native: Native) -> Native:
-        """`native`, which compiled code computes in loops of its own rather than within those that use it."""
+    def apart(self, native: Native, above: int = 1024) -> Native:
+        """`native`, which compiled code computes in loops of its own rather than within those that use it.
+
+        Arrays with fewer entries than `above` stay as they are.
+        """
         return native
 
     def _spare_table(self, native: Native) -> Native:

@@ -42,8 +42,8 @@ class JaxBackend(Backend):
     def look_up_table(self, native: Native) -> Native:
         return self._spare_table(native)
 
-    def apart(self, native: Native) -> Native:
-        return apart(native)
+    def apart(self, native: Native, above: int = 1024) -> Native:
+        return apart(native) if native.size >= above and isinstance(native, Tracer) else native
 
     def is_native(self, obj: object) -> bool:
         return isinstance(obj, jax.Array)

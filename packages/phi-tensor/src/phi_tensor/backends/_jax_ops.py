@@ -311,8 +311,6 @@ def apart(x: Native) -> Native:
     instructions: adding to the result of 256² look-ups took 2.6 times as long as both apart. Optimisation
     barriers are dropped before loops are merged.
     """
-    if x.size < _WORTH_A_BRANCH or not isinstance(x, Tracer):
-        return x
     return lax.platform_dependent(x, cpu=_behind_branch, default=lambda x: x)
 
 
@@ -324,9 +322,6 @@ def _apart_jvp(primals: tuple[Native], tangents: tuple[Native]) -> tuple[Native,
 def _behind_branch(x: Native) -> Native:
     first = jnp.real(lax.slice(x, (0,) * x.ndim, (1,) * x.ndim)).reshape(())
     return lax.cond((first < 0) & (first > 0), jnp.negative, lambda x: x, x)
-
-
-_WORTH_A_BRANCH = 1024
 
 
 def _arange(start: int, stop: int, step: int, dtype: DType, device: ComputeDevice | None = None) -> Native:

@@ -58,6 +58,12 @@ def _device_by_name(name: str) -> ComputeDevice:
     return _devices()[0]
 
 
+def _behind_branch(x: Native) -> Natives:
+    """`x` behind a branch that is never taken: XLA merges loops, but not those on two sides of a branch."""
+    first = tf.math.real(tf.reshape(x, (-1,))[0])
+    return (tf.cond((first < 0) & (first > 0), lambda: -x, lambda: x),)
+
+
 @final
 class TensorFlowBackend(Backend):
     """Eager TensorFlow 2, `tf.function` with XLA, derivatives of any order by gradient tapes."""
@@ -69,6 +75,11 @@ class TensorFlowBackend(Backend):
 
     def look_up_table(self, native: Native) -> Native:
         return super().look_up_table(native) if is_eager() else self._spare_table(native)
+
+    def apart(self, native: Native, above: int = 1024) -> Native:
+        if is_eager() or native.shape.num_elements() < above:
+            return native
+        return transforms.primitive(_behind_branch, lambda _, __, cotangents: cotangents, (native,))[0]
 
     def is_native(self, obj: object) -> bool:
         return isinstance(obj, tf.Tensor)
