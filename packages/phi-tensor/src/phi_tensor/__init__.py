@@ -432,6 +432,8 @@ from phi_tensor.ops._vectors import (
     rotate_vector,
     rotation_matrix,
 )
+from phi_tensor.optimize._minimize import minimize
+from phi_tensor.optimize._solve_nonlinear import solve_nonlinear
 from phi_tensor.sparse._create import sparse_tensor
 from phi_tensor.sparse._formats import (
     dense,
@@ -442,8 +444,6 @@ from phi_tensor.sparse._formats import (
     stored_values,
     tensor_like,
 )
-from phi_tensor.optimize._minimize import minimize
-from phi_tensor.optimize._solve_nonlinear import solve_nonlinear
 from phi_tensor.transforms._bridge import computed_on
 from phi_tensor.transforms._custom import custom_gradient
 from phi_tensor.transforms._gradient import gradient, jvp, vjp

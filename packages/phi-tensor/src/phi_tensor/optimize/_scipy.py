@@ -225,8 +225,6 @@ def minimum_of(
         hessian: Products `(x, v) -> H v`.
         tell: Called after every iteration with the number done and the loss.
     """
-    from scipy.optimize import Bounds, OptimizeWarning, minimize
-
     path: list[tuple[Array, float, float]] = []
     result: Any = None
     goal = None
