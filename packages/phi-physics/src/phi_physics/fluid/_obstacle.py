@@ -1,0 +1,107 @@
+"""Bodies in a fluid: geometries that move and turn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import phi_tensor as math
+from phi_geom import Geometry
+from phi_tensor import IncompatibleShapes, Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Obstacle:
+    """A solid body.
+
+    >>> from phi_geom import Sphere
+    >>> ball = Obstacle(Sphere(x=0, y=0, radius=1), velocity=(1, 0), angular_velocity=2)
+    >>> ball.velocity_at(math.vec(x=0, y=1))
+    (x=-1.0, y=0.0)
+
+    Attributes:
+        geometry: Shape and place of the body.
+        velocity: Of its center: number, or vector `(…, vector)` [length/time].
+        angular_velocity: Counter-clockwise in two dimensions, a vector in three [1/time].
+    """
+
+    geometry: Geometry
+    velocity: Any = 0
+    angular_velocity: Any = 0
+
+    @property
+    def is_stationary(self) -> bool:
+        """Whether it neither moves nor turns."""
+        return not self.is_moving and not self.is_rotating
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether its center moves, as far as is known."""
+        return not _is_zero(self.velocity)
+
+    @property
+    def is_rotating(self) -> bool:
+        """Whether it turns, as far as is known."""
+        return not _is_zero(self.angular_velocity)
+
+    def with_geometry(self, geometry: Geometry) -> Obstacle:
+        """The body with another geometry."""
+        return replace(self, geometry=geometry)
+
+    def at(self, position: Tensor) -> Obstacle:
+        """The body with its center at a position `(…, vector)`."""
+        return replace(self, geometry=self.geometry.at(position))
+
+    def shifted(self, delta: Tensor) -> Obstacle:
+        """The body moved by a vector `(…, vector)` [length]."""
+        return replace(self, geometry=self.geometry.shifted(delta))
+
+    def velocity_at(self, points: Tensor) -> Tensor:
+        """Velocity v + ω × (x − c) of the body at positions x `(…, vector)` [length/time]."""
+        names = points.shape.get_dim("vector").labels
+        linear = _vector(self.velocity, names)
+        result = linear + 0 * points
+        if not self.is_rotating:
+            return result
+        from_center = points - self.geometry.center
+        rank = len(names or ())
+        if rank not in (2, 3):
+            raise IncompatibleShapes(f"Bodies turn in two or three dimensions, but this one has {rank}.")
+        turning = self.angular_velocity
+        if rank == 3:
+            return result + math.cross(_vector(turning, names), from_center)
+        x, y = (from_center.vector[name] for name in names)
+        return result + turning * math.stack(dict(zip(names, (-y, x), strict=True)), math.channel("vector"))
+
+
+def as_obstacles(obstacles: Any) -> tuple[Obstacle, ...]:
+    """Bodies of a body, a geometry, or a sequence of these."""
+    entries = obstacles if isinstance(obstacles, Sequence) else (obstacles,)
+    return tuple(_as_obstacle(entry) for entry in entries)
+
+
+def _as_obstacle(entry: Any) -> Obstacle:
+    if isinstance(entry, Obstacle):
+        return entry
+    if isinstance(entry, Geometry):
+        return Obstacle(entry)
+    raise TypeError(
+        f"Obstacles are geometries or `Obstacle(geometry, velocity)`, but found {type(entry).__name__}. Wrap the "
+        f"geometry, e.g. `Obstacle(Sphere(x=1, y=1, radius=0.5))`."
+    )
+
+
+def _vector(value: Any, names: Any) -> Tensor:
+    if isinstance(value, Tensor):
+        return value
+    if isinstance(value, (tuple, list)):
+        return math.stack(dict(zip(names, value, strict=True)), math.channel("vector"))
+    return math.expand(math.wrap(value), math.channel(vector=names))
+
+
+def _is_zero(value: Any) -> bool:
+    if isinstance(value, (int, float)):
+        return value == 0
+    entries = math.wrap(value)
+    return entries.available and not bool(math.any(entries != 0, lambda shape: shape))

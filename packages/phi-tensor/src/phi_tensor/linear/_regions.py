@@ -1,0 +1,112 @@
+"""Regions of linked cells: the null space of a matrix of neighbours is one constant per closed region.
+
+A region is closed if no cell of it has a remainder. Regions are found once by SciPy where the links are known
+numbers, else on the device: every cell takes the largest number among its neighbours, then the number of the
+cell that its own number names, until nothing changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from phi_tensor._dim_types import instance
+from phi_tensor._create import wrap, zeros
+from phi_tensor._shape import Shape
+from phi_tensor._tensor import Tensor
+from phi_tensor.extrapolation import PERIODIC
+from phi_tensor.linear._stencil import Stencil
+from phi_tensor.ops._arranging import range_tensor
+from phi_tensor.ops._elementwise import maximum, safe_div, to_float, to_int64, where
+from phi_tensor.ops._lookup import gather
+from phi_tensor.ops._padding import pad
+from phi_tensor.ops._reductions import any_, max_
+from phi_tensor.ops._scatter import scatter
+from phi_tensor.ops._structure import expand, pack_dims, unpack_dim
+from phi_tensor.transforms._iterate import while_loop
+
+_CELLS = instance("_cells")
+_REGIONS = instance("_regions")
+
+
+def closed_regions(matrix: Stencil) -> Callable[[Tensor], Tensor]:
+    """Function that takes from values `(batch…, spatial…)` their mean over each closed region.
+
+    The orthogonal projection beside the null space of `matrix`.
+    """
+    count, labels = regions(matrix)
+    shape = matrix.remainder.shape
+    sizes = _sums(to_float(expand(labels * 0 + 1, shape)), labels, count)
+    is_closed = _sums(abs(matrix.remainder), labels, count) == 0
+    weight = where(is_closed, safe_div(1.0, sizes), 0.0)
+
+    def project(x: Tensor) -> Tensor:
+        return x - _spread(_sums(x, labels, count) * weight, labels)
+
+    return project
+
+
+def regions(matrix: Stencil) -> tuple[int, Tensor]:
+    """`(number of labels, label of each cell)`, ints `(batch…, spatial…)` that linked cells share."""
+    links = [*matrix.lower.values(), *matrix.upper.values()]
+    if all(link.available for link in links) and matrix.remainder.available:
+        return _by_scipy(matrix)
+    shape = matrix.remainder.shape
+    return cast("int", shape.volume), _on_device(matrix)
+
+
+def _by_scipy(matrix: Stencil) -> tuple[int, Tensor]:
+    from scipy.sparse import coo_array  # noqa: PLC0415 only here
+    from scipy.sparse.csgraph import connected_components  # noqa: PLC0415
+
+    shape = matrix.remainder.shape
+    cells: npt.NDArray[Any] = np.arange(shape.volume).reshape(shape.sizes)
+    first: list[Any] = []
+    second: list[Any] = []
+    for axis in matrix.axes:
+        number = shape.names.index(axis)
+        upwards: Any = expand(matrix.upper[axis], shape).numpy(shape.names) != 0
+        downwards: Any = expand(matrix.lower[axis], shape).numpy(shape.names) != 0
+        linked = upwards | np.roll(downwards, -1, number)
+        first.append(cells[linked])
+        second.append(np.roll(cells, -1, number)[linked])
+    pairs = (np.concatenate(first or [cells[:0].ravel()]), np.concatenate(second or [cells[:0].ravel()]))
+    n = cells.size
+    graph = coo_array((np.ones(len(pairs[0]), bool), pairs), (n, n))
+    count, labels = connected_components(graph, directed=False)
+    return int(count), wrap(labels.reshape(shape.sizes).astype(np.int64), shape)
+
+
+def _on_device(matrix: Stencil) -> Tensor:
+    shape = matrix.remainder.shape
+    own = to_int64(expand(range_tensor(shape), shape)) + to_int64(0 * matrix.remainder)
+
+    def step(label: Tensor, changed: Tensor) -> tuple[Tensor, Tensor]:
+        found = label
+        for axis in matrix.axes:
+            padded = pad(label, {axis: (1, 1)}, PERIODIC if axis in matrix.periodic else -1)
+            below, above = padded[{axis: slice(None, -2)}], padded[{axis: slice(2, None)}]
+            found = maximum(found, where(matrix.lower[axis] != 0, below, -1))
+            found = maximum(found, where(matrix.upper[axis] != 0, above, -1))
+        flat = pack_dims(found, shape, _CELLS)
+        found = unpack_dim(gather(flat, flat, _CELLS), _CELLS, shape)
+        return found, any_(found != label, found.shape)
+
+    start = any_(own >= 0, own.shape)
+    return while_loop(lambda _, changed: changed, step, own, start)[0]
+
+
+def _sums(x: Tensor, labels: Tensor, count: int) -> Tensor:
+    """Sums over the cells of each label `(batch…, _regions)`."""
+    shape = labels.shape
+    flat, at = pack_dims(x, shape, _CELLS), pack_dims(labels, shape, _CELLS)
+    zero = zeros(_REGIONS.with_size(count), dtype=x.dtype)
+    return scatter(zero, at, flat, mode="add", outside_handling="undefined")
+
+
+def _spread(sums: Tensor, labels: Tensor) -> Tensor:
+    return gather(sums, labels, _REGIONS)
+
