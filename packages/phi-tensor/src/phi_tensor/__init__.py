@@ -89,9 +89,11 @@ from phi_tensor._errors import (
     Diverged,
     IncompatibleShapes,
     NoBackendFound,
+    NonlinearOperation,
     NotConverged,
     PhiError,
     Unsupported,
+    Untraceable,
 )
 from phi_tensor._extrapolation import Extrapolation
 from phi_tensor._files import load, save
@@ -137,6 +139,8 @@ from phi_tensor.backends._registry import (
     on_backend,
     use,
 )
+from phi_tensor.linear._linear_function import LinearFunction, jit_compile_linear
+from phi_tensor.linear._matrix import matrix_from_function
 from phi_tensor.linear._operator import LinearOperator
 from phi_tensor.linear._results import SolveInfo, SolveTape
 from phi_tensor.linear._solve_linear import solve_linear
@@ -427,6 +431,16 @@ from phi_tensor.ops._vectors import (
     normalize_to,
     rotate_vector,
     rotation_matrix,
+)
+from phi_tensor.sparse._create import sparse_tensor
+from phi_tensor.sparse._formats import (
+    dense,
+    get_format,
+    get_sparsity,
+    is_sparse,
+    stored_indices,
+    stored_values,
+    tensor_like,
 )
 from phi_tensor.transforms._bridge import computed_on
 from phi_tensor.transforms._custom import custom_gradient
@@ -874,15 +888,30 @@ __all__ = [
     "SolveInfo",
     "SolveTape",
     "solve_linear",
+    # linear functions
+    "LinearFunction",
+    "jit_compile_linear",
+    "matrix_from_function",
+    # sparse tensors
+    "dense",
+    "get_format",
+    "get_sparsity",
+    "is_sparse",
+    "sparse_tensor",
+    "stored_indices",
+    "stored_values",
+    "tensor_like",
     # errors
     "ConvergenceException",
     "ConvergenceWarning",
     "Diverged",
     "IncompatibleShapes",
     "NoBackendFound",
+    "NonlinearOperation",
     "NotConverged",
     "PhiError",
     "Unsupported",
+    "Untraceable",
     # older names
     "cross",
     "pairwise_distances",
