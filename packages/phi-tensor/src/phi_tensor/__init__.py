@@ -884,6 +884,12 @@ __all__ = [
     "Progress",
     "progress_range",
     "watched",
+    # linear systems
+    "LinearOperator",
+    "Solve",
+    "SolveInfo",
+    "SolveTape",
+    "solve_linear",
     # linear functions
     "LinearFunction",
     "jit_compile_linear",

@@ -16,7 +16,7 @@ from phi_tensor._create import zeros_like
 from phi_tensor._tensor import Tensor
 from phi_tensor.ops._elementwise import conjugate, is_finite, maximum, sqrt, to_int64, where
 from phi_tensor.ops._products import dot, squared_norm
-from phi_tensor.ops._reductions import any_
+from phi_tensor.ops._reductions import any_, max_
 from phi_tensor.transforms._iterate import while_loop
 
 Function = Callable[[Tensor], Tensor]
@@ -87,10 +87,11 @@ class Problem:
     def advanced(
         self, before: Progress, d: Tensor, norm: Tensor, broke: Tensor, iterations: int = 1
     ) -> Progress:
-        """Progress after one more iteration; `broke` tells where it went wrong."""
+        """Progress after one more iteration; `broke`: it cannot go on, unless it need not."""
         count = before.iterations + before.active * iterations
-        broken = before.broke | (before.active & (broke | ~is_finite(norm)))
-        active = before.active & ~broken & (norm > self.target) & (count < self.limit)
+        open_still = before.active & ~(norm <= self.target)
+        broken = before.broke | (open_still & (broke | ~is_finite(norm)))
+        active = open_still & ~broken & (count < self.limit)
         return Progress(
             self.keep(before.active & ~broken, d, before.d),
             where(before.active, norm, before.norm),
@@ -137,3 +138,10 @@ def squared_length(a: Tensor, names: tuple[str, ...]) -> Tensor:
 def length(a: Tensor, names: tuple[str, ...]) -> Tensor:
     """√Σ |a|² along `names`."""
     return sqrt(maximum(squared_length(a, names), 0))
+
+
+def scaled_length(a: Tensor, names: tuple[str, ...]) -> Tensor:
+    """The same for numbers whose squares are too large or too small for the precision."""
+    largest = max_(abs(a), names) if names else abs(a)
+    scale = where(largest > 0, largest, 1)
+    return scale * length(a / scale, names)

@@ -24,7 +24,7 @@ from phi_tensor.linear._methods import Method
 from phi_tensor.linear._norm import norm_of
 from phi_tensor.linear._null_space import projection
 from phi_tensor.linear._operator import LinearOperator
-from phi_tensor.linear._problem import Function, Problem, Progress, length
+from phi_tensor.linear._problem import Function, Problem, Progress, scaled_length
 from phi_tensor.ops._elementwise import is_finite, maximum, safe_div, to_int64, where
 from phi_tensor.ops._reductions import all_, any_
 from phi_tensor.transforms._iterate import while_loop
@@ -127,7 +127,7 @@ def refined(
     names = operator.domain.names
     apply = operator.many()
     project = projection(operator, names)
-    size = length(y, names)
+    size = scaled_length(y, names)
     b = y if project is None else project(y)
     tolerance = maximum(size * goal.rel_tol, goal.abs_tol)
     floor = _Floor(operator, apply, names, b)
@@ -137,7 +137,7 @@ def refined(
         x = x0 if project is None else project(x0)
         r = b - apply(x)
         r = r if project is None else project(r)
-    norm = length(r, names)
+    norm = scaled_length(r, names)
     if not norm.available:  # loops trace their steps: what is computed once comes before
         floor.prepare()
     count = to_int64(zeros_like((norm > 0) * 1))
@@ -149,14 +149,14 @@ def refined(
         new = new if project is None else project(new)
         r = b - apply(new)
         r = r if project is None else project(r)
-        norm = length(r, names)
+        norm = scaled_length(r, names)
         better = state.active & (norm < state.norm)
         active = state.active & (norm > tolerance) & (norm <= HALVED * state.norm)
         kept = where(better, norm, state.norm)
         x = where(better, new, state.x)
         active = active & (iterations < goal.limit)
         if not _all(~active):
-            active = active & (kept > floor.of(x))
+            active = active & (kept > floor.of(x, size))
         return State(x, where(better, r, state.r), kept, active, iterations, broke)
 
     for way, preconditioner in ways:
@@ -168,14 +168,14 @@ def refined(
             state = after_pass(state, d, state.iterations + state.active * iterations, state.broke)
         if len(ways) > 1:
             left = is_finite(state.norm) & (state.norm > tolerance) & (state.iterations < goal.limit)
-            state = state._replace(active=left & (state.norm > floor.of(state.x)))
+            state = state._replace(active=left & (state.norm > floor.of(state.x, size)))
             if _all(~state.active):
                 break
-    limit = floor.of(state.x) if not _all(state.norm <= tolerance) else tolerance * 0
+    limit = floor.of(state.x, size) if not _all(state.norm <= tolerance) else tolerance * 0
     failed = where(is_finite(state.norm) & ~state.broke, NOT_CONVERGED, DIVERGED)
     outcome = where(state.norm <= limit, PRECISION_LIMIT, failed)
     outcome = to_int64(where(state.norm <= tolerance, CONVERGED, outcome))
-    removed = size * 0 if project is None else length(y - b, names)
+    removed = size * 0 if project is None else scaled_length(y - b, names)
     return Result(
         state.x, state.r, state.norm, maximum(tolerance, limit), removed, size, state.iterations, outcome
     )
@@ -236,10 +236,14 @@ class _Floor:
             self._norm = norm_of(self._operator, self._apply, self._like)
         return self._norm
 
-    def of(self, x: Tensor) -> Tensor:
-        """Smallest residual that the precision allows for x."""
+    def of(self, x: Tensor, size: Tensor) -> Tensor:
+        """Smallest residual that the precision allows for x, in systems with right-hand sides of norm `size`.
+
+        0 where it is as large as these: A is singular as far as the precision tells, and x means nothing.
+        """
         norm = self.prepare()
-        return ROUNDING * _epsilon() * norm * length(x, self._names)
+        floor = ROUNDING * _epsilon() * norm * scaled_length(x, self._names)
+        return where(floor < size, floor, 0)
 
 
 def _epsilon() -> float:

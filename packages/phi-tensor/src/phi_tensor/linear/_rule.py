@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from phi_tensor._create import zeros_like
 from phi_tensor._errors import Unsupported
 from phi_tensor._hidden import uncollected
 from phi_tensor._tensor import Tensor
@@ -82,7 +83,7 @@ def failures_of(result: Result, solve: Solve) -> Tensor:
 
     One number, as loops of compiled code keep only the largest.
     """
-    failed = result.norm * 0
+    failed = zeros_like(result.norm)
     for code in (NOT_CONVERGED, DIVERGED):
         error = error_class(code)
         if error is not None and not solve.suppresses(error):

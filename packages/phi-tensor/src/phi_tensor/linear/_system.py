@@ -98,8 +98,9 @@ def _of_function(f: Any, y: Any, solve: Solve, args: tuple[Any, ...], kwargs: di
     right = packing_of(y)
     if (not right.single and right.dims != results.dims) or (right.single and not results.single):
         raise IncompatibleShapes(
-            f"The function returns {results.dims} for unknowns {unknown.dims}, but the right-hand side has "
-            f"{right.dims}."
+            f"Right-hand sides have the structure of what the function returns, but it returns "
+            f"{results.dims} "
+            f"for unknowns {unknown.dims}, and the right-hand side has {right.dims}."
         )
     _check_square(operator)
     b = results.pack(y)
