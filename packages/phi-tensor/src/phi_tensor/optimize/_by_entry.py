@@ -22,6 +22,7 @@ from phi_tensor.optimize._outcome import Found, Kind, info
 from phi_tensor.optimize._scipy import Array, Entry, Flat, Method, Objective
 from phi_tensor.optimize._vectors import Vector, along_entries
 from phi_tensor.optimize._watch import Watch
+from phi_tensor.transforms._flat import components, tensors_of
 from phi_tensor.transforms._gradient import gradient, jvp
 
 
@@ -37,12 +38,29 @@ def by_entry(
     kind: Kind,
 ) -> Found:
     """Minima of all entries by a method of SciPy."""
-    if not all(leaf.available for leaf in (*x0, *given)):
-        raise Unsupported(
-            f"The method {method.name!r} is SciPy's, which cannot be called while {call.backend} "
-            "traces a derivative "
-            f"around it. Use 'L-BFGS'."
-        )
+    layouts, natives = zip(*(components(leaf) for leaf in (*x0, *given)), strict=True)
+    with call.backend.outside(tuple(n for some in natives for n in some)) as plain:
+        leaves = tuple(tensors_of(layouts, plain))
+        if not all(leaf.available for leaf in leaves):
+            raise Unsupported(
+                f"The method {method.name!r} is SciPy's, which cannot be called while {call.backend} traces a "
+                f"derivative around it. Use 'L-BFGS'."
+            )
+        x0, given = leaves[: len(x0)], leaves[len(x0) :]
+        return _found(call, x0, given, solve, method, bounds, differences, watch, kind)
+
+
+def _found(
+    call: Call,
+    x0: Vector,
+    given: Vector,
+    solve: Solve,
+    method: Method,
+    bounds: Bounds | None,
+    differences: bool,
+    watch: Watch,
+    kind: Kind,
+) -> Found:
     value = _value(call, x0, given)
     entries = value.shape
     if entries.non_batch.rank:

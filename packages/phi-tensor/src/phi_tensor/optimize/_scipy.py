@@ -225,7 +225,9 @@ def minimum_of(
         hessian: Products `(x, v) -> H v`.
         tell: Called after every iteration with the number done and the loss.
     """
-    from scipy.optimize import Bounds, OptimizeWarning, minimize
+    from scipy import optimize  # noqa: PLC0415 SciPy submodules are slow
+
+    run: Any = optimize.minimize
 
     path: list[tuple[Array, float, float]] = []
     result: Any = None
