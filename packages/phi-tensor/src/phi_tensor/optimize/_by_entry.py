@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from phi_tensor._create import wrap
+from phi_tensor._dim_changes import int_size
 from phi_tensor._errors import Diverged, Unsupported
 from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
@@ -22,7 +23,7 @@ from phi_tensor.optimize._outcome import Found, Kind, info
 from phi_tensor.optimize._scipy import Array, Entry, Flat, Method, Objective
 from phi_tensor.optimize._vectors import Vector, along_entries
 from phi_tensor.optimize._watch import Watch
-from phi_tensor.transforms._flat import components, tensors_of
+from phi_tensor.transforms._flat import natives_as, stored_layout, tensors_of
 from phi_tensor.transforms._gradient import gradient, jvp
 
 
@@ -38,13 +39,14 @@ def by_entry(
     kind: Kind,
 ) -> Found:
     """Minima of all entries by a method of SciPy."""
-    layouts, natives = zip(*(components(leaf) for leaf in (*x0, *given)), strict=True)
+    layouts = [stored_layout(leaf.layout, call.backend) for leaf in (*x0, *given)]
+    natives = (natives_as(leaf, way) for leaf, way in zip((*x0, *given), layouts, strict=True))
     with call.backend.outside(tuple(n for some in natives for n in some)) as plain:
         leaves = tuple(tensors_of(layouts, plain))
         if not all(leaf.available for leaf in leaves):
             raise Unsupported(
-                f"The method {method.name!r} is SciPy's, which cannot be called while {call.backend} traces a "
-                f"derivative around it. Use 'L-BFGS'."
+                f"The method {method.name!r} is SciPy's, which cannot be called while {call.backend} traces "
+                f"a derivative around it. Use 'L-BFGS'."
             )
         x0, given = leaves[: len(x0)], leaves[len(x0) :]
         return _found(call, x0, given, solve, method, bounds, differences, watch, kind)
@@ -177,9 +179,7 @@ def _together(found: list[Entry], entries: Shape, x0: Vector, call: Call) -> Fou
     def numbers(name: str, missing: Any) -> Tensor:
         values = [getattr(e, name) for e in found] + [missing for _ in rest]
         return (
-            wrap(
-                np.reshape(np.asarray(values), [entries.only(name).volume for name in entries.names]), entries
-            )
+            wrap(np.reshape(np.asarray(values), [int_size(dim) for dim in entries.dims]), entries)
             if entries.rank
             else wrap(values[0])
         )
@@ -199,7 +199,7 @@ def _together(found: list[Entry], entries: Shape, x0: Vector, call: Call) -> Fou
 def _stacked(values: list[Tensor], entries: Shape) -> Tensor:
     """Tensors of all positions of `entries`, row by row, as one tensor."""
     for dim in reversed(entries.dims):
-        size = entries.only(dim.name).volume
+        size = int_size(dim)
         rows = [values[i : i + size] for i in range(0, len(values), size)]
         values = [stack(row, entries.only(dim.name).with_size(None)) for row in rows]
     return values[0]

@@ -225,7 +225,7 @@ def minimum_of(
         hessian: Products `(x, v) -> H v`.
         tell: Called after every iteration with the number done and the loss.
     """
-    from scipy import optimize  # noqa: PLC0415 SciPy submodules are slow
+    from scipy import optimize
 
     run: Any = optimize.minimize
 
