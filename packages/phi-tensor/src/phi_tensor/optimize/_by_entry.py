@@ -13,7 +13,7 @@ from phi_tensor._errors import Diverged, Unsupported
 from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
 from phi_tensor.linear._solve_settings import Solve
-from phi_tensor.ops._structure import stack
+from phi_tensor.ops._structure import expand, stack
 from phi_tensor.optimize import _scipy as scipy
 from phi_tensor.optimize._arguments import Call, first_output, limits
 from phi_tensor.optimize._bounds import Bounds, entry_of
@@ -114,24 +114,34 @@ class _Single:
         packed = None if bounds is None else tuple(map(self.flat.pack, entry_of(bounds, self.x0, index)))
         self.bounds = packed if packed is None else (packed[0], packed[1])
         self.differences = differences
-        self.slope = gradient(self.loss)
-        self.slope_alone = gradient(self.loss, get_output=False)
+        self.slope = gradient(self.losses)
+        self.slope_alone = gradient(self.losses, get_output=False)
+        self.others = self.losses(self.x0).shape
+        """Dims of entries that the function brings in by itself."""
 
-    def loss(self, x: Vector) -> Tensor:
+    def losses(self, x: Vector) -> Tensor:
+        """Losses of this entry and of those that the function computes beside it."""
         value = first_output(self.call(x, self.given))
-        value = value if isinstance(value, Tensor) else wrap(value)
-        return value[self.index]
+        return value if isinstance(value, Tensor) else wrap(value)
 
     def value(self, x: Array) -> float:
-        return float(self.loss(self.flat.unpack(x)))
+        return float(self.losses(self.flat.unpack(x))[self.index])
+
+    def everywhere(self, x: Vector) -> Vector:
+        """The variables once for every loss, so that no other entry reaches their derivatives."""
+        return tuple(expand(leaf, self.others) for leaf in x)
+
+    def here(self, x: Any) -> Vector:
+        return tuple(leaf[self.index] for leaf in x)
 
     def with_gradient(self, x: Array) -> tuple[float, Array]:
-        value, slope = self.slope(self.flat.unpack(x))
-        return float(value), self.flat.pack(tuple(slope))
+        value, slope = self.slope(self.everywhere(self.flat.unpack(x)))
+        return float(first_output(value)[self.index]), self.flat.pack(self.here(slope))
 
     def product(self, x: Array, v: Array) -> Array:
-        _, found = jvp(lambda *at: tuple(self.slope_alone(at)), self.flat.unpack(x), self.flat.unpack(v))
-        return self.flat.pack(found)
+        at, along = (self.everywhere(self.flat.unpack(a)) for a in (x, v))
+        _, found = jvp(lambda *at: tuple(self.slope_alone(at)), at, along)
+        return self.flat.pack(self.here(found))
 
     def solved(self, tell: Callable[[int, float], None]) -> Entry:
         free = (np.full(1, -np.inf), np.full(1, np.inf))
