@@ -59,7 +59,7 @@ def test_anderson_accelerates_fixed_points(execution, backend):
         found = executed(run, execution)(a)
     theirs = [optimize.brentq(lambda x, a=a: x - a * np.cos(x), 0, 2, xtol=1e-14) for a in (0.1, 0.5, 0.99)]
     assert_close(found, tensor(theirs, batch("b")), atol=1e-9, because="iterated")
-    assert (tape[0].iterations.numpy("b") <= 8).all()  # the plain iteration needs up to 60
+    assert (tape[0].iterations.numpy("b") <= 10).all()  # the plain iteration needs up to 60
 
 
 def test_anderson_solves_systems(backend, rng):
@@ -126,7 +126,7 @@ def test_single_precision(backend):
     with math.precision(32):
         found = math.solve_nonlinear(reaction, tensor(np.linspace(-3, 3, 16), spatial("x")), Solve(), 10.0)
         residual = reaction(found, 10.0) - tensor(np.linspace(-3, 3, 16), spatial("x"))
-        assert float(math.norm(residual)) <= 1e-5 * 8
+        assert float(math.norm(residual, "x")) <= 1e-5 * 8
 
 
 def test_wrong_calls_say_what_to_do(backend):

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from phi_tensor._create import wrap
+from phi_tensor._dim_changes import int_size
 from phi_tensor._errors import Diverged, Unsupported
 from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
 from phi_tensor.linear._solve_settings import Solve
-from phi_tensor.ops._structure import stack
+from phi_tensor.ops._structure import expand, stack
 from phi_tensor.optimize import _scipy as scipy
 from phi_tensor.optimize._arguments import Call, first_output, limits
 from phi_tensor.optimize._bounds import Bounds, entry_of
@@ -22,6 +23,7 @@ from phi_tensor.optimize._outcome import Found, Kind, info
 from phi_tensor.optimize._scipy import Array, Entry, Flat, Method, Objective
 from phi_tensor.optimize._vectors import Vector, along_entries
 from phi_tensor.optimize._watch import Watch
+from phi_tensor.transforms._flat import natives_as, stored_layout, tensors_of
 from phi_tensor.transforms._gradient import gradient, jvp
 
 
@@ -37,12 +39,30 @@ def by_entry(
     kind: Kind,
 ) -> Found:
     """Minima of all entries by a method of SciPy."""
-    if not all(leaf.available for leaf in (*x0, *given)):
-        raise Unsupported(
-            f"The method {method.name!r} is SciPy's, which cannot be called while {call.backend} "
-            "traces a derivative "
-            f"around it. Use 'L-BFGS'."
-        )
+    layouts = [stored_layout(leaf.layout, call.backend) for leaf in (*x0, *given)]
+    natives = (natives_as(leaf, way) for leaf, way in zip((*x0, *given), layouts, strict=True))
+    with call.backend.outside(tuple(n for some in natives for n in some)) as plain:
+        leaves = tuple(tensors_of(layouts, plain))
+        if not all(leaf.available for leaf in leaves):
+            raise Unsupported(
+                f"The method {method.name!r} is SciPy's, which cannot be called while {call.backend} traces "
+                f"a derivative around it. Use 'L-BFGS'."
+            )
+        x0, given = leaves[: len(x0)], leaves[len(x0) :]
+        return _found(call, x0, given, solve, method, bounds, differences, watch, kind)
+
+
+def _found(
+    call: Call,
+    x0: Vector,
+    given: Vector,
+    solve: Solve,
+    method: Method,
+    bounds: Bounds | None,
+    differences: bool,
+    watch: Watch,
+    kind: Kind,
+) -> Found:
     value = _value(call, x0, given)
     entries = value.shape
     if entries.non_batch.rank:
@@ -94,24 +114,34 @@ class _Single:
         packed = None if bounds is None else tuple(map(self.flat.pack, entry_of(bounds, self.x0, index)))
         self.bounds = packed if packed is None else (packed[0], packed[1])
         self.differences = differences
-        self.slope = gradient(self.loss)
-        self.slope_alone = gradient(self.loss, get_output=False)
+        self.slope = gradient(self.losses)
+        self.slope_alone = gradient(self.losses, get_output=False)
+        self.others = self.losses(self.x0).shape
+        """Dims of entries that the function brings in by itself."""
 
-    def loss(self, x: Vector) -> Tensor:
+    def losses(self, x: Vector) -> Tensor:
+        """Losses of this entry and of those that the function computes beside it."""
         value = first_output(self.call(x, self.given))
-        value = value if isinstance(value, Tensor) else wrap(value)
-        return value[self.index]
+        return value if isinstance(value, Tensor) else wrap(value)
 
     def value(self, x: Array) -> float:
-        return float(self.loss(self.flat.unpack(x)))
+        return float(self.losses(self.flat.unpack(x))[self.index])
+
+    def everywhere(self, x: Vector) -> Vector:
+        """The variables once for every loss, so that no other entry reaches their derivatives."""
+        return tuple(expand(leaf, self.others) for leaf in x)
+
+    def here(self, x: Any) -> Vector:
+        return tuple(leaf[self.index] for leaf in x)
 
     def with_gradient(self, x: Array) -> tuple[float, Array]:
-        value, slope = self.slope(self.flat.unpack(x))
-        return float(value), self.flat.pack(tuple(slope))
+        value, slope = self.slope(self.everywhere(self.flat.unpack(x)))
+        return float(first_output(value)[self.index]), self.flat.pack(self.here(slope))
 
     def product(self, x: Array, v: Array) -> Array:
-        _, found = jvp(lambda *at: tuple(self.slope_alone(at)), self.flat.unpack(x), self.flat.unpack(v))
-        return self.flat.pack(found)
+        at, along = (self.everywhere(self.flat.unpack(a)) for a in (x, v))
+        _, found = jvp(lambda *at: tuple(self.slope_alone(at)), at, along)
+        return self.flat.pack(self.here(found))
 
     def solved(self, tell: Callable[[int, float], None]) -> Entry:
         free = (np.full(1, -np.inf), np.full(1, np.inf))
@@ -159,9 +189,7 @@ def _together(found: list[Entry], entries: Shape, x0: Vector, call: Call) -> Fou
     def numbers(name: str, missing: Any) -> Tensor:
         values = [getattr(e, name) for e in found] + [missing for _ in rest]
         return (
-            wrap(
-                np.reshape(np.asarray(values), [entries.only(name).volume for name in entries.names]), entries
-            )
+            wrap(np.reshape(np.asarray(values), [int_size(dim) for dim in entries.dims]), entries)
             if entries.rank
             else wrap(values[0])
         )
@@ -181,7 +209,7 @@ def _together(found: list[Entry], entries: Shape, x0: Vector, call: Call) -> Fou
 def _stacked(values: list[Tensor], entries: Shape) -> Tensor:
     """Tensors of all positions of `entries`, row by row, as one tensor."""
     for dim in reversed(entries.dims):
-        size = entries.only(dim.name).volume
+        size = int_size(dim)
         rows = [values[i : i + size] for i in range(0, len(values), size)]
         values = [stack(row, entries.only(dim.name).with_size(None)) for row in rows]
     return values[0]

@@ -18,7 +18,7 @@ from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
 from phi_tensor.linear._solve_linear import solve_linear
 from phi_tensor.linear._solve_settings import Solve
-from phi_tensor.ops._structure import rename_dims
+from phi_tensor.ops._structure import expand, rename_dims
 from phi_tensor.optimize._outcome import Found
 from phi_tensor.optimize._vectors import Vector
 from phi_tensor.transforms._custom import custom_gradient
@@ -98,12 +98,10 @@ def _coupled(a: Vector, entries: Shape) -> Vector:
 
 
 def _as_batch(a: Vector, like: Vector) -> Vector:
-    """The vector with the dim types of another one."""
-    changed = [
-        [name for name in y.shape.batch.names if x.shape.get_dim(name).type is not y.shape.get_dim(name).type]
-        for x, y in zip(a, like, strict=True)
-    ]
-    return tuple(
-        rename_dims(x, names, y.shape.only(names)) if names else x
-        for x, y, names in zip(a, like, changed, strict=True)
-    )
+    """The vector with the dims of another one, in their types."""
+    found: list[Tensor] = []
+    for x, y in zip(a, like, strict=True):
+        dims = y.shape.batch.only(x.shape.names)
+        changed = dims.without(x.shape.batch)
+        found.append(expand(rename_dims(x, changed.names, changed) if changed.rank else x, y.shape))
+    return tuple(found)

@@ -92,7 +92,7 @@ def newton_krylov(
 
     def step(state: Root) -> tuple[Root]:
         going = active(state)
-        direction, _, inner = solved(
+        direction, inner = solved(
             lambda v: product(state.x, v),
             chosen(going, times(-1, state.residual), times(0, state.residual)),
             entries,

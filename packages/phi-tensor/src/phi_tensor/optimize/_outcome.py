@@ -189,11 +189,10 @@ def path_of(states: Sequence[Found]) -> list[Found]:
     found: list[Found] = []
     for k in range(int(counts.max(initial=0)) + 1):
         latest = (counts <= k).sum(0) - 1
-        which = sorted(set(np.ravel(latest).tolist()))
-        state = states[which[0]]
+        which = [int(i) for i in np.unique(latest)]
+        state: Found = states[which[0]]
         for index in which[1:]:
-            here = Tensor(last.layout, last.natives) * 0 + _like(latest, last) == index
-            state = _merged(here, states[index], state)
+            state = _merged(_like(latest, last) == index, states[index], state)
         found.append(state)
     return found
 

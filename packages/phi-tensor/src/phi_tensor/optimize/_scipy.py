@@ -225,6 +225,10 @@ def minimum_of(
         hessian: Products `(x, v) -> H v`.
         tell: Called after every iteration with the number done and the loss.
     """
+    from scipy import optimize
+
+    run: Any = optimize.minimize
+
     path: list[tuple[Array, float, float]] = []
     result: Any = None
     goal = None

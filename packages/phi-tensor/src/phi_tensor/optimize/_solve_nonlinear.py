@@ -69,8 +69,8 @@ def solve_nonlinear(
         IncompatibleShapes: `f` does not return as many tensors as it takes, with the same dims.
 
     >>> import phi_tensor as math
-    >>> math.solve_nonlinear(lambda x: x**2, 4.0, math.Solve(x0=1.0, abs_tol=1e-3))
-    2.0000...
+    >>> math.round(100 * solve_nonlinear(lambda x: x**2, 4.0, Solve(x0=1.0)))
+    200.0
     """
     chosen = Solve() if solve is None else solve
     x0 = getattr(chosen, "x0", None)
@@ -145,7 +145,18 @@ def _results(call: Call, x: Vector, given: Vector) -> Vector:
             "tensors and returns "
             f"{len(leaves)}. For least squares use `minimize(lambda x: l2_loss(f(x) - y), …)`."
         )
+    for leaf, v in zip(leaves, x, strict=True):
+        _check_dims(leaf, v)
     return tuple(leaves)
+
+
+def _check_dims(found: Tensor, unknown: Tensor) -> None:
+    if found.shape.non_batch != unknown.shape.non_batch:
+        raise IncompatibleShapes(
+            f"`solve_nonlinear` needs results with the dims of the unknown, but the function or `y` has "
+            f"{found.shape} where the unknown has {unknown.shape}. Describe the unknown by `Solve(x0=…)`, "
+            f"rename dims, or for least squares use `minimize(lambda x: l2_loss(f(x) - y), …)`."
+        )
 
 
 def _run(
@@ -202,14 +213,7 @@ def _started(found: Vector, x0: Vector, watch: Watch | None) -> tuple[Vector, Sh
         raise captured("solve_nonlinear")
     entries = merge_shapes(*(leaf.shape.batch for leaf in (*found, *x0)))
     for leaf, x in zip(found, x0, strict=True):
-        if leaf.shape.non_batch != x.shape.non_batch:
-            raise IncompatibleShapes(
-                "`solve_nonlinear` needs results with the dims of the unknown, but the function or "
-                f"`y` has {leaf.shape} "
-                f"where the unknown has {x.shape}. Describe the unknown by `Solve(x0=…)`, rename "
-                "dims, or for least "
-                f"squares use `minimize(lambda x: l2_loss(f(x) - y), …)`."
-            )
+        _check_dims(leaf, x)
     return along_entries(x0, entries), entries
 
 
