@@ -904,11 +904,6 @@ __all__ = [
     "stored_values",
     "tensor_like",
     # linear systems
-    "LinearOperator",
-    "Solve",
-    "SolveInfo",
-    "SolveTape",
-    "solve_linear",
     "minimize",
     "solve_nonlinear",
     # errors

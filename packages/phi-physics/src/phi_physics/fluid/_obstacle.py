@@ -7,13 +7,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import phi_tensor as math
+from phi_field import Field, Sampling, Site
 from phi_geom import Geometry
-from phi_tensor import IncompatibleShapes, Tensor
+from phi_tensor import IncompatibleShapes, Tensor, Unsupported
+from phi_tensor.extrapolation import ZERO_GRADIENT
 
 
 @dataclass(frozen=True, eq=False)
 class Obstacle:
-    """A solid body.
+    """A solid body: a geometry, or a mask on the cells of a grid.
 
     >>> from phi_geom import Sphere
     >>> ball = Obstacle(Sphere(x=0, y=0, radius=1), velocity=(1, 0), angular_velocity=2)
@@ -21,12 +23,12 @@ class Obstacle:
     (x=-1.0, y=0.0)
 
     Attributes:
-        geometry: Shape and place of the body.
+        geometry: Shape and place of the body; or a field at cell centers that is not 0 inside of it.
         velocity: Of its center: number, or vector `(…, vector)` [length/time].
         angular_velocity: Counter-clockwise in two dimensions, a vector in three [1/time].
     """
 
-    geometry: Geometry
+    geometry: Geometry | Field
     velocity: Any = 0
     angular_velocity: Any = 0
 
@@ -45,17 +47,36 @@ class Obstacle:
         """Whether it turns, as far as is known."""
         return not _is_zero(self.angular_velocity)
 
-    def with_geometry(self, geometry: Geometry) -> Obstacle:
+    def with_geometry(self, geometry: Geometry | Field) -> Obstacle:
         """The body with another geometry."""
         return replace(self, geometry=geometry)
 
     def at(self, position: Tensor) -> Obstacle:
         """The body with its center at a position `(…, vector)`."""
-        return replace(self, geometry=self.geometry.at(position))
+        return replace(self, geometry=self._movable("at").at(position))
 
     def shifted(self, delta: Tensor) -> Obstacle:
         """The body moved by a vector `(…, vector)` [length]."""
-        return replace(self, geometry=self.geometry.shifted(delta))
+        return replace(self, geometry=self._movable("shifted").shifted(delta))
+
+    def _movable(self, function: str) -> Geometry:
+        if isinstance(self.geometry, Geometry):
+            return self.geometry
+        raise Unsupported(
+            f"`Obstacle.{function}` needs a geometry, but this body is a mask on a grid. Use `with_geometry`."
+        )
+
+    def covers(self, sampling: Sampling) -> Tensor:
+        """1 in cells whose center is inside of the body, else 0 `(batch…, spatial…)`."""
+        if isinstance(self.geometry, Geometry):
+            return math.to_float(self.geometry.lies_inside(sampling.points(Site.CENTER, ZERO_GRADIENT)))
+        mask = self.geometry
+        if mask.site is not Site.CENTER or mask.sampling != sampling:
+            raise IncompatibleShapes(
+                f"A mask for an obstacle has values at the cell centers of the velocity's grid {sampling}, but "
+                f"found {mask}. Resample it with `mask.at(…)`."
+            )
+        return math.to_float(mask.values != 0)
 
     def velocity_at(self, points: Tensor) -> Tensor:
         """Velocity v + ω × (x − c) of the body at positions x `(…, vector)` [length/time]."""
@@ -64,7 +85,7 @@ class Obstacle:
         result = linear + 0 * points
         if not self.is_rotating:
             return result
-        from_center = points - self.geometry.center
+        from_center = points - self._movable("velocity_at").center
         rank = len(names or ())
         if rank not in (2, 3):
             raise IncompatibleShapes(f"Bodies turn in two or three dimensions, but this one has {rank}.")
@@ -76,7 +97,7 @@ class Obstacle:
 
 
 def as_obstacles(obstacles: Any) -> tuple[Obstacle, ...]:
-    """Bodies of a body, a geometry, or a sequence of these."""
+    """Bodies of a body, a geometry, a mask, or a sequence of these."""
     entries = obstacles if isinstance(obstacles, Sequence) else (obstacles,)
     return tuple(_as_obstacle(entry) for entry in entries)
 
@@ -84,11 +105,11 @@ def as_obstacles(obstacles: Any) -> tuple[Obstacle, ...]:
 def _as_obstacle(entry: Any) -> Obstacle:
     if isinstance(entry, Obstacle):
         return entry
-    if isinstance(entry, Geometry):
+    if isinstance(entry, (Geometry, Field)):
         return Obstacle(entry)
     raise TypeError(
-        f"Obstacles are geometries or `Obstacle(geometry, velocity)`, but found {type(entry).__name__}. Wrap the "
-        f"geometry, e.g. `Obstacle(Sphere(x=1, y=1, radius=0.5))`."
+        f"Obstacles are geometries, masks or `Obstacle(geometry, velocity)`, but found {type(entry).__name__}. "
+        f"Write e.g. `Obstacle(Sphere(x=1, y=1, radius=0.5))`."
     )
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from typing import Any
 
 import phi_tensor as math
 from phi_field import Field, Grid, Site, divergence, spatial_gradient
 from phi_physics.fluid._box_poisson import solve_poisson
 from phi_physics.fluid._modes import End, Ends
-from phi_tensor import Tensor, Unsupported
+from phi_physics.fluid._obstacle import Obstacle, as_obstacles
+from phi_physics.fluid._solids import project_around
+from phi_tensor import Solve, Tensor, Unsupported
 from phi_tensor.extrapolation import (
     PERIODIC,
     ZERO_GRADIENT,
@@ -24,31 +25,35 @@ _PRESSURE: dict[End, Any] = {"periodic": PERIODIC, "closed": ZERO_GRADIENT, "ope
 
 
 def make_incompressible(
-    velocity: Field, obstacles: Sequence[Any] = (), solve: Any = None
+    velocity: Field, obstacles: Any = (), solve: Solve | None = None
 ) -> tuple[Field, Field]:
     """`(velocity, pressure)`: the divergence-free part of a velocity, and the pressure that makes it so.
 
-    Solves ∇²p = ∇·u and returns u − ∇p, directly by transforms along the axes, for any number of cells. At
-    each side the pressure is 0 outside where the velocity has zero gradient (open), has zero gradient where
-    the velocity is given (closed), and is periodic where the velocity is. For velocities at faces this is the
-    exact, orthogonal projection: applied again it changes nothing, and kinetic energy never grows. Velocities
-    at centers are corrected by the mean of the faces' ∇p, which leaves a divergence of second order.
+    Solves ∇²p = ∇·u and returns u − ∇p. At each side the pressure is 0 outside where the velocity has zero
+    gradient (open), has zero gradient where the velocity is given (closed), and is periodic where the velocity
+    is. For velocities at faces this is the exact, orthogonal projection: applied again it changes nothing, and
+    kinetic energy never grows. Velocities at centers are corrected by the mean of the faces' ∇p, which leaves
+    a divergence of second order.
 
-    In boxes without an open side the pressure has zero mean, and the net inflow through the walls must
-    vanish: what is left over is spread over all cells, and a warning tells so where the numbers are known.
+    Boxes without obstacles are solved directly by transforms along the axes, for any number of cells; others
+    by conjugate gradients with multigrid, whose iterations hardly depend on their number. Cells whose center
+    is inside of an obstacle are solid: their faces move with the body. In regions without an open side the
+    pressure has zero mean, and the net inflow must vanish: what is left over is spread over their cells, and
+    `SolveInfo.msg`, or in boxes without obstacles a warning where the numbers are known, tells so.
 
     Args:
         velocity: Velocity u `(batch…, spatial…, vector)` [length/time] on a grid.
-        obstacles: Must be empty for now.
-        solve: Must be None for now: the direct solution needs no settings.
+        obstacles: Bodies: `Obstacle`, geometry, centered field that is not 0 inside, or a sequence of these.
+        solve: Settings; default: `Solve()`. Other methods than 'auto' are used without obstacles, too.
 
     Returns:
         velocity: With the sampling, site and boundary of the given one.
-        pressure: p at cell centers `(batch…, spatial…)`, for a time step and density of 1 [length²/time].
+        pressure: p at cell centers `(batch…, spatial…)`, for a time step and density of 1 [length²/time]; 0 in
+            solid cells.
 
     Raises:
-        Unsupported: There are obstacles or solver settings; the sampling is no grid; a boundary is neither
-            constant, periodic nor zero-gradient.
+        NotConverged: The solve reached its limit of iterations.
+        Unsupported: The sampling is no grid; a boundary is neither constant, periodic nor zero-gradient.
 
     Reference: Chorin, *Numerical Solution of the Navier–Stokes Equations*, Math. Comp. 22 (1968).
 
@@ -57,19 +62,38 @@ def make_incompressible(
     >>> bool(math.max(math.abs(divergence(u).values)) < 1e-5)
     True
     """
-    _check_supported(velocity, obstacles, solve)
+    _check_supported(velocity, solve)
+    bodies = as_obstacles(obstacles)
     ends = {axis: _ends(velocity.boundary, axis) for axis in velocity.sampling.axes}
-    faces = velocity.at_faces()
+    sides = {axis: (_PRESSURE[lower], _PRESSURE[upper]) for axis, (lower, upper) in ends.items()}
+    boundary, faces = combine_sides(sides), velocity.at_faces()
+    if bodies or not (solve is None or solve.method == "auto"):
+        return _around(velocity, faces, bodies, ends, boundary, solve)
     outflow = divergence(faces).values
     if not any("open" in pair for pair in ends.values()) and _has_inflow(velocity):
         _warn_if_unbalanced(outflow)
-    sides = {axis: (_PRESSURE[lower], _PRESSURE[upper]) for axis, (lower, upper) in ends.items()}
-    boundary = combine_sides(sides)
     pressure = Field(velocity.sampling, solve_poisson(outflow, ends, velocity.dx), Site.CENTER, boundary)
     correction = spatial_gradient(pressure, velocity.boundary, at="face")
     if velocity.site is Site.CENTER:
         correction = correction.at_centers()
     return velocity.with_values(velocity.values - correction.values), pressure
+
+
+def _around(
+    velocity: Field,
+    faces: Field,
+    bodies: tuple[Obstacle, ...],
+    ends: dict[str, Ends],
+    boundary: Extrapolation,
+    solve: Solve | None,
+) -> tuple[Field, Field]:
+    """Projection by an iterative solve; velocities at centers change by the mean of what their faces do."""
+    projected, values, solids = project_around(faces, bodies, ends, boundary, solve)
+    pressure = Field(velocity.sampling, values, Site.CENTER, boundary)
+    if velocity.site is Site.FACE:
+        return velocity.with_values(projected.values), pressure
+    change = faces.with_values(projected.values - faces.values).at_centers()
+    return velocity.with_values(solids.followed(velocity.values + change.values, velocity.points)), pressure
 
 
 def _ends(boundary: Extrapolation, axis: str) -> Ends:
@@ -91,16 +115,10 @@ def _end(rule: Extrapolation, axis: str) -> End:
     )
 
 
-def _check_supported(velocity: Field, obstacles: Sequence[Any], solve: Any) -> None:
-    if len(obstacles):
-        raise Unsupported(
-            f"`make_incompressible` solves in boxes without obstacles for now, "
-            f"but `obstacles` has {len(obstacles)}. Pass `()`."
-        )
-    if solve is not None:
-        raise Unsupported(
-            f"`make_incompressible` solves directly and takes no settings for now, "
-            f"but `solve` is {solve!r}. Leave it away."
+def _check_supported(velocity: Field, solve: Any) -> None:
+    if solve is not None and not isinstance(solve, Solve):
+        raise TypeError(
+            f"`make_incompressible` takes the settings of its solve as `Solve(…)`, but found {solve!r}."
         )
     if not isinstance(velocity.sampling, Grid):
         raise Unsupported(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -12,7 +12,8 @@ from phi_physics.fluid._modes import Ends
 from phi_physics.fluid._obstacle import Obstacle
 from phi_tensor import Tensor
 from phi_tensor.extrapolation import ONE, PERIODIC, Extrapolation, combine_sides
-from phi_tensor.linear import Stencil, stencil_operator
+from phi_tensor.linear._stencil import Stencil
+from phi_tensor.linear._stencil_operator import stencil_operator
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,33 +22,44 @@ class Solids:
 
     Attributes:
         fluid: 1 in cells whose center is outside of all bodies, else 0 `(batch…, spatial…)`.
+        bodies: The bodies.
         open: 1 at faces between cells of fluid, else 0, as a velocity at faces.
         motion: Velocity of the body at closed faces, 0 at others.
     """
 
     fluid: Tensor
+    bodies: tuple[Obstacle, ...]
     open: Field
     motion: Tensor
 
     @staticmethod
-    def of(obstacles: Sequence[Obstacle], faces: Field, ends: Mapping[str, Ends]) -> Solids:
+    def of(obstacles: tuple[Obstacle, ...], faces: Field, ends: Mapping[str, Ends]) -> Solids:
         """Bodies as the faces of a velocity see them."""
         sampling = faces.sampling
-        centers = cast("Any", sampling).center
         fluid: Any = math.ones(sampling.shape)
-        motion: Any = 0
-        for obstacle in obstacles:
-            inside = math.to_float(obstacle.geometry.lies_inside(centers))
-            fluid = fluid * (1 - inside)
-            if not obstacle.is_stationary:
-                own = 1 - _open(1 - inside, faces, ends).values
-                motion = motion + own * _normal(obstacle.velocity_at(faces.points), faces)
         opened = _open(fluid, faces, ends)
-        return Solids(fluid, opened, motion * (1 - opened.values))
+        motion: Any = 0 * faces.values
+        for obstacle in obstacles:  # of bodies that overlap the first one moves the fluid
+            fluid, before = fluid * (1 - obstacle.covers(sampling)), opened
+            opened = _open(fluid, faces, ends)
+            if not obstacle.is_stationary:
+                closed = before.values - opened.values
+                motion = motion + closed * _normal(obstacle.velocity_at(faces.points), faces)
+        return Solids(fluid, obstacles, opened, motion)
 
     def imposed(self, faces: Field) -> Field:
         """A velocity that follows the bodies at closed faces."""
         return faces.with_values(faces.values * self.open.values + self.motion)
+
+    def followed(self, values: Tensor, points: Tensor) -> Tensor:
+        """A velocity at cell centers that follows the bodies inside of them."""
+        values, free = values * self.fluid, 1 + 0 * self.fluid
+        for body in self.bodies:
+            inside = body.covers(self.open.sampling)
+            if not body.is_stationary:
+                values = values + free * inside * body.velocity_at(points)
+            free = free * (1 - inside)
+        return values
 
 
 def _open(fluid: Tensor, faces: Field, ends: Mapping[str, Ends]) -> Field:
@@ -88,7 +100,11 @@ def pressure_matrix(solids: Solids, ends: Mapping[str, Ends], dx: Tensor) -> Ste
 
 
 def project_around(
-    faces: Field, obstacles: Sequence[Obstacle], ends: Mapping[str, Ends], boundary: Extrapolation, solve: Any
+    faces: Field,
+    obstacles: tuple[Obstacle, ...],
+    ends: Mapping[str, Ends],
+    boundary: Extrapolation,
+    solve: Any,
 ) -> tuple[Field, Tensor, Solids]:
     """`(divergence-free velocity, pressure, bodies)` for a velocity at faces."""
     solids = Solids.of(obstacles, faces, ends)
@@ -96,5 +112,7 @@ def project_around(
     outflow = divergence(imposed).values * solids.fluid
     operator = stencil_operator(pressure_matrix(solids, ends, faces.dx), symmetric=True)
     pressure = math.solve_linear(operator, -outflow, solve)
-    slope = spatial_gradient(Field(faces.sampling, pressure, Site.CENTER, boundary), faces.boundary, at="face")
+    slope = spatial_gradient(
+        Field(faces.sampling, pressure, Site.CENTER, boundary), faces.boundary, at="face"
+    )
     return imposed.with_values(imposed.values - slope.values * solids.open.values), pressure, solids

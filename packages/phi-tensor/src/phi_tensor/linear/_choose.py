@@ -166,7 +166,7 @@ def _preconditioner(
     if name == "operator":
         offered = operator.preconditioner
         assert offered is not None
-        return lambda r: offered(operator.coefficients, r)
+        return offered(operator.coefficients)
     if name in NAMED:
         return NAMED[name](operator, like)
     if name in _scipy.FACTORISED:

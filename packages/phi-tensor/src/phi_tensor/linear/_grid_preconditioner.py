@@ -78,7 +78,9 @@ def _of_offsets(offsets: Mapping[Offset, Tensor], remainder: Tensor, block: Shap
             continue
         lower[name] = none if below is None else expand(table.NEGATIVE(below), block)
         upper[name] = none if above is None else expand(table.NEGATIVE(above), block)
-    periodic = frozenset(name for name in lower if _leaves(lower[name], name, 0) or _leaves(upper[name], name, -1))
+    periodic = frozenset(
+        name for name in lower if _leaves(lower[name], name, 0) or _leaves(upper[name], name, -1)
+    )
     return Stencil(remainder, lower, upper, periodic)
 
 

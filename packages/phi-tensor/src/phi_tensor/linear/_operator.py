@@ -57,7 +57,9 @@ class LinearOperator:
         diagonal: `coefficients -> ` diagonal of A along `domain`; None where it is not known.
         bound: `coefficients -> ` number that is ≥ ‖A‖ and near it; None: it is estimated.
         matrix: `coefficients -> ` dense matrix with dual dims; None where there is none.
-        preconditioner: `(coefficients, r) -> z` with z ≈ A⁻¹ r that the operator offers; None for none.
+        preconditioner: `coefficients -> (r -> z)` with z ≈ A⁻¹ r that the operator offers; None for none.
+        null_space: `coefficients -> (v -> ` projection of v beside the null spaces of A and Aᴴ`)`, where these are
+            one space that is known but not that of constants; None else.
         closure: `coefficients -> (x -> A x)` where something is worth computing once for many products.
 
     >>> import phi_tensor as math
@@ -77,8 +79,9 @@ class LinearOperator:
     diagonal: Callable[[Coefficients], Tensor] | None = None
     bound: Callable[[Coefficients], Tensor] | None = None
     matrix: Callable[[Coefficients], Tensor] | None = None
-    preconditioner: Apply | None = None
+    preconditioner: Callable[[Coefficients], Callable[[Tensor], Tensor]] | None = None
     closure: Callable[[Coefficients], Callable[[Tensor], Tensor]] | None = None
+    null_space: Callable[[Coefficients], Callable[[Tensor], Tensor]] | None = None
 
     @staticmethod
     def from_matrix(matrix: Tensor, tags: frozenset[str] | set[str] = frozenset()) -> LinearOperator:
@@ -136,6 +139,7 @@ class LinearOperator:
             self.bound,
             None if matrix is None else lambda c: _adjoint_matrix(matrix(c), rows, columns),
             offered,
+            null_space=self.null_space,
         )
 
     @property

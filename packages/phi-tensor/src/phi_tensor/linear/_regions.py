@@ -13,9 +13,8 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from phi_tensor._dim_types import instance
 from phi_tensor._create import wrap, zeros
-from phi_tensor._shape import Shape
+from phi_tensor._dim_types import instance
 from phi_tensor._tensor import Tensor
 from phi_tensor.extrapolation import PERIODIC
 from phi_tensor.linear._stencil import Stencil
@@ -23,13 +22,18 @@ from phi_tensor.ops._arranging import range_tensor
 from phi_tensor.ops._elementwise import maximum, safe_div, to_float, to_int64, where
 from phi_tensor.ops._lookup import gather
 from phi_tensor.ops._padding import pad
-from phi_tensor.ops._reductions import any_, max_
+from phi_tensor.ops._products import dot
+from phi_tensor.ops._reductions import any_, sum_
 from phi_tensor.ops._scatter import scatter
 from phi_tensor.ops._structure import expand, pack_dims, unpack_dim
 from phi_tensor.transforms._iterate import while_loop
 
 _CELLS = instance("_cells")
 _REGIONS = instance("_regions")
+
+
+MOST_MASKS = 8
+"""Up to so many regions are averaged by masks, which is faster than sorting sums into a list."""
 
 
 def closed_regions(matrix: Stencil) -> Callable[[Tensor], Tensor]:
@@ -41,10 +45,31 @@ def closed_regions(matrix: Stencil) -> Callable[[Tensor], Tensor]:
     shape = matrix.remainder.shape
     sizes = _sums(to_float(expand(labels * 0 + 1, shape)), labels, count)
     is_closed = _sums(abs(matrix.remainder), labels, count) == 0
+    if sizes.available and is_closed.available:
+        of_many = is_closed.numpy() & (sizes.numpy() > 1)
+        if of_many.sum() <= MOST_MASKS:
+            alone = _spread(to_float(is_closed & (sizes == 1)), labels)
+            return _by_masks(labels, np.flatnonzero(of_many), alone)
     weight = where(is_closed, safe_div(1.0, sizes), 0.0)
 
     def project(x: Tensor) -> Tensor:
         return x - _spread(_sums(x, labels, count) * weight, labels)
+
+    return project
+
+
+def _by_masks(labels: Tensor, numbers: npt.NDArray[Any], alone: Tensor) -> Callable[[Tensor], Tensor]:
+    """The projection for a few regions of several cells, and cells that are one for themselves."""
+    names = labels.shape.spatial.names
+    masks = [to_float(labels == int(number)) for number in numbers]
+    means = [safe_div(mask, sum_(mask, names)) for mask in masks]
+    kept = 1 - alone
+
+    def project(x: Tensor) -> Tensor:
+        result = x * kept
+        for mask, mean in zip(masks, means, strict=True):
+            result = result - mask * dot(mean, names, x, names)
+        return result
 
     return project
 
@@ -59,8 +84,8 @@ def regions(matrix: Stencil) -> tuple[int, Tensor]:
 
 
 def _by_scipy(matrix: Stencil) -> tuple[int, Tensor]:
-    from scipy.sparse import coo_array  # noqa: PLC0415 only here
-    from scipy.sparse.csgraph import connected_components  # noqa: PLC0415
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
 
     shape = matrix.remainder.shape
     cells: npt.NDArray[Any] = np.arange(shape.volume).reshape(shape.sizes)
@@ -109,4 +134,3 @@ def _sums(x: Tensor, labels: Tensor, count: int) -> Tensor:
 
 def _spread(sums: Tensor, labels: Tensor) -> Tensor:
     return gather(sums, labels, _REGIONS)
-

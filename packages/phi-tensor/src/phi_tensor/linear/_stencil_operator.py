@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
 from phi_tensor.linear._multigrid import multigrid
@@ -36,9 +38,15 @@ def stencil_operator(matrix: Stencil, symmetric: bool | None = None) -> LinearOp
         tags=frozenset({SYMMETRIC, DEFINITE}),
         diagonal=lambda c: _with(matrix, c).diagonal,
         bound=lambda c: 2 * max_(_with(matrix, c).diagonal, domain),
-        preconditioner=lambda c: multigrid(_with(matrix, c)),
+        preconditioner=lambda c: _preconditioner(_with(matrix, c)),
         null_space=lambda c: closed_regions(_with(matrix, c)),
     )
+
+
+def _preconditioner(matrix: Stencil) -> Callable[[Tensor], Tensor]:
+    """Multigrid beside the null space: what rounding leaves there would grow from iteration to iteration."""
+    cycle, project = multigrid(matrix), closed_regions(matrix)
+    return lambda r: project(cycle(r))
 
 
 def _coefficients(matrix: Stencil) -> Coefficients:
@@ -61,7 +69,10 @@ def _is_symmetric(matrix: Stencil) -> bool:
         if not (lower.available and upper.available):
             return False
         difference: Tensor = abs(lower - upper)
-        if float(max_(difference, _all)) > EQUAL * float(max_(abs(lower), _all)) or float(min_(lower, _all)) < 0:
+        if (
+            float(max_(difference, _all)) > EQUAL * float(max_(abs(lower), _all))
+            or float(min_(lower, _all)) < 0
+        ):
             return False
     return matrix.remainder.available and float(min_(matrix.remainder, _all)) >= 0
 
