@@ -352,6 +352,6 @@ TESTED_ELSEWHERE = {
 NOT_COMPARED = words("""
 random_normal random_uniform random_permutation random_bernoulli random_exponential random_gamma
 random_poisson random_integers pick_random perf_counter gradient jacobian hessian explain
-eigenvalues eigh qr svd choose_backend trace_check layout
+eigenvalues eigh qr svd choose_backend trace_check layout to_pandas to_xarray
 """)
-"""Random and unique only up to order or sign."""
+"""Random, unique only up to order or sign, or objects of other libraries (see test_exchange)."""
