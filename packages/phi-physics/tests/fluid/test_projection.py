@@ -208,11 +208,6 @@ def test_derivatives_under_jit(backend, random_field, check_derivatives):
         assert_close(slope, eager_slope)
 
 
-def test_obstacles_and_settings_are_refused(backend):
-    velocity = StaggeredGrid(0, 0, x=4, y=3)
-    with pytest.raises(Unsupported, match="obstacles"):
-        fluid.make_incompressible(velocity, [Box(x=1, y=1)])
-    with pytest.raises(Unsupported, match="solve"):
-        fluid.make_incompressible(velocity, solve="CG")
+def test_other_boundaries_are_refused(backend):
     with pytest.raises(Unsupported, match="symmetric"):
         fluid.make_incompressible(StaggeredGrid(0, "symmetric", x=4, y=3))

@@ -73,8 +73,8 @@ class Obstacle:
         mask = self.geometry
         if mask.site is not Site.CENTER or mask.sampling != sampling:
             raise IncompatibleShapes(
-                f"A mask for an obstacle has values at the cell centers of the velocity's grid {sampling}, but "
-                f"found {mask}. Resample it with `mask.at(…)`."
+                f"A mask for an obstacle has values at the cell centers of the velocity's grid {sampling}, "
+                f"but found {mask}. Resample it with `mask.at(…)`."
             )
         return math.to_float(mask.values != 0)
 
@@ -108,8 +108,8 @@ def _as_obstacle(entry: Any) -> Obstacle:
     if isinstance(entry, (Geometry, Field)):
         return Obstacle(entry)
     raise TypeError(
-        f"Obstacles are geometries, masks or `Obstacle(geometry, velocity)`, but found {type(entry).__name__}. "
-        f"Write e.g. `Obstacle(Sphere(x=1, y=1, radius=0.5))`."
+        f"Obstacles are geometries, masks or `Obstacle(geometry, velocity)`, but found "
+        f"{type(entry).__name__}. Write e.g. `Obstacle(Sphere(x=1, y=1, radius=0.5))`."
     )
 
 

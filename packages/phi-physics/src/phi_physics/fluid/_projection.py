@@ -30,10 +30,10 @@ def make_incompressible(
     """`(velocity, pressure)`: the divergence-free part of a velocity, and the pressure that makes it so.
 
     Solves ∇²p = ∇·u and returns u − ∇p. At each side the pressure is 0 outside where the velocity has zero
-    gradient (open), has zero gradient where the velocity is given (closed), and is periodic where the velocity
-    is. For velocities at faces this is the exact, orthogonal projection: applied again it changes nothing, and
-    kinetic energy never grows. Velocities at centers are corrected by the mean of the faces' ∇p, which leaves
-    a divergence of second order.
+    gradient (open), has zero gradient where the velocity is given (closed), and is periodic where the
+    velocity is. For velocities at faces this is the exact, orthogonal projection: applied again it changes
+    nothing, and kinetic energy never grows. Velocities at centers are corrected by the mean of the faces' ∇p,
+    which leaves a divergence of second order.
 
     Boxes without obstacles are solved directly by transforms along the axes, for any number of cells; others
     by conjugate gradients with multigrid, whose iterations hardly depend on their number. Cells whose center
@@ -48,8 +48,8 @@ def make_incompressible(
 
     Returns:
         velocity: With the sampling, site and boundary of the given one.
-        pressure: p at cell centers `(batch…, spatial…)`, for a time step and density of 1 [length²/time]; 0 in
-            solid cells.
+        pressure: p at cell centers `(batch…, spatial…)`, for a time step and density of 1 [length²/time];
+            0 in solid cells.
 
     Raises:
         NotConverged: The solve reached its limit of iterations.

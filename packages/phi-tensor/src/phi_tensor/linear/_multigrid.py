@@ -1,10 +1,11 @@
 """Geometric multigrid for matrices on grids with nearest neighbours: a preconditioner of conjugate gradients.
 
 Two cells per axis become one; the coarse matrix is the Galerkin product with piecewise constant transfer,
-which links coarse cells by what links the fine ones across their common side. Constant transfer makes these links
-too stiff by the ratio of the cell sizes, so they are halved; with this factor the number of iterations hardly
-depends on the size of the grid, jumps of the coefficients or holes. The smoother is red-black Gauss–Seidel,
-in reverse order after the coarse correction, so that the cycle of a symmetric matrix is symmetric.
+which links coarse cells by what links the fine ones across their common side. Constant transfer makes these
+links too stiff by the ratio of the cell sizes, so they are halved; with this factor the number of iterations
+hardly depends on the size of the grid, jumps of the coefficients or holes. The smoother is red-black
+Gauss–Seidel, in reverse order after the coarse correction, so that the cycle of a symmetric matrix is
+symmetric.
 
 Reference: Braess, *Towards algebraic multigrid for elliptic problems of second order*, Computing 55 (1995).
 """

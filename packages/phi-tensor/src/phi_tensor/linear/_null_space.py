@@ -19,7 +19,7 @@ def declared(operator: LinearOperator, rank_deficiency: int | None) -> LinearOpe
 
 
 def projection(operator: LinearOperator, names: tuple[str, ...]) -> Function | None:
-    """Projection beside the null space: `v ↦ v − mean(v)` where that is constants; None where none is known."""
+    """Projection beside the null space: `v ↦ v − mean(v)` for constants; None where none is known."""
     if operator.null_space is not None:
         return operator.null_space(operator.coefficients)
     if CONSTANTS not in operator.tags:
