@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import phi_tensor as math
 from phi_field import Field, Sampling, Site
@@ -80,13 +80,13 @@ class Obstacle:
 
     def velocity_at(self, points: Tensor) -> Tensor:
         """Velocity v + ω × (x − c) of the body at positions x `(…, vector)` [length/time]."""
-        names = points.shape.get_dim("vector").labels
+        names = points.shape.get_labels("vector")
         linear = _vector(self.velocity, names)
         result = linear + 0 * points
         if not self.is_rotating:
             return result
         from_center = points - self._movable("velocity_at").center
-        rank = len(names or ())
+        rank = len(names)
         if rank not in (2, 3):
             raise IncompatibleShapes(f"Bodies turn in two or three dimensions, but this one has {rank}.")
         turning = self.angular_velocity
@@ -98,7 +98,7 @@ class Obstacle:
 
 def as_obstacles(obstacles: Any) -> tuple[Obstacle, ...]:
     """Bodies of a body, a geometry, a mask, or a sequence of these."""
-    entries = obstacles if isinstance(obstacles, Sequence) else (obstacles,)
+    entries = cast("Sequence[Any]", obstacles if isinstance(obstacles, Sequence) else (obstacles,))
     return tuple(_as_obstacle(entry) for entry in entries)
 
 

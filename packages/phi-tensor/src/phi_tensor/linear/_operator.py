@@ -58,8 +58,8 @@ class LinearOperator:
         bound: `coefficients -> ` number that is ≥ ‖A‖ and near it; None: it is estimated.
         matrix: `coefficients -> ` dense matrix with dual dims; None where there is none.
         preconditioner: `coefficients -> (r -> z)` with z ≈ A⁻¹ r that the operator offers; None for none.
-        null_space: `coefficients -> (v -> ` projection of v beside the null spaces of A and Aᴴ`)`, where these
-            are one space that is known but not that of constants; None else.
+        null_space: `coefficients -> (v -> ` projection of v beside the null spaces of A and Aᴴ`)`, where
+            these are one space that is known but not that of constants; None else.
         closure: `coefficients -> (x -> A x)` where something is worth computing once for many products.
 
     >>> import phi_tensor as math

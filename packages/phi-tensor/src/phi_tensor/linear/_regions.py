@@ -7,6 +7,7 @@ cell that its own number names, until nothing changes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -87,22 +88,23 @@ def _by_scipy(matrix: Stencil) -> tuple[int, Tensor]:
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    shape = matrix.remainder.shape
-    cells: npt.NDArray[Any] = np.arange(shape.volume).reshape(shape.sizes)
-    first: list[Any] = []
-    second: list[Any] = []
+    shape, sizes = matrix.remainder.shape, cast("tuple[int, ...]", matrix.remainder.shape.sizes)
+    count = math.prod(sizes)
+    cells: npt.NDArray[np.int64] = np.arange(count).reshape(sizes)
+    first: list[npt.NDArray[np.int64]] = []
+    second: list[npt.NDArray[np.int64]] = []
     for axis in matrix.axes:
         number = shape.names.index(axis)
-        upwards: Any = expand(matrix.upper[axis], shape).numpy(shape.names) != 0
-        downwards: Any = expand(matrix.lower[axis], shape).numpy(shape.names) != 0
+        upwards: npt.NDArray[Any] = expand(matrix.upper[axis], shape).numpy(shape.names) != 0
+        downwards: npt.NDArray[Any] = expand(matrix.lower[axis], shape).numpy(shape.names) != 0
         linked = upwards | np.roll(downwards, -1, number)
         first.append(cells[linked])
         second.append(np.roll(cells, -1, number)[linked])
-    pairs = (np.concatenate(first or [cells[:0].ravel()]), np.concatenate(second or [cells[:0].ravel()]))
-    n = cells.size
-    graph = coo_array((np.ones(len(pairs[0]), bool), pairs), (n, n))
-    count, labels = connected_components(graph, directed=False)
-    return int(count), wrap(labels.reshape(shape.sizes).astype(np.int64), shape)
+    pairs = (np.concatenate([cells[:0].ravel(), *first]), np.concatenate([cells[:0].ravel(), *second]))
+    graph: Any = coo_array((np.ones(len(pairs[0]), bool), pairs), (count, count))
+    found: Any = connected_components(graph, directed=False)
+    labels: npt.NDArray[np.int64] = found[1].reshape(sizes).astype(np.int64)
+    return int(found[0]), wrap(labels, shape)
 
 
 def _on_device(matrix: Stencil) -> Tensor:
