@@ -80,7 +80,7 @@ class Obstacle:
 
     def velocity_at(self, points: Tensor) -> Tensor:
         """Velocity v + ω × (x − c) of the body at positions x `(…, vector)` [length/time]."""
-        names = points.shape.get_labels("vector")
+        names = points.shape.get_labels("vector") or ()
         linear = _vector(self.velocity, names)
         result = linear + 0 * points
         if not self.is_rotating:
