@@ -132,7 +132,8 @@ def raveled(coordinates: Sequence[Ints], sizes: Sizes, count: int) -> Ints:
     if prod(sizes) > LARGEST:
         raise IncompatibleShapes(
             f"Rows, and columns, of a sparse tensor are numbered by 64-bit ints, but there are more than "
-            f"{LARGEST} places along dims of sizes {sizes}. Make some of these dims dual, or dims of the values."
+            f"{LARGEST} places along dims of sizes {sizes}. Make some of these dims dual, or dims of the "
+            f"values."
         )
     flat = np.zeros(count, np.int64)
     for index, size in zip(coordinates, sizes, strict=True):

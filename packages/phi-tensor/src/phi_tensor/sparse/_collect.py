@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import cast
 
+import numpy as np
+
 from phi_tensor._dim import Dim
 from phi_tensor._dim_types import dual
 from phi_tensor._plan import RULES, PlanCall, layout_of, planned
@@ -15,7 +17,7 @@ from phi_tensor.layouts._pattern import Ints, Pattern, raveled, sorted_pattern
 from phi_tensor.layouts._sparse import ENTRIES, Sparse, entries_dim
 from phi_tensor.ops import _table as table
 from phi_tensor.sparse._constants import Segments
-from phi_tensor.sparse._entries import summed_entries
+from phi_tensor.sparse._entries import picked_entries, summed_entries
 from phi_tensor.sparse._rules import MOST_DENSE
 
 Dims = tuple[Dim, ...]
@@ -43,16 +45,18 @@ def placed(outer: Dims, inner: Dims, places: Places, count: int) -> tuple[Patter
     return sorted_pattern(sizes_of(outer), sizes_of(inner), flat[0], flat[1])
 
 
-def is_matrix(dims: Sequence[Dim]) -> bool:
-    """True for dims that stay sparse: rows and columns, or several dims none of which is dual."""
-    duals = [dim for dim in dims if dim.type is dual]
-    return 0 < len(duals) < len(dims) if duals else len(dims) > 1
+def stays_sparse(dims: Sequence[Dim], source: Sequence[Dim], count: int) -> bool:
+    """Whether what remains of sparse dims is sparse: of a matrix a matrix, of others more than one dim.
 
-
-def stays_sparse(dims: Sequence[Dim], count: int) -> bool:
-    """Whether results with these dims are sparse: matrices, and vectors too large to store every entry."""
+    Vectors are so, too, if they would be much larger than what is stored.
+    """
     volume = Shape.of(tuple(dims)).volume or 0
-    return is_matrix(dims) or volume > max(MOST_DENSE, 8 * count)
+    remaining = _is_matrix(dims) if _is_matrix(source) else len(dims) > 1
+    return remaining or volume > max(MOST_DENSE, 8 * count)
+
+
+def _is_matrix(dims: Sequence[Dim]) -> bool:
+    return 0 < sum(dim.type is dual for dim in dims) < len(dims)
 
 
 def collected(
@@ -60,6 +64,7 @@ def collected(
     dims: Sequence[Dim],
     places: Places,
     order: Sequence[str],
+    source: Sequence[Dim] | None = None,
     columns_first: bool = False,
     compressed: bool = False,
 ) -> PlanCall:
@@ -70,13 +75,14 @@ def collected(
         dims: Dims of the places.
         places: Index of each value along each of them.
         order: Names of the result's dims in order.
+        source: Sparse dims that these remain of, see `stays_sparse`; None: the result is sparse.
         columns_first: Whether a matrix is sorted by columns.
         compressed: Whether a matrix calls itself `csr` or `csc`.
     """
     count = cast("int", values.shape.get_size(ENTRIES))
     if not dims:
         return RULES["reduction"](table.SUM, values, names=(ENTRIES,))
-    if not stays_sparse(dims, count):
+    if source is not None and not stays_sparse(dims, source, count):
         flat = raveled([places[d.name] for d in dims], sizes_of(dims), count)
         return summed_entries(values, Segments(flat, Shape.of(tuple(dims)).volume or 0), dims, order)
     outer, inner = groups(dims, columns_first)
@@ -96,6 +102,8 @@ def at_pattern(
     """Plan of a sparse tensor whose entry `ids[i]` is the sum of values i; None: one value per entry."""
     if ids is None:
         summed = planned(values, lambda t: t)
+    elif len(ids) == pattern.count:
+        summed = picked_entries(values, np.argsort(ids, kind="stable"))
     else:
         summed = summed_entries(values, Segments(ids, pattern.count), (entries_dim(pattern.count),))
     layout = layout_of(summed)

@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 
 from phi_tensor._dim import Dim
-from phi_tensor._plan import PlanCall, planned
+from phi_tensor._plan import PlanCall, layout_of, planned
 from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
 from phi_tensor.backends._backend import Backend, Native
@@ -102,7 +102,7 @@ def dense_plan(layout: Sparse) -> PlanCall:
     count, volume = layout.pattern.count, prod(sizes)
     places = raveled(list(layout.coordinates().values()), sizes, count)
     if count == volume and np.array_equal(places, np.arange(count)):
-        return along_entries(layout.values, dims, lambda backend: lambda v: v, layout.shape.names)
+        return _of_tensor(layout, along_entries(layout.values, dims, _kept, layout.shape.names))
     at = Constant(places)
 
     def change_on(backend: Backend) -> Change:
@@ -118,7 +118,17 @@ def dense_plan(layout: Sparse) -> PlanCall:
 
         return stored
 
-    return along_entries(layout.values, dims, change_on, layout.shape.names)
+    return _of_tensor(layout, along_entries(layout.values, dims, change_on, layout.shape.names))
+
+
+def _of_tensor(layout: Sparse, plan: PlanCall) -> PlanCall:
+    """Plan that takes the sparse tensor instead of its values."""
+    values = layout.values
+    return planned(layout_of(plan), lambda t: plan(Tensor(values, t.natives)))
+
+
+def _kept(backend: Backend) -> Change:
+    return lambda v: v
 
 
 def values_at(layout: Layout, coordinates: Mapping[str, Ints], count: int) -> PlanCall:
@@ -128,7 +138,7 @@ def values_at(layout: Layout, coordinates: Mapping[str, Ints], count: int) -> Pl
     if isinstance(layout, Parts):
         if layout.dim.name in names:
             plan = values_at(joined_layout(layout), coordinates, count)
-            return planned(cast("Layout", plan.layout), lambda t: plan(t.block()))
+            return planned(layout_of(plan), lambda t: plan(t.block()))
         return each_part(layout, [values_at(part, coordinates, count) for part in layout.parts])
     assert isinstance(layout, Dense)
     backend = layout.backend
