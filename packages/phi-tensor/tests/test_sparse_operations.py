@@ -3,7 +3,8 @@
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given as given_all
+from hypothesis import settings
 
 import phi_tensor as math
 from phi_tensor import Unsupported, batch, channel, dual, instance, spatial, tensor, wrap
@@ -20,6 +21,11 @@ SPARSE = (
     dual(x=4),
 )
 OTHERS = (math.EMPTY_SHAPE, batch(b=2), channel(vector="u,v"), batch(b=2) & channel(vector="u,v"))
+
+
+def given(**strategies):
+    """Few examples per test: libraries that compile each new shape are slow."""
+    return lambda test: settings(max_examples=8)(given_all(**strategies)(test))
 
 
 @st.composite

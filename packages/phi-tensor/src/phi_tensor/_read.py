@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 def native(x: Tensor, order: str | Sequence[Any] | Shape | None) -> Any:
     """Native array with axes in `order`; see `Tensor.native`."""
     groups = _groups(x.shape, order)
+    if isinstance(x.layout, Sparse):
+        from phi_tensor.sparse._exchange import native_matrix  # noqa: PLC0415 rules of sparse tensors
+
+        return native_matrix(x, groups)
     names = [name for group in groups for name in group]
     if isinstance(x.layout, Parts):
         x = _joined(x, groups)
@@ -37,6 +41,15 @@ def native(x: Tensor, order: str | Sequence[Any] | Shape | None) -> Any:
         return array
     sizes = [cast("int", layout.shape[group].volume) for group in groups]
     return layout.backend.ops["reshape"](array, tuple(sizes))
+
+
+def numpy(x: Tensor, order: str | Sequence[Any] | Shape | None) -> Any:
+    """NumPy array, or SciPy's matrix of a sparse tensor; see `Tensor.numpy`."""
+    if not isinstance(x.layout, Sparse):
+        return x.layout.backend.to_numpy(native(x, order))
+    from phi_tensor._convert import convert  # noqa: PLC0415 conversion needs tensors
+
+    return native(convert(x, "numpy", use_dlpack=False), order)
 
 
 def array(x: Tensor) -> Any:

@@ -35,15 +35,17 @@ class Pattern:
         inner_sizes: Sizes of the other sparse dims.
         outer: Flat index of each entry along the outer dims.
         inner: Flat index of each entry along the inner dims.
+        number: A number that no other pattern has, for keys that must not keep the pattern alive.
         kept: What operations derive from the pattern; lives as long as it does.
     """
 
-    __slots__ = ("__weakref__", "inner", "inner_sizes", "kept", "outer", "outer_sizes")
+    __slots__ = ("__weakref__", "inner", "inner_sizes", "kept", "number", "outer", "outer_sizes")
 
     outer_sizes: Sizes
     inner_sizes: Sizes
     outer: Ints
     inner: Ints
+    number: int
     kept: dict[Any, Any]
 
     @staticmethod
@@ -51,10 +53,10 @@ class Pattern:
         """The pattern of entries that are sorted and do not repeat."""
         content = (outer_sizes, inner_sizes, len(outer), crc32(_bytes(outer)), crc32(_bytes(inner)))
         with _LOCK:
-            for number in count():
-                found = _INTERNED.get((*content, number))
+            for repetition in count():
+                found = _INTERNED.get((*content, repetition))
                 if found is None:
-                    found = _INTERNED[*content, number] = _new(outer_sizes, inner_sizes, outer, inner)
+                    found = _INTERNED[*content, repetition] = _new(outer_sizes, inner_sizes, outer, inner)
                     return found
                 if np.array_equal(found.outer, outer) and np.array_equal(found.inner, inner):
                     return found
@@ -181,7 +183,7 @@ def _new(outer_sizes: Sizes, inner_sizes: Sizes, outer: Ints, inner: Ints) -> Pa
     pattern.outer, pattern.inner = (np.ascontiguousarray(a, np.int64) for a in (outer, inner))
     for array in (pattern.outer, pattern.inner):
         array.flags.writeable = False
-    pattern.kept = {}
+    pattern.number, pattern.kept = next(_NUMBERS), {}
     return pattern
 
 
@@ -191,3 +193,4 @@ def _bytes(array: Ints) -> memoryview:
 
 _INTERNED: WeakValueDictionary[tuple[Any, ...], Pattern] = WeakValueDictionary()
 _LOCK = new_lock()
+_NUMBERS = count()

@@ -14,7 +14,7 @@ from phi_tensor.layouts._layout import Layout, Scalar
 from phi_tensor.layouts._pattern import Ints, Pattern, raveled
 from phi_tensor.layouts._sparse import Sparse
 from phi_tensor.sparse._collect import Dims, placed, sizes_of
-from phi_tensor.sparse._entries import picked_entries, values_at
+from phi_tensor.sparse._entries import dense, picked_entries, values_at
 
 
 class Entries(NamedTuple):
@@ -104,3 +104,12 @@ def at_entries(layout: Layout, entries: Entries) -> PlanCall:
 
 def _same(x: Any) -> Any:
     return x
+
+
+def comparable(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Two tensors of one shape as dense ones that are equal if they are; of sparse ones stored entries."""
+    one, other = a.layout, b.layout
+    if not isinstance(one, Sparse) or not isinstance(other, Sparse) or {*one.names} != {*other.names}:
+        return dense(a), dense(b)
+    entries = union([one, other])
+    return at_entries(one, entries)(a), at_entries(other, entries)(b)

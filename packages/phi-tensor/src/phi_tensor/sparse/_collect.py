@@ -30,13 +30,18 @@ def sizes_of(dims: Sequence[Dim]) -> tuple[int, ...]:
     return tuple(cast("int", dim.size) for dim in dims)
 
 
-def groups(dims: Sequence[Dim], columns_first: bool = False) -> tuple[Dims, Dims]:
-    """`(outer, inner)` of the pattern with these dims: rows, then columns, or the other way round."""
+def groups(dims: Sequence[Dim], format: str) -> tuple[Dims, Dims]:
+    """`(outer, inner)` of the pattern with these dims: rows, then columns; the other way round for `csc`.
+
+    Columns are the dual dims; without any, all but the first are for `csr` and `csc`.
+    """
     rows = tuple(dim for dim in dims if dim.type is not dual)
     columns = tuple(dim for dim in dims if dim.type is dual)
     if not rows or not columns:
-        return (*rows, *columns), ()
-    return (columns, rows) if columns_first else (rows, columns)
+        if format == "coo":
+            return tuple(dims), ()
+        rows, columns = tuple(dims[:1]), tuple(dims[1:])
+    return (columns, rows) if format == "csc" and columns else (rows, columns)
 
 
 def placed(outer: Dims, inner: Dims, places: Places, count: int) -> tuple[Pattern, Ints | None]:
@@ -65,8 +70,7 @@ def collected(
     places: Places,
     order: Sequence[str],
     source: Sequence[Dim] | None = None,
-    columns_first: bool = False,
-    compressed: bool = False,
+    format: str = "coo",
 ) -> PlanCall:
     """Plan of values added up at places.
 
@@ -76,8 +80,7 @@ def collected(
         places: Index of each value along each of them.
         order: Names of the result's dims in order.
         source: Sparse dims that these remain of, see `stays_sparse`; None: the result is sparse.
-        columns_first: Whether a matrix is sorted by columns.
-        compressed: Whether a matrix calls itself `csr` or `csc`.
+        format: Format of a sparse result.
     """
     count = cast("int", values.shape.get_size(ENTRIES))
     if not dims:
@@ -85,9 +88,9 @@ def collected(
     if source is not None and not stays_sparse(dims, source, count):
         flat = raveled([places[d.name] for d in dims], sizes_of(dims), count)
         return summed_entries(values, Segments(flat, Shape.of(tuple(dims)).volume or 0), dims, order)
-    outer, inner = groups(dims, columns_first)
+    outer, inner = groups(sorted(dims, key=lambda d: order.index(d.name)), format)
     pattern, ids = placed(outer, inner, places, count)
-    return at_pattern(values, outer, inner, pattern, ids, order, compressed)
+    return at_pattern(values, outer, inner, pattern, ids, order, format != "coo")
 
 
 def at_pattern(

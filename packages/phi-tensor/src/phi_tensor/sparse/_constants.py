@@ -34,7 +34,10 @@ class Constant:
         if found is None:
             wide = self.array.max(initial=0) >= 2**31 or backend.index_dtype is INT64
             array = self.array.astype(np.int64 if wide else np.int32)
-            found = self._copies[backend.name, device.name] = backend.as_native(array, device)
+            elsewhere = None if device == backend.get_default_device() else device
+            found = backend.as_native(array, elsewhere)
+            if backend.is_concrete(found):  # else a transformation under way has moved it
+                self._copies[backend.name, device.name] = found
         return found
 
 

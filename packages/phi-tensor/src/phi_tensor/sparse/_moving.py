@@ -23,8 +23,7 @@ from phi_tensor.sparse._structure import on_values
 
 def moved(layout: Sparse, dims: Sequence[Dim], places: Mapping[str, Ints], order: Sequence[str]) -> PlanCall:
     """Plan that stores the same values at other places."""
-    first = layout.format == "csc"
-    collect = collected(layout.values, dims, places, order, None, first, layout.compressed)
+    collect = collected(layout.values, dims, places, order, None, layout.format)
     values = layout.values
     return planned(layout_of(collect), lambda t: collect(Tensor(values, t.natives)))
 

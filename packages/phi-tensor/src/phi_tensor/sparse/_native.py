@@ -53,9 +53,10 @@ def sparse_matmul(backend: Backend) -> Callable[[Native, Native, Contraction], N
     ops, add_up = backend.ops, segment_sum(backend)
 
     def product(values: Native, x: Native, contraction: Contraction) -> Native:
-        (entries,) = backend.shape(values)
+        (entries,), (_, columns) = backend.shape(values), backend.shape(x)
         if not entries:
-            return add_up(ops["reshape"](values, (0, 1)), contraction.segments)
+            sizes = (contraction.segments.count, columns)
+            return backend.full(sizes, 0, backend.dtype(values), backend.device(values))
         found = ops["take"](x, contraction.at.beside(x, backend), 0)
         return add_up(ops["multiply"](ops["reshape"](values, (entries, 1)), found), contraction.segments)
 

@@ -46,10 +46,8 @@ def _summed(row: Row, layout: Sparse, names: tuple[str, ...]) -> PlanCall:
     cast_values = RULES["cast"](table.CAST, layout.values, dtype=dtype)
     kept = tuple(d for d in layout.sparse if d.name not in names)
     order = tuple(n for n in layout.shape.names if n not in names)
-    first = layout.format == "csc"
-    collect = collected(
-        layout_of(cast_values), kept, layout.coordinates(), order, layout.sparse, first, layout.compressed
-    )
+    places = layout.coordinates()
+    collect = collected(layout_of(cast_values), kept, places, order, layout.sparse, layout.format)
     values = layout.values
     return planned(layout_of(collect), lambda t: collect(cast_values(Tensor(values, t.natives))))
 
@@ -64,7 +62,7 @@ def _extreme(row: Row, layout: Sparse, names: tuple[str, ...]) -> PlanCall:
     full = prod(sizes_of([d for d in layout.sparse if d.name in names]))
     pattern: Pattern | None = None
     if stays_sparse(kept, layout.sparse, count):
-        outer, inner = groups(kept, layout.format == "csc")
+        outer, inner = groups(sorted(kept, key=lambda d: order.index(d.name)), layout.format)
         pattern, numbers = placed(outer, inner, places, count)
         ids = np.arange(count) if numbers is None else numbers
         segments = Segments(ids, pattern.count)
@@ -185,7 +183,7 @@ def arg_reduction_rule(row: Row, layout: Sparse, name: str) -> PlanCall:
 
         def position(v: Native) -> Native:
             start = backend.ops["cast"](starts.beside(v, backend), INT64)
-            flat = reshape(add(v, reshape(start, (len(entries), 1))), (-1,))
+            flat = reshape(add(v, reshape(start, (len(entries), 1))), (prod(backend.shape(v)),))
             found = take(at.beside(v, backend), flat, 0)
             return backend.ops["cast"](reshape(found, backend.shape(v)), INT64)
 

@@ -51,8 +51,7 @@ def _listed(layout: Sparse, selection: list[tuple[str, Any]]) -> PlanCall:
         places,
         tuple(n for n in layout.shape.names if n not in removed),
         layout.sparse if removed else None,
-        layout.format == "csc",
-        layout.compressed,
+        layout.format,
     )
     values = layout.values
     return planned(layout_of(collect), lambda t: collect(pick(Tensor(values, t.natives))))
