@@ -171,8 +171,10 @@ def test_matrices_of_unknowns_beyond_64_bit_flat_indices(backend, rng):
     values = rng.standard_normal(50)
     with math.precision(64):
         A = math.sparse_tensor(places(at, "x,y,~x,~y"), tensor(values, ENTRIES), shape)
-        found = {tuple(int(i) for i in where): float(v) for where, v in zip(
-            math.stored_indices(A).numpy("entries,index"), math.stored_values(A).numpy(), strict=True)}  # fmt: skip
+        listed = zip(
+            math.stored_indices(A).numpy("entries,index"), math.stored_values(A).numpy(), strict=True
+        )
+        found = {tuple(map(int, where)): float(v) for where, v in listed}
         assert found == {tuple(map(int, where)): v for where, v in zip(at, values, strict=True)}
         assert_close(math.sum(A), values.sum())
         assert_close(math.sum(A, "~x,~y")[{"x": int(at[9, 0]), "y": int(at[9, 1])}], values[9:20].sum())

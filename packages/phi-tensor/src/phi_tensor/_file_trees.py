@@ -239,7 +239,7 @@ def _sparse_from_dict(data: Mapping[str, Any], shape: Shape, values: Layout, pla
     inside = all(np.all((at >= 0) & (at < math.prod(size))) for at, size in zip(places, sizes, strict=True))
     if len(places[0]) != len(places[1]) or not inside or not is_increasing(*places):
         raise ValueError(f"the places of a sparse tensor {shape} are damaged")
-    pattern = Pattern.of(*sizes, *places)
+    pattern = Pattern.of(sizes[0], sizes[1], places[0], places[1])
     return Sparse.of(outer, inner, pattern, values, shape, bool(data["compressed"]))
 
 

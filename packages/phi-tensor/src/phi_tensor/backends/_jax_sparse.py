@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
@@ -18,7 +19,7 @@ def _sparse_matrix(values: Native, rows: Ints, columns: Ints, shape: tuple[int, 
     from jax.experimental import sparse  # noqa: PLC0415 takes time to load
 
     made: Any = sparse.BCOO(
-        (values, np.stack([rows, columns], -1)),
+        (values, jnp.asarray(np.stack([rows, columns], -1))),
         shape=shape,
         indices_sorted=format != "csc",
         unique_indices=True,

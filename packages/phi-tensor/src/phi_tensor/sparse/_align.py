@@ -74,8 +74,8 @@ def union(layouts: Sequence[Sparse]) -> Entries:
         return entries_of(first)
     listed = [layout.coordinates() for layout in layouts]
     places = {name: np.concatenate([found[name] for found in listed]) for name in first.names}
-    pattern, _ = placed(first.outer, first.inner, places, sum(layout.pattern.count for layout in layouts))
-    return Entries(first.outer, first.inner, pattern, first.compressed)
+    found = placed(first.outer, first.inner, places, sum(layout.pattern.count for layout in layouts))
+    return Entries(first.outer, first.inner, found.pattern, first.compressed)
 
 
 def intersection(layout: Sparse, others: Sequence[Sparse]) -> Entries:

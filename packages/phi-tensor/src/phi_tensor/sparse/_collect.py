@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-import numpy as np
-
 from phi_tensor._dim import Dim
 from phi_tensor._dim_types import dual
 from phi_tensor._plan import RULES, PlanCall, layout_of, planned
 from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
 from phi_tensor.layouts._layout import Layout
-from phi_tensor.layouts._pattern import Ints, Pattern, raveled, sorted_pattern
+from phi_tensor.layouts._pattern import Arranged, Ints, arranged, raveled
 from phi_tensor.layouts._sparse import ENTRIES, Sparse, entries_dim
 from phi_tensor.ops import _table as table
 from phi_tensor.sparse._constants import Segments
@@ -44,10 +42,10 @@ def groups(dims: Sequence[Dim], format: str) -> tuple[Dims, Dims]:
     return (columns, rows) if format == "csc" and columns else (rows, columns)
 
 
-def placed(outer: Dims, inner: Dims, places: Places, count: int) -> tuple[Pattern, Ints | None]:
-    """`(pattern, number of the pattern's entry per place)` of places that may repeat; None: as they are."""
+def placed(outer: Dims, inner: Dims, places: Places, count: int) -> Arranged:
+    """The pattern of places that may repeat."""
     flat = [raveled([places[d.name] for d in dims], sizes_of(dims), count) for dims in (outer, inner)]
-    return sorted_pattern(sizes_of(outer), sizes_of(inner), flat[0], flat[1])
+    return arranged(sizes_of(outer), sizes_of(inner), flat[0], flat[1])
 
 
 def stays_sparse(dims: Sequence[Dim], source: Sequence[Dim], count: int) -> bool:
@@ -87,28 +85,28 @@ def collected(
         return RULES["reduction"](table.SUM, values, names=(ENTRIES,))
     if source is not None and not stays_sparse(dims, source, count):
         flat = raveled([places[d.name] for d in dims], sizes_of(dims), count)
-        return summed_entries(values, Segments(flat, Shape.of(tuple(dims)).volume or 0), dims, order)
+        return summed_entries(values, Segments.of(flat, Shape.of(tuple(dims)).volume or 0), dims, order)
     outer, inner = groups(sorted(dims, key=lambda d: order.index(d.name)), format)
-    pattern, ids = placed(outer, inner, places, count)
-    return at_pattern(values, outer, inner, pattern, ids, order, format != "coo")
+    return at_pattern(values, outer, inner, placed(outer, inner, places, count), order, format != "coo")
 
 
 def at_pattern(
     values: Layout,
     outer: Dims,
     inner: Dims,
-    pattern: Pattern,
-    ids: Ints | None,
+    entries: Arranged,
     order: Sequence[str],
     compressed: bool = False,
 ) -> PlanCall:
-    """Plan of a sparse tensor whose entry `ids[i]` is the sum of values i; None: one value per entry."""
-    if ids is None:
-        summed = planned(values, lambda t: t)
-    elif len(ids) == pattern.count:
-        summed = picked_entries(values, np.argsort(ids, kind="stable"))
+    """Plan of a sparse tensor of values at places, of which those that repeat are added up."""
+    pattern = entries.pattern
+    if entries.pointers is not None:
+        segments = Segments(entries.order, entries.pointers)
+        summed = summed_entries(values, segments, (entries_dim(pattern.count),))
+    elif entries.order is not None:
+        summed = picked_entries(values, entries.order)
     else:
-        summed = summed_entries(values, Segments(ids, pattern.count), (entries_dim(pattern.count),))
+        summed = planned(values, lambda t: t)
     layout = layout_of(summed)
     dims = {d.name: d for d in (*outer, *inner, *(d for d in layout.shape.dims if d.name != ENTRIES))}
     ranked = sorted(dims, key=lambda name: list(order).index(name) if name in order else len(order))

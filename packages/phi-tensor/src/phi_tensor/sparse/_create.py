@@ -87,9 +87,9 @@ def sparse_tensor(
     places = dict(zip(names, numbers, strict=True))
     if indices_sorted or not can_contain_double_entries:
         _check_order(places, outer, inner, indices_sorted, can_contain_double_entries)
-    pattern, ids = placed(outer, inner, places, len(numbers[0]))
+    found = placed(outer, inner, places, len(numbers[0]))
     listed = _listed_values(values, listing, shape.without(names), names)
-    plan = at_pattern(listed.layout, outer, inner, pattern, ids, shape.names, format in ("csr", "csc"))
+    plan = at_pattern(listed.layout, outer, inner, found, shape.names, format in ("csr", "csc"))
     return plan(listed)
 
 

@@ -118,8 +118,9 @@ def dense_plan(layout: Sparse) -> PlanCall:
 
         def stored(v: Native) -> Native:
             zero = backend.full((), 0, dtype, backend.device(v))
-            base = backend.ops["broadcast_to"](zero, (volume, backend.shape(v)[1]))
-            return scatter(base, at.beside(v, backend), v) if count else base
+            columns = backend.shape(v)[1]
+            base = backend.ops["broadcast_to"](zero, (volume, columns))
+            return scatter(base, at.beside(v, backend), v) if count * columns else base
 
         return stored
 

@@ -82,8 +82,8 @@ def from_scipy(matrix: Any, dims: Shape) -> Tensor:
     places = {n: np.asarray(c, np.int64) for n, c in zip(shape.names, coordinates, strict=True)}
     format = matrix.format if matrix.format in ("csr", "csc") and shape.rank > 1 else "coo"
     outer, inner = groups(shape.dims, format)
-    pattern, ids = placed(outer, inner, places, listed.nnz)
+    found = placed(outer, inner, places, listed.nnz)
     entries = (entries_dim(listed.nnz),)
     values = Dense.of(entries, Shape.of(entries), NUMPY.dtype(listed.data), NUMPY)
-    plan = at_pattern(values, outer, inner, pattern, ids, shape.names, format != "coo")
+    plan = at_pattern(values, outer, inner, found, shape.names, format != "coo")
     return plan(Tensor(values, (listed.data,)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from phi_tensor.layouts._sparse import ENTRIES, Sparse, entries_dim
 from phi_tensor.ops._call import as_tensor
 from phi_tensor.ops._structure import expand, rename_dims
 from phi_tensor.sparse._collect import collected
-from phi_tensor.sparse._create import FORMATS, sparse_tensor
+from phi_tensor.sparse._create import FORMATS, Format, sparse_tensor
 from phi_tensor.sparse._entries import dense, values_at
 
 _ENTRIES = instance("entries")
@@ -153,7 +153,7 @@ def tensor_like(existing_tensor: Tensor, values: Any, value_order: str | None = 
     return Tensor(layout.with_values(listed.layout), listed.natives)
 
 
-def to_format(x: Any, format: str) -> Tensor:
+def to_format(x: Any, format: Format | Literal["dense", "sparse"]) -> Tensor:
     """`x` stored in another way.
 
     Args:
@@ -193,7 +193,7 @@ def _resorted(x: Tensor, format: str) -> Tensor:
     return plan(values_of(x))
 
 
-def _of_dense(x: Tensor, format: str) -> Tensor:
+def _of_dense(x: Tensor, format: Format) -> Tensor:
     partners = {name.lstrip("~") for name in x.shape.dual.names}
     names = [d.name for d in x.shape.dims if d.type not in (batch, channel) or d.name in partners]
     names = names or list(x.shape.non_batch.names)
@@ -203,12 +203,9 @@ def _of_dense(x: Tensor, format: str) -> Tensor:
             f"List "
             f"the places instead: `sparse_tensor(indices, values, shape)`."
         )
-    others = tuple(n for n in x.shape.names if n not in names)
-    stored = np.argwhere(
-        x.numpy([*names, others] if others else names)
-        .reshape(*(x.shape.get_size(n) for n in names), -1)
-        .any(-1)
-    )
+    others = [n for n in x.shape.names if n not in names]
+    numbers = x.numpy([*names, others])
+    stored = np.argwhere(numbers.any(-1))
     at = wrap(stored, _ENTRIES, channel(index=tuple(names)))
     places = {n: stored[:, i] for i, n in enumerate(names)}
     found = values_at(x.layout, places, len(stored))(x)

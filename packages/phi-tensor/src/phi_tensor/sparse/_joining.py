@@ -71,9 +71,9 @@ def concat_rule(row: Row, *layouts: Layout, dim: str) -> PlanCall:
         places[dim] = places[dim] + offset
     places = {name: np.concatenate([found[name] for found in listed]) for name in first.names}
     outer, inner = (tuple(new if d.name == dim else d for d in dims) for dims in (first.outer, first.inner))
-    pattern, ids = placed(outer, inner, places, sum(layout.pattern.count for layout in stored))
+    found = placed(outer, inner, places, sum(layout.pattern.count for layout in stored))
     join = RULES["concat"](row, *(layout.values for layout in stored), dim=ENTRIES)
-    put = at_pattern(layout_of(join), outer, inner, pattern, ids, first.shape.names, first.compressed)
+    put = at_pattern(layout_of(join), outer, inner, found, first.shape.names, first.compressed)
     values = [layout.values for layout in stored]
 
     def call(*operands: Tensor) -> Tensor:

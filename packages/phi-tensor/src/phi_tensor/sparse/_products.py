@@ -120,6 +120,7 @@ def _matrix_times_dense(row: Row, a: Sparse, b: Layout, pairs: Pairs, kept: Dims
     if isinstance(b, Parts):
         plan = _matrix_times_dense(row, a, joined_layout(b), pairs, kept, shape)
         return planned(layout_of(plan), lambda x, y: plan(x, y.block()))
+    assert isinstance(a.values, Dense)
     assert isinstance(b, Dense)
     backend = common_backend((a.backend, b.backend))
     (want, _), dtype = result_types(row, (a, b))
@@ -154,7 +155,7 @@ def contraction_of(a: Sparse, contracted: tuple[str, ...], kept: Dims) -> Contra
         source = raveled([places[n] for n in contracted], sizes, count)
         kept_sizes = sizes_of(kept)
         ids = raveled([places[n] for n in names], kept_sizes, count)
-        found = Contraction(source, prod(sizes), Segments(ids, prod(kept_sizes)))
+        found = Contraction(source, prod(sizes), Segments.of(ids, prod(kept_sizes)))
         a.pattern.kept[key] = found
     return found
 

@@ -7,6 +7,7 @@ from math import prod
 from typing import cast
 
 import numpy as np
+import numpy.typing as npt
 
 from phi_tensor._dim import Dim
 from phi_tensor._dtype import INT64
@@ -15,7 +16,7 @@ from phi_tensor._tensor import Tensor
 from phi_tensor.backends._backend import Backend, Native
 from phi_tensor.layouts._elementwise import elementwise
 from phi_tensor.layouts._layout import number_layout
-from phi_tensor.layouts._pattern import Ints, Pattern, raveled
+from phi_tensor.layouts._pattern import Arranged, Ints, raveled
 from phi_tensor.layouts._sparse import ENTRIES, Sparse, entries_dim
 from phi_tensor.ops import _table as table
 from phi_tensor.ops._dtype_rules import result_types
@@ -24,6 +25,8 @@ from phi_tensor.sparse._constants import Constant, Segments
 from phi_tensor.sparse._entries import along_entries, picked_entries
 from phi_tensor.sparse._rules import made_dense, sparse_rule
 from phi_tensor.sparse._structure import on_values
+
+Flags = npt.NDArray[np.bool]
 
 
 @sparse_rule("reduction")
@@ -60,25 +63,26 @@ def _extreme(row: Row, layout: Sparse, names: tuple[str, ...]) -> PlanCall:
     order = tuple(n for n in layout.shape.names if n not in names)
     sizes = sizes_of(kept)
     full = prod(sizes_of([d for d in layout.sparse if d.name in names]))
-    pattern: Pattern | None = None
+    found: Arranged | None = None
     if stays_sparse(kept, layout.sparse, count):
         outer, inner = groups(sorted(kept, key=lambda d: order.index(d.name)), layout.format)
-        pattern, numbers = placed(outer, inner, places, count)
-        ids = np.arange(count) if numbers is None else numbers
-        segments = Segments(ids, pattern.count)
+        found = placed(outer, inner, places, count)
+        entries = found.pattern.count
+        segments = Segments(found.order, np.arange(entries + 1) if found.pointers is None else found.pointers)
     else:
         outer, inner = kept, ()
-        segments = Segments(raveled([places[d.name] for d in kept], sizes, count), prod(sizes))
+        segments = Segments.of(raveled([places[d.name] for d in kept], sizes, count), prod(sizes))
     reduced = _by_width(row, layout, segments, segments.sizes < full)
-    if pattern is not None:
-        plan = at_pattern(layout_of(reduced), outer, inner, pattern, None, order, layout.compressed)
+    if found is not None:
+        entries = Arranged(found.pattern, None, None)
+        plan = at_pattern(layout_of(reduced), outer, inner, entries, order, layout.compressed)
     else:
         plan = along_entries(layout_of(reduced), kept, lambda backend: lambda v: v, order)
     values = layout.values
     return planned(layout_of(plan), lambda t: plan(reduced(Tensor(values, t.natives))))
 
 
-def _by_width(row: Row, layout: Sparse, segments: Segments, missing: Ints) -> PlanCall:
+def _by_width(row: Row, layout: Sparse, segments: Segments, missing: Flags) -> PlanCall:
     """Plan of one value per segment: those of about equal length are rows of one table, which is reduced.
 
     Tables are filled up with zeros, which is right wherever an entry is missing.
@@ -102,14 +106,14 @@ def _chained(first: PlanCall, second: PlanCall) -> PlanCall:
     return planned(layout_of(second), lambda t: second(first(t)))
 
 
-def width_tables(segments: Segments, missing: Ints) -> tuple[list[Ints], Ints]:
+def width_tables(segments: Segments, missing: Flags) -> tuple[list[Ints], Ints]:
     """`(tables of entries, row of each segment when they are put below each other)`.
 
     A table holds segments of at most twice the length of one another, so that all have at most about twice as
     many places as there are entries. The number of entries stands for a zero; each segment with missing
     entries has one at least.
     """
-    entries = len(segments.ids)
+    entries = segments.entries
     widths = segments.sizes + missing
     level = np.ceil(np.log2(np.maximum(widths, 1))).astype(np.int64)
     # Full segments must not be filled up: they have tables of their own length
@@ -167,7 +171,7 @@ def arg_reduction_rule(row: Row, layout: Sparse, name: str) -> PlanCall:
     if not layout.shape.volume or stays_sparse(kept, layout.sparse, layout.pattern.count):
         return made_dense(row, layout, name=name)
     places, sizes = layout.coordinates(), sizes_of(kept)
-    segments = Segments(raveled([places[d.name] for d in kept], sizes, layout.pattern.count), prod(sizes))
+    segments = Segments.of(raveled([places[d.name] for d in kept], sizes, layout.pattern.count), prod(sizes))
     entries, positions = _ranked(segments, places[name], size)
     if entries is None:
         return made_dense(row, layout, name=name)
@@ -200,7 +204,7 @@ def _ranked(segments: Segments, along: Ints, size: int) -> tuple[Ints | None, In
 
     None where the table would take much more place than the entries do.
     """
-    entries, count = len(segments.ids), segments.count
+    entries, count = segments.entries, segments.count
     width = int(min(segments.sizes.max(initial=0) + 1, size))
     if count * width > max(2**24, 4 * entries):
         return None, along

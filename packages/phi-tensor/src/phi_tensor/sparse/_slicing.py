@@ -71,5 +71,5 @@ def _selected(index: Ints, where: Picked, size: int) -> tuple[Ints, Ints]:
     order = np.argsort(index, kind="stable")
     start, stop = (np.searchsorted(index[order], where, side) for side in ("left", "right"))
     number = stop - start
-    within = np.arange(number.sum()) - np.repeat(np.cumsum(number) - number, number)
+    within = np.arange(int(number.sum())) - np.repeat(np.cumsum(number) - number, number)
     return order[np.repeat(start, number) + within], np.repeat(np.arange(len(where)), number)
