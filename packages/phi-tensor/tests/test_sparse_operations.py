@@ -25,7 +25,7 @@ OTHERS = (math.EMPTY_SHAPE, batch(b=2), channel(vector="u,v"), batch(b=2) & chan
 
 def given(**strategies):
     """Few examples per test: libraries that compile each new shape are slow."""
-    return lambda test: settings(max_examples=8)(given_all(**strategies)(test))
+    return lambda test: settings(max_examples=5)(given_all(**strategies)(test))
 
 
 @st.composite

@@ -135,3 +135,16 @@ class Contraction:
     def at(self) -> Constant:
         """`source` for devices."""
         return Constant(self.source)
+
+    @cached_property
+    def sorted_entries(self) -> Constant | None:
+        """Entries sorted by sum, for devices; None if they are."""
+        return None if self.segments.order is None else Constant(self.segments.order)
+
+    @cached_property
+    def compressed(self) -> tuple[Constant, Constant]:
+        """First of the sorted entries of each sum, and their sources, for devices."""
+        order = self.segments.order
+        return Constant(self.segments.pointers), Constant(
+            self.source if order is None else self.source[order]
+        )
