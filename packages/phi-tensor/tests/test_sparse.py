@@ -168,6 +168,9 @@ def test_matrices_of_unknowns_beyond_64_bit_flat_indices(backend, rng):
     at = rng.integers(0, n, (50, 4))
     at[:3] = [[n - 1] * 4, [0, n - 1, n - 1, 0], [n - 1, 0, 0, n - 1]]
     at[10:20, :2] = at[9, :2]
+    row = -(-(2**64) // n**2)  # (0, column) and (row, 0) have one flat index modulo 2⁶⁴
+    column = row * n**2 - 2**64
+    at[30:32] = [[0, 0, column // n, column % n], [row // n, row % n, 0, 0]]
     values = rng.standard_normal(50)
     with math.precision(64):
         A = math.sparse_tensor(places(at, "x,y,~x,~y"), tensor(values, ENTRIES), shape)
@@ -176,14 +179,21 @@ def test_matrices_of_unknowns_beyond_64_bit_flat_indices(backend, rng):
         )
         found = {tuple(map(int, where)): float(v) for where, v in listed}
         assert found == {tuple(map(int, where)): v for where, v in zip(at, values, strict=True)}
+        listed = math.stored_indices(A).numpy("entries,index").tolist()
+        assert listed == sorted(listed)
+        assert_close(math.sum(A[{"x": row // n, "y": row % n, "~x": 0, "~y": 0}]), values[31])
         assert_close(math.sum(A), values.sum())
         assert_close(math.sum(A, "~x,~y")[{"x": int(at[9, 0]), "y": int(at[9, 1])}], values[9:20].sum())
         square = math.transpose(A) @ A
         assert_close(math.trace(square), (values**2).sum())
         assert_close(math.sum(A.x[n - 1].y[n - 1].dimension("~x")[n - 1]), values[0])
-        union = A + math.sparse_tensor(places(at[:1], "x,y,~x,~y"), 1.0, shape)
+        other = math.sparse_tensor(places(at[[0, 30]], "x,y,~x,~y"), 1.0, shape)
+        union = A + other
         assert union.layout.pattern is A.layout.pattern
-        assert_close(math.sum(union), values.sum() + 1)
+        assert_close(math.sum(A * other), values[[0, 30]].sum())
+        one, elsewhere = (math.sparse_tensor(places(at[[i]], "x,y,~x,~y"), 1.0, shape) for i in (30, 31))
+        assert (one * elsewhere).layout.pattern.count == 0
+        assert_close(math.sum(union), values.sum() + 2)
         assert_close(math.sum(math.concat([A, A], "x")), 2 * values.sum())
         part = A[{"x": slice(n // 2, None), "~y": slice(None, None, -1)}]
         assert_close(math.sum(part), values[at[:, 0] >= n // 2].sum())

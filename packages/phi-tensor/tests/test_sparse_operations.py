@@ -263,6 +263,14 @@ def test_positions_of_extremes(data, pair, backend):
     both(lambda x: math.at_max(x, x, name), pair)
 
 
+def test_the_first_of_several_extremes_may_not_be_stored(backend):
+    at = wrap([[0, 0], [0, 2], [1, 0], [1, 1], [1, 2]], instance("e"), channel(index="x,y"))
+    values = tensor([-1.0, 0.0, -3.0, -1.0, -1.0], instance("e"))
+    x = math.sparse_tensor(at, values, spatial(x=2, y=3))
+    assert math.argmax(x, "y").numpy("x,index").tolist() == [[1], [1]]
+    assert math.argmin(-x, "y").numpy("x,index").tolist() == [[1], [1]]
+
+
 def test_rows_of_very_different_lengths(backend, rng):
     rows = np.concatenate([np.zeros(300, int), np.arange(1, 200), np.full(40, 5), np.full(300, 7)])
     columns = np.concatenate([np.arange(300), np.zeros(199, int), np.arange(1, 41), np.arange(300)])

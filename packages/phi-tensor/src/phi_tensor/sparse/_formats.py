@@ -168,7 +168,7 @@ def to_format(x: Any, format: Format | Literal["dense", "sparse"]) -> Tensor:
 
     >>> import phi_tensor as math
     >>> to_format(math.wrap([0.0, 2.0, 0.0], math.spatial("x")), "coo")
-    (x:s=3) coo storing (2.0) along (entries:i=1) float64
+    (x:s=3) coo storing (2.0) along (entries:i=1) float32
     """
     value = as_tensor(x)
     if format not in ("dense", "sparse", *FORMATS):
