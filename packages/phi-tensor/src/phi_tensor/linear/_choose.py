@@ -42,8 +42,7 @@ def known(operator: LinearOperator) -> LinearOperator:
         tags.add(CONSTANTS)
     if system.definite:
         tags |= {SYMMETRIC, DEFINITE}
-    bound = operator.bound or (lambda _: wrap(system.norm))
-    return replace(operator, tags=operator.tags | tags, bound=bound)
+    return replace(operator, tags=operator.tags | tags, bound=lambda _: wrap(system.norm))
 
 
 def _constants_are_null(operator: LinearOperator) -> bool:

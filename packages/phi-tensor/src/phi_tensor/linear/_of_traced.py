@@ -22,6 +22,7 @@ from phi_tensor.linear._operator import CONSTANTS, DEFINITE, SYMMETRIC, Coeffici
 from phi_tensor.linear._packing import Packing, floating, packing_of
 from phi_tensor.linear._terms import fitted
 from phi_tensor.linear._traced import Traced
+from phi_tensor.linear._transforms import separable
 from phi_tensor.ops._elementwise import conjugate
 from phi_tensor.ops._structure import expand
 from phi_tensor.sparse._formats import dense
@@ -70,19 +71,21 @@ def operator_of_traced(function: Traced, unknown: Packing) -> tuple[LinearOperat
 
     coefficients = tuple(bare(every[i]) for i in free)
     square = unknown.single and results.single and domain == codomain
-    return LinearOperator(
+    axes = _axis_matrices(function, domain) if square else None
+    operator = LinearOperator(
         domain,
         codomain,
         forward,
         transposed,
         coefficients,
         results.pack(function.bias),
-        _proven(function, unknown, domain) if square else frozenset(),
-        _axis_matrices(function, domain) if square else None,
-        diagonal if square and function.diagonal() is not None else None,
-        None,
-        matrix if square and _has_matrix(function, domain) else None,
-    ), results
+        axis_matrices=axes,
+        diagonal=diagonal if square and function.diagonal() is not None else None,
+        matrix=matrix if square and _has_matrix(function, domain) else None,
+    )
+    if square and separable(operator) is None:  # else its modes tell
+        operator = operator.with_tags(*_proven(function, unknown, domain))
+    return operator, results
 
 
 def constant(c: Tensor) -> bool:
