@@ -71,6 +71,13 @@ def test_the_unknown_may_be_described_by_a_guess(backend):
     assert_close(solve_linear(lambda x: 4 * x, 2.0), tensor(0.5))
 
 
+def test_batches_of_unknowns_and_constants(backend, rng):
+    y = tensor(rng.normal(size=(2, 3)), batch("b"), spatial("x"))
+    weights = tensor([1.0, 2.0, 4.0], spatial("x"))
+    for method in ("auto", "CG", "GMRES"):
+        assert_close(solve_linear(lambda x: weights * x, y, Solve(method)), y / weights, rtol=1e-8)
+
+
 def test_batches_of_coefficients_and_unknowns(backend, rng):
     k = tensor([1.0, 2.0, 4.0], batch("b"))
     x = solve_linear(lambda x, k: k * x, vector([4, 8]), Solve(), k)

@@ -131,7 +131,8 @@ def _proven(function: Traced, unknown: Packing, domain: Shape) -> frozenset[str]
     symmetric = bool(function.is_symmetric())
     if symmetric:
         found.add(SYMMETRIC)
-    ones = wrap(np.ones([cast("int", size) for size in domain.sizes]), domain)
+    block = function.unknown.blocks[0]
+    ones = expand(wrap(np.ones([cast("int", size) for size in domain.sizes]), domain), block)
     sums = _numbers(function, unknown, ones, domain)
     sizes = [abs(c) for c in function.coefficients]
     whole = _numbers(function.with_coefficients(sizes), unknown, ones, domain)
