@@ -38,12 +38,19 @@ def vector(b):
     return tensor(np.asarray(b, float), spatial("x"))
 
 
+def untraceable(x):
+    """Twice x, by operations that have no matrix."""
+    return 2 * math.real(math.ifft(math.fft(x)))
+
+
 # --- what can be solved
 
 
 def test_matrices_functions_and_operators(backend):  # SEM 174, 175
     assert_close(solve_linear(matrix([[2, 0], [0, 4]]), vector([2, 4])), vector([1, 1]))
     assert_close(solve_linear(lambda x: 2 * x + 1, vector([3, 5])), vector([1, 2]))
+    assert_close(solve_linear(lambda x: untraceable(x) + 1, vector([3, 5])), vector([1, 2]))
+    assert_close(solve_linear(math.jit_compile_linear(lambda x: 2 * x), vector([2, 4])), vector([1, 2]))
     assert_close(solve_linear(lambda x, a, b: a * x + b, vector([3, 5]), Solve(), 2, b=1), vector([1, 2]))
     named = solve_linear(lambda x, solve: solve * x, vector([2, 4]), f_kwargs={"solve": 2.0})
     assert_close(named, vector([1, 2]))
@@ -62,6 +69,13 @@ def test_the_unknown_may_be_described_by_a_guess(backend):
     )
     assert_close(found, vector([1, 2]))
     assert_close(solve_linear(lambda x: 4 * x, 2.0), tensor(0.5))
+
+
+def test_batches_of_unknowns_and_constants(backend, rng):
+    y = tensor(rng.normal(size=(2, 3)), batch("b"), spatial("x"))
+    weights = tensor([1.0, 2.0, 4.0], spatial("x"))
+    for method in ("auto", "CG", "GMRES"):
+        assert_close(solve_linear(lambda x: weights * x, y, Solve(method)), y / weights, rtol=1e-8)
 
 
 def test_batches_of_coefficients_and_unknowns(backend, rng):
@@ -129,11 +143,11 @@ def test_settings_are_immutable_and_checked(backend):
     with pytest.raises(Unsupported, match="jacobi"):
         solve_linear(matrix(np.eye(2)), vector([1, 1]), Solve("CG", preconditioner="cluster"))
     with pytest.raises(Unsupported, match="diagonal"):
-        solve_linear(lambda x: 2 * x, vector([1, 1]), Solve("CG", preconditioner="jacobi"))
+        solve_linear(untraceable, vector([1, 1]), Solve("CG", preconditioner="jacobi"))
     with pytest.raises(Unsupported, match="host"):
         solve_linear(matrix(np.eye(2)), vector([1, 1]), Solve("CG", preconditioner="ilu"))
     with pytest.raises(Unsupported, match="matrix"):
-        solve_linear(lambda x: 2 * x, vector([1, 1]), Solve("scipy-direct"))
+        solve_linear(untraceable, vector([1, 1]), Solve("scipy-direct"))
 
 
 # --- failures

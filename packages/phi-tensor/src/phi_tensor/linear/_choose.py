@@ -9,9 +9,10 @@ BiCGSTAB(2), and GMRES for what that leaves. It never leaves the device and neve
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from phi_tensor._create import zeros_like
+from phi_tensor._create import wrap, zeros_like
 from phi_tensor._errors import Unsupported
 from phi_tensor._tensor import Tensor
 from phi_tensor.linear import _dense, _scipy
@@ -41,7 +42,7 @@ def known(operator: LinearOperator) -> LinearOperator:
         tags.add(CONSTANTS)
     if system.definite:
         tags |= {SYMMETRIC, DEFINITE}
-    return operator.with_tags(*tags) if REGULAR not in operator.tags else operator
+    return replace(operator, tags=operator.tags | tags, bound=lambda _: wrap(system.norm))
 
 
 def _constants_are_null(operator: LinearOperator) -> bool:
@@ -152,7 +153,7 @@ def _transform(operator: LinearOperator) -> Way:
             "The method 'transform' needs a separable operator with constant coefficients, A = Σ over axes, "
             "whose axes have modes; nothing shows that this one is. Use 'auto'."
         )
-    solver = system.solver()
+    solver = system.solver
     return lambda r: (solver(r), 0)
 
 

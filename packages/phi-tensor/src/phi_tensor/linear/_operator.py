@@ -16,6 +16,7 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
+from phi_tensor._context import settings
 from phi_tensor._dim_types import batch
 from phi_tensor._errors import IncompatibleShapes
 from phi_tensor._shape import Shape
@@ -213,11 +214,12 @@ def _matrix_bound(rows: tuple[str, ...], columns: tuple[str, ...], c: Coefficien
 
 def _proven(value: Tensor, rows: tuple[str, ...], columns: tuple[str, ...]) -> frozenset[str]:
     """What the numbers of square matrices show, where there are some, for all matrices of a batch."""
-    if not value.available:
+    if not value.available or (settings().traced == "jit" and not value.backend.mixes):
         return frozenset()
     rest = value.shape.without((*rows, *columns)).names
     n = math.prod(cast("int", value.shape.get_size(name)) for name in rows)
-    a = value.numpy((*rest, *rows, *columns)).reshape(-1, n, n)
+    with value.backend.outside(value.block().natives) as natives:
+        a = Tensor(value.block().layout, natives).numpy((*rest, *rows, *columns)).reshape(-1, n, n)
     found: set[str] = set()
     scale = np.abs(a).max(axis=(1, 2), keepdims=True, initial=0)
     tiny = 4 * np.finfo(a.dtype).eps * scale if a.dtype.kind in "fc" else 0 * scale

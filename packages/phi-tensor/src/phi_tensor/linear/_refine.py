@@ -39,7 +39,7 @@ SAFETY = 0.9
 """Where a method stops, relative to the tolerance: its own residual is not quite the true one."""
 
 Direct = Callable[[Tensor], tuple[Tensor, Tensor | int]]
-"""r ↦ (A⁻¹ r, iterations)."""
+"""r ↦ (A⁻¹ r, iterations); 0 where there are none, so that nothing more can be done about what is left."""
 Way = Method | Direct
 
 
@@ -165,7 +165,8 @@ def refined(
         else:
             scaled = safe_div(state.r, where(state.active, state.norm, 1))
             d, iterations = way(scaled)
-            state = after_pass(state, d, state.iterations + state.active * iterations, state.broke)
+            broke = state.broke | state.active if isinstance(iterations, int) else state.broke
+            state = after_pass(state, d, state.iterations + state.active * iterations, broke)
         if len(ways) > 1:
             left = is_finite(state.norm) & (state.norm > tolerance) & (state.iterations < goal.limit)
             state = state._replace(active=left & (state.norm > floor.of(state.x, size)))

@@ -7,15 +7,18 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
 from phi_tensor._dim_types import instance
-from phi_tensor._errors import IncompatibleShapes
+from phi_tensor._errors import IncompatibleShapes, Untraceable
 from phi_tensor._shape import Shape, merge_shapes
 from phi_tensor._tensor import Tensor
 from phi_tensor._trees import Structure
+from phi_tensor.linear._linear_function import LinearFunction
 from phi_tensor.linear._of_function import operator_of_function
+from phi_tensor.linear._of_traced import operator_of_traced
 from phi_tensor.linear._operator import SYMMETRIC, Coefficients, LinearOperator
 from phi_tensor.linear._packing import Packing, floating, packing_of
 from phi_tensor.linear._problem import Function
 from phi_tensor.linear._solve_settings import Solve
+from phi_tensor.linear._traced import traced
 from phi_tensor.ops._elementwise import stop_gradient
 from phi_tensor.ops._structure import expand, pack_dims, rename_dims, unpack_dim
 from phi_tensor.transforms._flat import flat_arguments
@@ -82,9 +85,10 @@ def _of_function(f: Any, y: Any, solve: Solve, args: tuple[Any, ...], kwargs: di
     like = y if solve.x0 is None else solve.x0
     unknown = packing_of(like)
     guess = unknown.pack(like)
+    example = stop_gradient(guess)
     try:
-        operator, results = operator_of_function(
-            f, unknown, stop_gradient(guess), coefficients, _arguments(structure)
+        operator, results = _traced_operator(f, unknown, example, args, kwargs) or operator_of_function(
+            f, unknown, example, coefficients, _arguments(structure)
         )
     except IncompatibleShapes as error:
         if solve.x0 is not None:
@@ -112,6 +116,22 @@ def _of_function(f: Any, y: Any, solve: Solve, args: tuple[Any, ...], kwargs: di
         )
     assert operator.bias is not None
     return _with_all_dims(operator, b - operator.bias, None if solve.x0 is None else guess, unknown)
+
+
+def _traced_operator(
+    f: Callable[..., Any], unknown: Packing, example: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[LinearOperator, Packing] | None:
+    """Operator of a function that can be traced, else None."""
+    like = unknown.unpack(example)
+    try:
+        found = (
+            f.traced(like, *args, **kwargs)
+            if isinstance(f, LinearFunction)
+            else traced(f, like, *args, **kwargs)
+        )
+    except Untraceable:
+        return None
+    return operator_of_traced(found, unknown)
 
 
 def _arguments(

@@ -10,10 +10,11 @@ Lynch, Rice & Thomas, *Direct solution of partial difference equations by tensor
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
-from functools import lru_cache
-from typing import Any, NamedTuple, cast
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -39,7 +40,8 @@ NULL = 1e-12
 """Sums of eigenvalues below this, relative to the largest one, belong to the null space."""
 
 
-class Separable(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Separable:
     """A separable operator in its modes.
 
     Attributes:
@@ -50,7 +52,7 @@ class Separable(NamedTuple):
     dims: tuple[Dim, ...]
     modes: tuple[Modes, ...]
 
-    @property
+    @cached_property
     def values(self) -> npt.NDArray[Any]:
         """Λ with one axis per dim."""
         total: npt.NDArray[Any] = np.zeros(())
@@ -74,12 +76,17 @@ class Separable(NamedTuple):
         size = np.abs(self.values)
         return size <= NULL * size.max(initial=0)
 
+    @cached_property
     def solver(self) -> Function:
         """Function b ↦ pseudo-inverse of A times b."""
         return _solver(self)
 
 
-_KEPT: OrderedDict[Any, tuple[AxisMatrices, Separable | None]] = OrderedDict()
+MOST_KEPT = 16
+"""Systems whose eigenvalues and modes are kept."""
+
+_KEPT: OrderedDict[Any, Separable] = OrderedDict()
+_BY_AXES: deque[tuple[AxisMatrices, Separable | None]] = deque(maxlen=MOST_KEPT)
 
 
 def separable(operator: LinearOperator) -> Separable | None:
@@ -87,15 +94,23 @@ def separable(operator: LinearOperator) -> Separable | None:
     axes = operator.axis_matrices
     if axes is None or set(axes) != set(operator.domain.names):
         return None
-    key = tuple(id(axes[name]) for name in operator.domain.names)
-    found = _KEPT.get(key)
-    if found is None or found[0] is not axes:
-        modes = [modes_of(np.asarray(axes[name], np.float64)) for name in operator.domain.names]
-        whole = None if None in modes else Separable(operator.domain.dims, cast("Any", tuple(modes)))
-        if len(_KEPT) >= 16:
+    return _of_axes(axes, operator.domain.dims)
+
+
+def _of_axes(axes: AxisMatrices, dims: tuple[Dim, ...]) -> Separable | None:
+    same = next((whole for known, whole in _BY_AXES if known is axes), _BY_AXES)
+    if same is not _BY_AXES:
+        return cast("Separable | None", same)
+    modes = [modes_of(np.asarray(axes[dim.name], np.float64)) for dim in dims]
+    whole: Separable | None = None
+    if None not in modes:
+        key = (dims, *map(id, modes))
+        whole = _KEPT.get(key) or Separable(dims, cast("Any", tuple(modes)))
+        _KEPT[key] = whole
+        while len(_KEPT) > MOST_KEPT:
             _KEPT.popitem(last=False)
-        found = _KEPT[key] = (axes, whole)
-    return found[1]
+    _BY_AXES.append((axes, whole))
+    return whole
 
 
 def _solver(system: Separable) -> Function:
