@@ -9,9 +9,11 @@ from phi_tensor import (
     Diverged,
     IncompatibleShapes,
     NoBackendFound,
+    NonlinearOperation,
     NotConverged,
     PhiError,
     Unsupported,
+    Untraceable,
     spatial,
     tensor,
     vec,
@@ -24,6 +26,8 @@ BUILT_INS = {
     Unsupported: NotImplementedError,
     NotConverged: RuntimeError,
     Diverged: RuntimeError,
+    NonlinearOperation: ValueError,
+    Untraceable: NotImplementedError,
 }
 
 

@@ -89,9 +89,11 @@ from phi_tensor._errors import (
     Diverged,
     IncompatibleShapes,
     NoBackendFound,
+    NonlinearOperation,
     NotConverged,
     PhiError,
     Unsupported,
+    Untraceable,
 )
 from phi_tensor._extrapolation import Extrapolation
 from phi_tensor._files import load, save
@@ -137,6 +139,8 @@ from phi_tensor.backends._registry import (
     on_backend,
     use,
 )
+from phi_tensor.linear._linear_function import LinearFunction, jit_compile_linear
+from phi_tensor.linear._matrix import matrix_from_function
 from phi_tensor.linear._operator import LinearOperator
 from phi_tensor.linear._results import SolveInfo, SolveTape
 from phi_tensor.linear._solve_linear import solve_linear
@@ -430,6 +434,16 @@ from phi_tensor.ops._vectors import (
 )
 from phi_tensor.optimize._minimize import minimize
 from phi_tensor.optimize._solve_nonlinear import solve_nonlinear
+from phi_tensor.sparse._create import sparse_tensor
+from phi_tensor.sparse._formats import (
+    dense,
+    get_format,
+    get_sparsity,
+    is_sparse,
+    stored_indices,
+    stored_values,
+    tensor_like,
+)
 from phi_tensor.transforms._bridge import computed_on
 from phi_tensor.transforms._custom import custom_gradient
 from phi_tensor.transforms._gradient import gradient, jvp, vjp
@@ -878,15 +892,30 @@ __all__ = [
     "solve_linear",
     "minimize",
     "solve_nonlinear",
+    # linear functions
+    "LinearFunction",
+    "jit_compile_linear",
+    "matrix_from_function",
+    # sparse tensors
+    "dense",
+    "get_format",
+    "get_sparsity",
+    "is_sparse",
+    "sparse_tensor",
+    "stored_indices",
+    "stored_values",
+    "tensor_like",
     # errors
     "ConvergenceException",
     "ConvergenceWarning",
     "Diverged",
     "IncompatibleShapes",
     "NoBackendFound",
+    "NonlinearOperation",
     "NotConverged",
     "PhiError",
     "Unsupported",
+    "Untraceable",
     # older names
     "cross",
     "pairwise_distances",

@@ -30,6 +30,14 @@ class Unsupported(PhiError, NotImplementedError):
     """
 
 
+class NonlinearOperation(PhiError, ValueError):
+    """A function that should be linear in its unknown is not; the message names the line."""
+
+
+class Untraceable(Unsupported):
+    """An operation is linear in the unknown, but has no matrix that could be traced."""
+
+
 class ConvergenceException(PhiError, RuntimeError):
     """An iteration did not reach its goal.
 

@@ -102,9 +102,17 @@ class Row:
 
     def make(self, key: Any, layouts: tuple[Layout, ...], parameters: dict[str, Any]) -> PlanCall:
         """Plan for `layouts`, made by the row's rule and kept under `key`."""
-        rule = RULES.get(self.kind)
+        rule, plans = RULES.get(self.kind), self.plans
         assert rule is not None, f"no rule for kind {self.kind}"
         generation, start = _GENERATION[0], perf_counter()
+        for special in SPECIAL:
+            found = special(self, layouts)
+            if found is not None:
+                rule, plans = found
+                key = (self, generation, key)
+                if key in plans:
+                    return plans[key]
+                break
         try:
             plan = rule(self, *layouts, **parameters)
         except PhiError as error:
@@ -114,9 +122,9 @@ class Row:
             plan = wrap(self, layouts, plan, perf_counter() - start)
         with _LOCK:
             if generation == _GENERATION[0]:  # else another thread has changed the global settings meanwhile
-                if len(self.plans) >= MOST_PLANS:
-                    self.plans.clear()
-                self.plans[key] = plan
+                if len(plans) >= MOST_PLANS:
+                    plans.clear()
+                plans[key] = plan
         for listener in tuple(LISTENERS):
             listener(self, layouts, parameters, plan)
         return plan
@@ -141,6 +149,9 @@ ROWS: dict[str, Row] = {}
 
 RULES: dict[str, Rule] = {}
 """Planning rules by kind."""
+
+SPECIAL: list[Callable[[Row, tuple[Layout, ...]], tuple[Rule, dict[Any, PlanCall]] | None]] = []
+"""Asked first for an operation's rule and where its plans are kept: layouts that take operations over."""
 
 LISTENERS: list[Callable[[Row, tuple[Layout, ...], dict[str, Any], PlanCall], None]] = []
 """Called for every new plan (see `explain`)."""

@@ -13,11 +13,13 @@ import numpy as np
 from phi_tensor import _hidden
 from phi_tensor._bound_dim import hashable_selection, selection_of
 from phi_tensor._dim import suggestion
-from phi_tensor._errors import IncompatibleShapes, PhiError, Unsupported
+from phi_tensor._errors import IncompatibleShapes, NonlinearOperation, PhiError, Unsupported
 from phi_tensor._shape import Shape
+from phi_tensor._user_line import user_line
 from phi_tensor.layouts._dense_steps import store_step
 from phi_tensor.layouts._fitted import fitted
 from phi_tensor.layouts._layout import NUMBERS, Dense, Layout, Parts, Ragged
+from phi_tensor.layouts._sparse import Sparse, entries_dim
 
 if TYPE_CHECKING:
     from phi_tensor._tensor import Tensor
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 def native(x: Tensor, order: str | Sequence[Any] | Shape | None) -> Any:
     """Native array with axes in `order`; see `Tensor.native`."""
+    _check_numbers(x, "native")
     groups = _groups(x.shape, order)
     names = [name for group in groups for name in group]
     if isinstance(x.layout, Parts):
@@ -36,6 +39,14 @@ def native(x: Tensor, order: str | Sequence[Any] | Shape | None) -> Any:
         return array
     sizes = [cast("int", layout.shape[group].volume) for group in groups]
     return layout.backend.ops["reshape"](array, tuple(sizes))
+
+
+def _check_numbers(x: Tensor, wanted: str) -> None:
+    if x.layout.symbolic:
+        raise NonlinearOperation(
+            f"`{wanted}` needs numbers at {user_line()}, but {x.shape} is traced as a linear function of the "
+            f"unknown and has none. Pass what is constant as another argument."
+        )
 
 
 def array(x: Tensor) -> Any:
@@ -92,6 +103,7 @@ def _group(shape: Shape, entry: Any) -> tuple[str, ...]:
 
 def python_number(x: Tensor, wanted: str) -> Any:
     """The number of a tensor without dims."""
+    _check_numbers(x, wanted)
     if not x.available:
         raise Unsupported(
             f"`{wanted}(tensor)` needs a number, but inside `jit_compile` or a derivative this tensor has "
@@ -198,6 +210,8 @@ def from_components(layout: Layout, components: tuple[Any, ...]) -> Tensor:
 
 def text(x: Tensor, spec: str = "") -> str:
     """Readable text: shape, then numbers (all of few, else mean ± deviation and range)."""
+    from phi_tensor._tensor import Tensor  # noqa: PLC0415 tensors need this module
+
     if not x.available:
         return f"{x.shape} {x.dtype} traced by {x.backend}"
     try:
@@ -208,6 +222,9 @@ def text(x: Tensor, spec: str = "") -> str:
         return format(x.item(), spec)
     if isinstance(x.layout, Ragged):
         return f"{x.shape} {x.dtype}"
+    if isinstance(x.layout, Sparse):
+        listed = x.layout.listed(entries_dim(x.layout.pattern.count).with_name("entries"))
+        return f"{x.shape} {x.layout.format} storing {text(Tensor(listed, x.natives), spec)}"
     array = x.layout.backend.to_numpy(native(x, x.shape.names))
     label = f"{x.shape} {x.dtype}" if x.rank else ""
     if array.size <= 8:

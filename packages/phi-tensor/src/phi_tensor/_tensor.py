@@ -148,12 +148,14 @@ class Tensor:
     @property
     def device(self) -> ComputeDevice:
         """Device that holds the numbers."""
+        if self.layout.symbolic:
+            return self.layout.backend.get_default_device()
         return self.layout.backend.device(self.natives[0])
 
     @property
     def available(self) -> bool:
         """False while the tensor is traced or differentiated and has no numbers yet."""
-        return all(map(self.layout.backend.is_concrete, self.natives))
+        return not self.layout.symbolic and all(map(self.layout.backend.is_concrete, self.natives))
 
     # --- access to the numbers
 

@@ -1,1 +1,1 @@
-"""Linear systems: operators, methods that solve them, and their derivatives."""
+"""Linear functions as data, and the systems that they make: operators, methods, derivatives."""

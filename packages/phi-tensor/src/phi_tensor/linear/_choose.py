@@ -1,14 +1,18 @@
 """Which methods solve a system, in order.
 
-`auto` takes, of what is known of the operator: its transforms where it is separable; LU where the matrix is dense
-and small; conjugate gradients where it is symmetric and definite; minimal residuals where it is symmetric; else
+`auto` takes, of what is known of the operator: its transforms where it is separable; LU where the matrix is
+dense
+and small; conjugate gradients where it is symmetric and definite; minimal residuals where it is symmetric;
+else
 BiCGSTAB(2), and GMRES for what that leaves. It never leaves the device and never loosens a tolerance.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+from phi_tensor._create import wrap, zeros_like
 from phi_tensor._errors import Unsupported
 from phi_tensor._tensor import Tensor
 from phi_tensor.linear import _dense, _scipy
@@ -19,6 +23,7 @@ from phi_tensor.linear._problem import Function
 from phi_tensor.linear._refine import Goal, Way
 from phi_tensor.linear._solve_settings import Solve
 from phi_tensor.linear._transforms import Separable, separable
+from phi_tensor.transforms._gradient import vjp
 
 Choice = tuple[str, str]
 """Names of a method and of its preconditioner, empty for none."""
@@ -37,7 +42,8 @@ def known(operator: LinearOperator) -> LinearOperator:
         tags.add(CONSTANTS)
     if system.definite:
         tags |= {SYMMETRIC, DEFINITE}
-    return operator.with_tags(*tags) if REGULAR not in operator.tags else operator
+    bound = operator.bound or (lambda _: wrap(system.norm))
+    return replace(operator, tags=operator.tags | tags, bound=bound)
 
 
 def _constants_are_null(operator: LinearOperator) -> bool:
@@ -49,8 +55,16 @@ def _constants_are_null(operator: LinearOperator) -> bool:
     )
 
 
-def choices(operator: LinearOperator, solve: Solve) -> list[Choice]:
-    """Names of the methods in order, each with its preconditioner."""
+def choices(operator: LinearOperator, solve: Solve, concrete: bool = False) -> list[Choice]:
+    """Names of the methods in order, each with its preconditioner.
+
+    Args:
+        operator: A.
+        solve: Settings.
+        concrete: Whether there are numbers. Traced code is compiled for every method listed, also for one
+        that
+            only singular matrices need.
+    """
     given = solve.preconditioner
     named = "" if given is None or given == "auto" else given if isinstance(given, str) else "user"
     if solve.method.lower() != "auto":
@@ -64,7 +78,8 @@ def choices(operator: LinearOperator, solve: Solve) -> list[Choice]:
     if separable(operator) is not None:
         return [("transform", "")]
     if operator.matrix is not None and n <= _dense.LARGEST:
-        return [("dense", ""), (_krylov(operator), ""), ("GMRES", "")][: 2 if SYMMETRIC in operator.tags else 3]
+        spare = "MINRES" if SYMMETRIC in operator.tags else "GMRES"
+        return [("dense", ""), (spare, "")] if concrete else [("dense", "")]
     first = _krylov(operator)
     found = [(first, _offered(operator) if first != "MINRES" else "")]
     return found if SYMMETRIC in operator.tags else [*found, ("GMRES", found[0][1])]
@@ -95,7 +110,10 @@ def ways_of(
         like: Any vector with all dims of the systems.
         adjoint: Whether A is the adjoint of what the user's preconditioner belongs to.
     """
-    return [_way(method, preconditioner, operator, solve, goal, like, adjoint) for method, preconditioner in chosen]
+    return [
+        _way(method, preconditioner, operator, solve, goal, like, adjoint)
+        for method, preconditioner in chosen
+    ]
 
 
 def _way(
@@ -110,7 +128,9 @@ def _way(
     method = method_named(name)
     if isinstance(method, Method):
         if preconditioner and not method.preconditioned:
-            raise Unsupported(f"The method '{method.name}' takes no preconditioner. Use 'biCG-stab(2)' or 'GMRES'.")
+            raise Unsupported(
+                f"The method '{method.name}' takes no preconditioner. Use 'biCG-stab(2)' or 'GMRES'."
+            )
         return method, _preconditioner(preconditioner, operator, solve, like, adjoint)
     if method == "transform":
         return _transform(operator), None
@@ -134,7 +154,7 @@ def _transform(operator: LinearOperator) -> Way:
             "The method 'transform' needs a separable operator with constant coefficients, A = Σ over axes, "
             "whose axes have modes; nothing shows that this one is. Use 'auto'."
         )
-    solver = system.solver()
+    solver = system.solver
     return lambda r: (solver(r), 0)
 
 
@@ -156,20 +176,14 @@ def _preconditioner(
             f"The preconditioner '{name}' is SciPy's and runs on the host: use it with 'scipy-GMres', "
             f"'scipy-CG' or another method of SciPy, or take 'jacobi' or 'chebyshev'."
         )
-    raise Unsupported(
-        f"There is no preconditioner {name!r}. Use one of {', '.join(map(repr, (*NAMED, *_scipy.FACTORISED)))}, "
-        f"or a function `r -> z`."
-    )
+    names = ", ".join(map(repr, (*NAMED, *_scipy.FACTORISED)))
+    raise Unsupported(f"There is no preconditioner {name!r}. Use one of {names}, or a function `r -> z`.")
 
 
 def _users(solve: Solve, operator: LinearOperator, like: Tensor, adjoint: bool) -> Function:
-    from phi_tensor._create import zeros_like  # noqa: PLC0415 only here
-    from phi_tensor.transforms._gradient import vjp  # noqa: PLC0415 only here
-
+    """The user's function; its transpose for the adjoint of an operator that is not symmetric."""
     given: Any = solve.preconditioner
     if not adjoint or SYMMETRIC in operator.tags:
         return given
     zero = zeros_like(like)
     return lambda r: vjp(given, zero)[1](r)[0]
-
-

@@ -13,7 +13,7 @@ LARGEST = 1024
 
 
 def dense_way(operator: LinearOperator) -> Direct:
-    """r ↦ A⁻¹ r. Where constants are null, A + s·11ᵀ/n stands for A, which only moves the mean."""
+    """R ↦ A⁻¹ r. Where constants are null, A + s·11ᵀ/n stands for A, which only moves the mean."""
     assert operator.matrix is not None
     matrix = operator.matrix(operator.coefficients)
     if CONSTANTS in operator.tags:

@@ -1,7 +1,8 @@
 """Generalised minimal residuals with restarts: any regular system; many vectors in memory.
 
 Adaptive simpler GMRES: instead of Arnoldi's vectors it keeps an orthonormal basis W of A K and the directions
-P with A P = W, so that solution and residual are known after every iteration. The next direction comes from the
+P with A P = W, so that solution and residual are known after every iteration. The next direction comes from
+the
 residual while that falls, else from the last basis vector, which keeps the directions independent where the
 residual stagnates. Jiránek & Rozložník, *Adaptive version of simpler GMRES*, Numer. Algorithms 53 (2010).
 """

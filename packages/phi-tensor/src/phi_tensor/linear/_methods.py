@@ -91,7 +91,10 @@ def method_named(name: str) -> Method | str:
         if base.name == "biCG-stab" and 1 <= value <= LARGEST_ELL:
             return base._replace(name=f"biCG-stab({value})", run=partial(bicgstab, ell=value))
         raise Unsupported(
-            f"`Solve({name!r})`: biCG-stab(l) takes 1 to {LARGEST_ELL}, GMRES(restart) 1 to {LARGEST_RESTART}."
+            f"`Solve({name!r})`: biCG-stab(l) takes 1 to {LARGEST_ELL}, GMRES(restart) 1 to "
+            f"{LARGEST_RESTART}."
         )
-    known = ", ".join(f"'{entry}'" for entry in ("auto", *(m.name for m in ITERATIVE.values()), *DIRECT, *HOST))
+    known = ", ".join(
+        f"'{entry}'" for entry in ("auto", *(m.name for m in ITERATIVE.values()), *DIRECT, *HOST)
+    )
     raise Unsupported(f"There is no method {name!r} for linear systems. Use one of {known}.")

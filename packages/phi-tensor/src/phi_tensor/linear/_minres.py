@@ -10,7 +10,7 @@ from typing import Any
 from phi_tensor._create import zeros_like
 from phi_tensor._tensor import Tensor
 from phi_tensor.linear._problem import Problem, Progress
-from phi_tensor.ops._elementwise import maximum, safe_div, sqrt
+from phi_tensor.ops._elementwise import maximum, safe_div, sqrt, where
 
 
 def minres(problem: Problem) -> Progress:
@@ -43,7 +43,7 @@ def minres(problem: Problem) -> Progress:
         first, second = sn * alpha + cs_before * cs * beta, sn_before * beta
         w_next = safe_div(q - second * w_before - first * w, diagonal)
         d = now.d + cs_next * eta * w_next
-        eta = -sn_next * eta
+        eta = where(diagonal > 0, -sn_next * eta, eta)
         after = problem.advanced(now, d, abs(eta) * scale, ~(diagonal > 0))
         turns = (cs_next, sn_next, cs, sn)
         return after, v, safe_div(v_next, beta_next), safe_div(z, beta_next), beta_next, w, w_next, eta, turns
@@ -54,6 +54,4 @@ def minres(problem: Problem) -> Progress:
     zero = start * 0
     v, q = safe_div(problem.r, start), safe_div(z, start)
     nothing = zeros_like(v)
-    return problem.loop(
-        step, nothing, v, q, zero, nothing, nothing, start, (zero + 1, zero, zero + 1, zero)
-    )
+    return problem.loop(step, nothing, v, q, zero, nothing, nothing, start, (zero + 1, zero, zero + 1, zero))

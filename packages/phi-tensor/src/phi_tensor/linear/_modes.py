@@ -1,6 +1,7 @@
 """Modes of (n, n) matrices: transforms that make them diagonal, and their eigenvalues.
 
-A matrix is compared with the modes that are known: waves around a periodic line (any circulant matrix), cosines
+A matrix is compared with the modes that are known: waves around a periodic line (any circulant matrix),
+cosines
 (DCT I, II, IV) and sines (DST I, II, IV) between mirrors. Other symmetric matrices are decomposed, once.
 """
 
@@ -100,5 +101,3 @@ def _eigenvalues(matrix: Matrix, key: tuple[str, int], tiny: float) -> npt.NDArr
 def _without_noise(values: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
     size = np.abs(values)
     return np.where(size <= NULL * size.max(initial=0), 0, values)
-
-

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from phi_tensor._create import arange, ones_like
 from phi_tensor._tensor import Tensor
 from phi_tensor.linear._operator import LinearOperator
@@ -26,7 +28,7 @@ def norm_of(operator: LinearOperator, apply: Function, like: Tensor) -> Tensor:
 
 
 def largest_eigenvalue(apply: Function, like: Tensor, names: tuple[str, ...]) -> Tensor:
-    """Size of the largest eigenvalue (for normal operators), by a few power iterations from a rough vector."""
+    """Size of the largest eigenvalue of a normal operator, from below, by a few power iterations."""
     v = rough(like, names)
     size = length(v, names)
     for _ in range(STEPS):
@@ -43,6 +45,10 @@ def rough(like: Tensor, names: tuple[str, ...]) -> Tensor:
     """Vector with entries of both signs that no direction, wave length or symmetry is special to."""
     phase: Tensor | float = 0.3
     for k, name in enumerate(names):
-        i = to_float(arange(like.shape[name].with_size(None), int(like.shape.get_size(name)), backend=like.backend))  # pyright: ignore[reportArgumentType] uniform
+        i = to_float(
+            arange(
+                like.shape[name].with_size(None), cast("int", like.shape.get_size(name)), backend=like.backend
+            )
+        )
         phase = phase + (0.5 + 0.618 * k) * i * i + (1.7 + k) * i
     return sin(ones_like(like).real * phase)

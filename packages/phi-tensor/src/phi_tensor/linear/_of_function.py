@@ -1,4 +1,4 @@
-"""Operators that only a Python function applies: A x = f(x) − f(0), its adjoint by reverse-mode derivatives."""
+"""Operators of Python functions: A x = f(x) − f(0), with the adjoint by reverse-mode derivatives."""
 
 from __future__ import annotations
 
@@ -66,5 +66,4 @@ def operator_of_function(
 
 def zero_of(x: Tensor, domain: Shape) -> Tensor:
     """0 for all systems at once: what a function maps it to has its own batch dims."""
-    return zeros_like(x[{name: 0 for name in x.shape.without(domain).names}])
-
+    return zeros_like(x[dict.fromkeys(x.shape.without(domain).names, 0)])

@@ -11,11 +11,12 @@ import dataclasses
 import math
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
+from phi_tensor._context import settings
 from phi_tensor._dim_types import batch
 from phi_tensor._errors import IncompatibleShapes
 from phi_tensor._shape import Shape
@@ -194,7 +195,7 @@ def _adjoint_matrix(matrix: Tensor, rows: Shape, columns: Shape) -> Tensor:
 def _diagonal(matrix: Tensor, rows: tuple[str, ...], columns: tuple[str, ...], domain: Shape) -> Tensor:
     from phi_tensor.ops._structure import pack_dims, unpack_dim  # noqa: PLC0415 with the others below
 
-    sizes = domain.volume
+    sizes = cast("int", domain.volume)
     packed = pack_dims(pack_dims(matrix, rows, batch("_row")), columns, batch("_column"))
     flat = pack_dims(packed, ("_row", "_column"), batch("_entry"))
     entries = flat[{"_entry": slice(0, None, sizes + 1)}]
@@ -209,11 +210,12 @@ def _matrix_bound(rows: tuple[str, ...], columns: tuple[str, ...], c: Coefficien
 
 def _proven(value: Tensor, rows: tuple[str, ...], columns: tuple[str, ...]) -> frozenset[str]:
     """What the numbers of square matrices show, where there are some, for all matrices of a batch."""
-    if not value.available:
+    if not value.available or (settings().traced == "jit" and not value.backend.mixes):
         return frozenset()
     rest = value.shape.without((*rows, *columns)).names
     n = math.prod(cast("int", value.shape.get_size(name)) for name in rows)
-    a = value.numpy((*rest, *rows, *columns)).reshape(-1, n, n)
+    with value.backend.outside(value.block().natives) as natives:
+        a = Tensor(value.block().layout, natives).numpy((*rest, *rows, *columns)).reshape(-1, n, n)
     found: set[str] = set()
     scale = np.abs(a).max(axis=(1, 2), keepdims=True, initial=0)
     tiny = 4 * np.finfo(a.dtype).eps * scale if a.dtype.kind in "fc" else 0 * scale
@@ -222,4 +224,3 @@ def _proven(value: Tensor, rows: tuple[str, ...], columns: tuple[str, ...]) -> f
     if n and (np.abs(a.sum(1)) <= n * tiny[:, 0]).all() and (np.abs(a.sum(2)) <= n * tiny[:, 0]).all():
         found.add(CONSTANTS)
     return frozenset(found)
-

@@ -36,7 +36,7 @@ class Packing(NamedTuple):
     def dims(self) -> Shape:
         """Dims of the packed vectors."""
         if self.single:
-            return cast("Shape", self.blocks[0].dims)
+            return self.blocks[0].dims
         return instance(**{UNKNOWN: sum(block.size for block in self.blocks)})
 
     def pack(self, tree: Any) -> Tensor:

@@ -22,14 +22,14 @@ SPREAD = 30.0
 
 
 def jacobi(operator: LinearOperator, example: Tensor) -> Function:
-    """r ↦ r / diagonal; entries where the diagonal is 0 stay."""
+    """R ↦ r / diagonal; entries where the diagonal is 0 stay."""
     inverse = _inverse_diagonal(operator)
     del example
     return lambda r: inverse * r
 
 
 def chebyshev(operator: LinearOperator, example: Tensor) -> Function:
-    """r ↦ p(D⁻¹A) D⁻¹ r, with p the Chebyshev polynomial for the upper part of the spectrum.
+    """R ↦ p(D⁻¹A) D⁻¹ r, with p the Chebyshev polynomial for the upper part of the spectrum.
 
     Saad, *Iterative Methods for Sparse Linear Systems*, alg. 12.1; the largest eigenvalue by power iteration.
     """
@@ -61,7 +61,8 @@ def chebyshev(operator: LinearOperator, example: Tensor) -> Function:
 def _inverse_diagonal(operator: LinearOperator) -> Tensor:
     if operator.diagonal is None:
         raise Unsupported(
-            "The preconditioner 'jacobi' needs the diagonal of the operator, which nothing shows here. Pass a "
+            "The preconditioner 'jacobi' needs the diagonal of the operator, which nothing shows here. "
+            "Pass a "
             "matrix, or a function `r ↦ z` as `Solve(preconditioner=…)`."
         )
     diagonal = operator.diagonal(operator.coefficients)

@@ -1,6 +1,7 @@
 """What a Krylov method works on: A d = r for many systems at once, each of which stops for itself.
 
-The driver scales every right-hand side to length 1 and starts at d = 0; it deals with tolerances, restarts and
+The driver scales every right-hand side to length 1 and starts at d = 0; it deals with tolerances, restarts
+and
 true residuals (`_refine`). A method is a function `Problem -> Progress`, written for named dims; the dims of
 the unknown are reduced by inner products, all others list independent systems.
 """
@@ -15,7 +16,7 @@ from phi_tensor._create import zeros_like
 from phi_tensor._tensor import Tensor
 from phi_tensor.ops._elementwise import conjugate, is_finite, maximum, sqrt, to_int64, where
 from phi_tensor.ops._products import dot, squared_norm
-from phi_tensor.ops._reductions import any_
+from phi_tensor.ops._reductions import any_, max_
 from phi_tensor.transforms._iterate import while_loop
 
 Function = Callable[[Tensor], Tensor]
@@ -28,14 +29,14 @@ class Progress(NamedTuple):
         d: Corrections found so far.
         norm: Norms of their residuals, as the method knows them, relative to the right-hand sides.
         active: Which systems go on.
-        count: Iterations of each system.
+        iterations: Iterations of each system.
         broke: Which systems cannot go on.
     """
 
     d: Tensor
     norm: Tensor
     active: Tensor
-    count: Tensor
+    iterations: Tensor
     broke: Tensor
 
 
@@ -86,10 +87,11 @@ class Problem:
     def advanced(
         self, before: Progress, d: Tensor, norm: Tensor, broke: Tensor, iterations: int = 1
     ) -> Progress:
-        """Progress after one more iteration; `broke` tells where it went wrong."""
-        count = before.count + before.active * iterations
-        broken = before.broke | (before.active & (broke | ~is_finite(norm)))
-        active = before.active & ~broken & (norm > self.target) & (count < self.limit)
+        """Progress after one more iteration; `broke`: it cannot go on, unless it need not."""
+        count = before.iterations + before.active * iterations
+        open_still = before.active & ~(norm <= self.target)
+        broken = before.broke | (open_still & (broke | ~is_finite(norm)))
+        active = open_still & ~broken & (count < self.limit)
         return Progress(
             self.keep(before.active & ~broken, d, before.d),
             where(before.active, norm, before.norm),
@@ -111,9 +113,10 @@ class Problem:
                 self.record(result[0])
             return result
 
-        return while_loop(
-            lambda progress, *_: any_(progress.active, lambda shape: shape), recorded, self.start(), *state
-        )[0]
+        def goes_on(progress: Progress, *_: Any) -> Tensor:
+            return any_(progress.active, progress.active.shape.names)
+
+        return while_loop(goes_on, recorded, self.start(), *state)[0]
 
 
 def inner(a: Tensor, b: Tensor, names: tuple[str, ...]) -> Tensor:
@@ -126,10 +129,19 @@ def inner(a: Tensor, b: Tensor, names: tuple[str, ...]) -> Tensor:
 def squared_length(a: Tensor, names: tuple[str, ...]) -> Tensor:
     """Σ |a|² along `names`."""
     if a.dtype.kind is complex or not names:
-        return squared_norm(a, names) if names else a.real**2 + a.imag**2 if a.dtype.kind is complex else a * a
+        return (
+            squared_norm(a, names) if names else a.real**2 + a.imag**2 if a.dtype.kind is complex else a * a
+        )
     return dot(a, names, a, names)
 
 
 def length(a: Tensor, names: tuple[str, ...]) -> Tensor:
     """√Σ |a|² along `names`."""
     return sqrt(maximum(squared_length(a, names), 0))
+
+
+def scaled_length(a: Tensor, names: tuple[str, ...]) -> Tensor:
+    """The same for numbers whose squares are too large or too small for the precision."""
+    largest = max_(abs(a), names) if names else abs(a)
+    scale = where(largest > 0, largest, 1)
+    return scale * length(a / scale, names)

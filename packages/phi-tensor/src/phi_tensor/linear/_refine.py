@@ -1,7 +1,9 @@
 """Solving with true residuals: methods start again from what is left until every system has converged.
 
-A pass solves A d = r/‖r‖ from d = 0 and adds ‖r‖ d to x; then r = y − A x is computed anew. Passes go on for the
-systems whose residual is above max(rel_tol·‖y‖, abs_tol) and above 10 ε ‖A‖ ‖x‖ while they have iterations left and
+A pass solves A d = r/‖r‖ from d = 0 and adds ‖r‖ d to x; then r = y − A x is computed anew. Passes go on for
+the
+systems whose residual is above max(rel_tol·‖y‖, abs_tol) and above 10 ε ‖A‖ ‖x‖ while they have iterations
+left and
 the last pass has at least halved it.
 """
 
@@ -14,17 +16,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from phi_tensor._context import context_dtype
 from phi_tensor._create import zeros_like
 from phi_tensor._dtype import FLOAT32
-from phi_tensor._context import context_dtype
 from phi_tensor._tensor import Tensor
 from phi_tensor.linear._methods import Method
 from phi_tensor.linear._norm import norm_of
 from phi_tensor.linear._null_space import projection
 from phi_tensor.linear._operator import LinearOperator
-from phi_tensor.linear._problem import Function, Problem, Progress, length
+from phi_tensor.linear._problem import Function, Problem, Progress, scaled_length
 from phi_tensor.ops._elementwise import is_finite, maximum, safe_div, to_int64, where
-from phi_tensor.ops._reductions import any_
+from phi_tensor.ops._reductions import all_, any_
 from phi_tensor.transforms._iterate import while_loop
 
 CONVERGED, PRECISION_LIMIT, NOT_CONVERGED, DIVERGED = 1, 2, 3, 4
@@ -37,7 +39,7 @@ SAFETY = 0.9
 """Where a method stops, relative to the tolerance: its own residual is not quite the true one."""
 
 Direct = Callable[[Tensor], tuple[Tensor, Tensor | int]]
-"""r ↦ (A⁻¹ r, iterations)."""
+"""r ↦ (A⁻¹ r, iterations); 0 where there are none, so that nothing more can be done about what is left."""
 Way = Method | Direct
 
 
@@ -54,6 +56,7 @@ class Result(NamedTuple):
         norm: ‖residual‖.
         bound: Largest norm that counts as converged.
         removed: Norm of what y has lost.
+        size: ‖y‖.
         iterations: Iterations of all passes.
         outcome: 1 converged, 2 precision limit, 3 not converged, 4 diverged.
     """
@@ -63,6 +66,7 @@ class Result(NamedTuple):
     norm: Tensor
     bound: Tensor
     removed: Tensor
+    size: Tensor
     iterations: Tensor
     outcome: Tensor
 
@@ -123,7 +127,7 @@ def refined(
     names = operator.domain.names
     apply = operator.many()
     project = projection(operator, names)
-    size = length(y, names)
+    size = scaled_length(y, names)
     b = y if project is None else project(y)
     tolerance = maximum(size * goal.rel_tol, goal.abs_tol)
     floor = _Floor(operator, apply, names, b)
@@ -133,7 +137,7 @@ def refined(
         x = x0 if project is None else project(x0)
         r = b - apply(x)
         r = r if project is None else project(r)
-    norm = length(r, names)
+    norm = scaled_length(r, names)
     if not norm.available:  # loops trace their steps: what is computed once comes before
         floor.prepare()
     count = to_int64(zeros_like((norm > 0) * 1))
@@ -145,14 +149,14 @@ def refined(
         new = new if project is None else project(new)
         r = b - apply(new)
         r = r if project is None else project(r)
-        norm = length(r, names)
+        norm = scaled_length(r, names)
         better = state.active & (norm < state.norm)
         active = state.active & (norm > tolerance) & (norm <= HALVED * state.norm)
         kept = where(better, norm, state.norm)
         x = where(better, new, state.x)
         active = active & (iterations < goal.limit)
         if not _all(~active):
-            active = active & (kept > floor.of(x))
+            active = active & (kept > floor.of(x, size))
         return State(x, where(better, r, state.r), kept, active, iterations, broke)
 
     for way, preconditioner in ways:
@@ -161,25 +165,26 @@ def refined(
         else:
             scaled = safe_div(state.r, where(state.active, state.norm, 1))
             d, iterations = way(scaled)
-            state = after_pass(state, d, state.iterations + state.active * iterations, state.broke)
+            broke = state.broke | state.active if isinstance(iterations, int) else state.broke
+            state = after_pass(state, d, state.iterations + state.active * iterations, broke)
         if len(ways) > 1:
             left = is_finite(state.norm) & (state.norm > tolerance) & (state.iterations < goal.limit)
-            state = state._replace(active=left & (state.norm > floor.of(state.x)))
+            state = state._replace(active=left & (state.norm > floor.of(state.x, size)))
             if _all(~state.active):
                 break
-    limit = floor.of(state.x) if not _all(state.norm <= tolerance) else tolerance * 0
+    limit = floor.of(state.x, size) if not _all(state.norm <= tolerance) else tolerance * 0
     failed = where(is_finite(state.norm) & ~state.broke, NOT_CONVERGED, DIVERGED)
     outcome = where(state.norm <= limit, PRECISION_LIMIT, failed)
     outcome = to_int64(where(state.norm <= tolerance, CONVERGED, outcome))
-    removed = size * 0 if project is None else length(y - b, names)
+    removed = size * 0 if project is None else scaled_length(y - b, names)
     return Result(
-        state.x, state.r, state.norm, maximum(tolerance, limit), removed, state.iterations, outcome
+        state.x, state.r, state.norm, maximum(tolerance, limit), removed, size, state.iterations, outcome
     )
 
 
 def _all(x: Tensor) -> bool:
     """Whether all entries are known to be True."""
-    return x.available and bool(x.all)
+    return x.available and bool(all_(x, x.shape.names))
 
 
 def _passes(
@@ -194,6 +199,7 @@ def _passes(
     record: Record | None,
 ) -> State:
     adjoint = operator.adjoint if operator.transposed is not None else None
+
     def one_pass(state: State) -> State:
         scale = where(state.active, state.norm, 1)
         problem = Problem(
@@ -208,10 +214,10 @@ def _passes(
             None if record is None else partial(record, state),
         )
         progress = method.run(problem)
-        return after_pass(state, progress.d, state.iterations + progress.count, progress.broke)
+        return after_pass(state, progress.d, state.iterations + progress.iterations, progress.broke)
 
     def goes_on(*state: Any) -> Tensor:
-        return any_(State(*state).active, lambda shape: shape)
+        return any_(State(*state).active, State(*state).active.shape.names)
 
     return State(*while_loop(goes_on, lambda *state: tuple(one_pass(State(*state))), *state))
 
@@ -219,7 +225,9 @@ def _passes(
 class _Floor:
     """10 ε ‖A‖ ‖x‖; the norm is estimated when it is first needed."""
 
-    def __init__(self, operator: LinearOperator, apply: Function, names: tuple[str, ...], like: Tensor) -> None:
+    def __init__(
+        self, operator: LinearOperator, apply: Function, names: tuple[str, ...], like: Tensor
+    ) -> None:
         self._operator, self._apply, self._names, self._like = operator, apply, names, like
         self._norm: Tensor | None = None
 
@@ -229,10 +237,14 @@ class _Floor:
             self._norm = norm_of(self._operator, self._apply, self._like)
         return self._norm
 
-    def of(self, x: Tensor) -> Tensor:
-        """Smallest residual that the precision allows for x."""
+    def of(self, x: Tensor, size: Tensor) -> Tensor:
+        """Smallest residual that the precision allows for x, in systems with right-hand sides of norm `size`.
+
+        0 where it is as large as these: A is singular as far as the precision tells, and x means nothing.
+        """
         norm = self.prepare()
-        return ROUNDING * _epsilon() * norm * length(x, self._names)
+        floor = ROUNDING * _epsilon() * norm * scaled_length(x, self._names)
+        return where(floor < size, floor, 0)
 
 
 def _epsilon() -> float:

@@ -12,7 +12,6 @@ import numpy as np
 from phi_tensor._context import changed_settings
 from phi_tensor._errors import ConvergenceException, Diverged, NotConverged
 from phi_tensor._tensor import Tensor
-from phi_tensor._trees import tree_map
 from phi_tensor.linear._refine import CONVERGED, DIVERGED, NOT_CONVERGED, PRECISION_LIMIT
 from phi_tensor.linear._solve_settings import Solve
 
@@ -182,21 +181,24 @@ def trajectories_wanted(solve: Solve) -> bool:
     return any(tape.record_trajectories and tape.wants(solve) for tape in _TAPES.get())
 
 
+INCOMPATIBLE = 1e-6
+"""Part of a right-hand side that must be out of reach to be reported."""
+
+
 def described(
     outcomes: Any,
     iterations: Any,
     norm: Any,
     tolerance: Any,
     removed: Any,
-    scale: Any,
+    size: Any,
     method: str,
     preconditioner: str,
     advice: str,
 ) -> str:
     """What a solve did in words; numbers are arrays with one entry per system."""
-    codes, counts, norms, bounds, lost, scales = np.broadcast_arrays(
-        *(np.ravel(as_numpy(x)) for x in (outcomes, iterations, norm, tolerance, removed, scale))
-    )
+    given = (outcomes, iterations, norm, tolerance, removed, size)
+    codes, counts, norms, bounds, lost, sizes = (np.ravel(as_numpy(x)) for x in given)
     if not codes.size:
         return f"{method} had no system to solve."
     worst = int(np.lexsort((norms / np.maximum(bounds, 1e-300), codes))[-1])
@@ -204,13 +206,14 @@ def described(
     which = "" if codes.size == 1 else f", {int((codes == code).sum())} of {codes.size} systems"
     by = method + (f" with preconditioner '{preconditioner}'" if preconditioner else "")
     text = (
-        f"{by}: {NAMES[code]}{which} after {int(counts.max())} iterations; the residual is {norms[worst]:.3g}, "
+        f"{by}: {NAMES[code]}{which} after {int(counts.max())} iterations; the residual is "
+        f"{norms[worst]:.3g}, "
         f"the bound {bounds[worst]:.3g}."
     )
-    if (lost > 1e-6 * np.maximum(scales, 1e-300)).any():
+    if (lost > INCOMPATIBLE * sizes).any():
         text += (
-            f" The operator maps constants to 0: the right-hand side lost its mean, {lost.max():.3g} of "
-            f"{scales.max():.3g} in norm."
+            f" The operator maps constants to 0: the right-hand side lost its mean, up to "
+            f"{(lost / np.maximum(sizes, 1e-300)).max():.3g} of its norm."
         )
     return text + (f" {advice}" if code >= NOT_CONVERGED else "")
 
@@ -232,10 +235,3 @@ def advice_for(code: int, method: str, symmetric: bool) -> str:
         "`Solve(rank_deficiency=1)`. Otherwise allow more iterations or a larger tolerance, "
         + ("or pass a preconditioner." if symmetric else "or use another method or a preconditioner.")
     )
-
-
-def detached(tree: Any) -> Any:
-    """The tree without derivatives."""
-    from phi_tensor.ops._elementwise import stop_gradient  # noqa: PLC0415 operations need this package's errors
-
-    return tree_map(stop_gradient, tree)

@@ -1,6 +1,7 @@
 """Solvers and factorisations of SciPy. They run on the host, outside of compiled code, system by system.
 
-Chosen by name only, never by `auto`: numbers leave the device. Solutions and residuals come back and are judged
+Chosen by name only, never by `auto`: numbers leave the device. Solutions and residuals come back and are
+judged
 like those of all other methods.
 """
 
@@ -21,17 +22,18 @@ from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
 from phi_tensor.linear._operator import CONSTANTS, LinearOperator
 from phi_tensor.linear._refine import Direct, Goal
-from phi_tensor.ops._structure import expand, pack_dims, unpack_dim
+from phi_tensor.ops._structure import expand, unpack_dim
 
 Array = npt.NDArray[Any]
 FACTORISED = ("ilu", "ic")
-"""Preconditioners by SciPy: incomplete factors of the matrix; `ic` is `ilu` in the order of symmetric matrices."""
+"""Preconditioners by SciPy: incomplete factors of the matrix; `ic` is `ilu` in the order of symmetric
+matrices."""
 FILL = 10
 DROP = 1e-4
 
 
 def scipy_way(name: str, operator: LinearOperator, preconditioner: Any, goal: Goal) -> Direct:
-    """r ↦ A⁻¹ r by the method `name` of SciPy."""
+    """R ↦ A⁻¹ r by the method `name` of SciPy."""
 
     def solve(r: Tensor) -> tuple[Tensor, Tensor]:
         host = _Host(name, operator, r)
@@ -56,8 +58,10 @@ class _Host:
     def __init__(self, name: str, operator: LinearOperator, like: Tensor) -> None:
         if not like.available or not all(c.available for c in operator.coefficients):
             raise Unsupported(
-                f"The method '{name}' runs on the host and needs numbers, but is called in compiled or traced "
-                f"code (jax traces derivatives). Use 'auto' or a method of ours, such as 'GMRES', 'MINRES' or "
+                f"The method '{name}' runs on the host and needs numbers, but is called in compiled or "
+                f"traced "
+                f"code (jax traces derivatives). Use 'auto' or a method of ours, such as 'GMRES', "
+                f"'MINRES' or "
                 f"'CG'."
             )
         self.name, self.operator, self.like = name, operator, like
@@ -76,7 +80,9 @@ class _Host:
         dims = (*_dims(rest), *_dims(self.operator.domain))
         sizes = [cast("int", d.size) for d in dims]
         dtype = context_dtype(self.like.dtype).numpy
-        made = wrap(rows.reshape(sizes).astype(dtype), *dims) if dims else wrap(rows.reshape(()).astype(dtype))
+        made = (
+            wrap(rows.reshape(sizes).astype(dtype), *dims) if dims else wrap(rows.reshape(()).astype(dtype))
+        )
         return convert(made, self.like.backend)
 
     def product(self, function: Callable[[Tensor], Tensor], system: int) -> Callable[[Array], Array]:
@@ -94,7 +100,7 @@ class _Host:
 
     def matrix(self, system: int) -> Any:
         """Sparse matrix of one system."""
-        from scipy import sparse  # noqa: PLC0415 slow to load
+        from scipy import sparse
 
         if self._matrices is None:
             if self.operator.matrix is None:
@@ -114,7 +120,7 @@ class _Host:
         """Solution of one system and its iterations."""
         if self.name == "scipy-direct":
             return self._direct(system, b), 1
-        from scipy.sparse import linalg  # noqa: PLC0415 slow to load
+        from scipy.sparse import linalg
 
         op = self.operator
         adjoint = op.adjoint if op.transposed is not None else None
@@ -122,8 +128,8 @@ class _Host:
         if adjoint is not None:
             given["rmatvec"] = self.product(adjoint, system)
         a: Any = linalg.LinearOperator((self.n, self.n), dtype=b.dtype, **given)
-        limit = int(goal.limit if isinstance(goal.limit, int) else goal.limit.max)
-        rel = max(float(goal.rel_tol if isinstance(goal.rel_tol, (int, float)) else goal.rel_tol.min), 1e-15)
+        limit = int(_numbers(goal.limit).max())
+        rel = max(float(_numbers(goal.rel_tol).min()), 1e-15)
         if self.name == "scipy-lsqr":
             found: Any = linalg.lsqr(a, b, atol=rel, btol=rel, iter_lim=limit)
             return found[0], int(found[2])
@@ -138,32 +144,39 @@ class _Host:
         return x, len(counted)
 
     def _direct(self, system: int, b: Array) -> Array:
-        from scipy import sparse  # noqa: PLC0415 slow to load
-        from scipy.sparse import linalg  # noqa: PLC0415 slow to load
+        from scipy import sparse
+        from scipy.sparse import linalg
 
         a = self.matrix(system)
         if CONSTANTS in self.operator.tags:  # one more unknown takes what no constant can
             one = np.ones((self.n, 1))
-            a = sparse.bmat([[a, one], [one.T, None]], format="csc")
-            return linalg.splu(a).solve(np.append(b, 0))[: self.n]
+            a = cast("Any", sparse).bmat([[a, one], [one.T, None]], format="csc")
+            return cast("Any", linalg).splu(a).solve(np.append(b, 0))[: self.n]
         try:
-            return linalg.splu(a).solve(b)
+            return cast("Any", linalg).splu(a).solve(b)
         except RuntimeError:  # exactly singular
             return np.full_like(b, np.nan)
 
     def _preconditioner(self, system: int, preconditioner: Any) -> Any:
-        from scipy.sparse import linalg  # noqa: PLC0415 slow to load
+        from scipy.sparse import linalg
 
         if callable(preconditioner):
+            users = cast("Callable[[Tensor], Tensor]", preconditioner)
             return linalg.LinearOperator(
-                (self.n, self.n), self.product(preconditioner, system), dtype=self.like.dtype.numpy
+                (self.n, self.n), self.product(users, system), dtype=self.like.dtype.numpy
             )
         order = "MMD_AT_PLUS_A" if preconditioner == "ic" else "COLAMD"
-        symmetric = {"diag_pivot_thresh": 0.0, "options": {"SymmetricMode": True}} if preconditioner == "ic" else {}
-        factors: Any = linalg.spilu(
+        symmetric: dict[str, Any] = (
+            {"diag_pivot_thresh": 0.0, "options": {"SymmetricMode": True}} if preconditioner == "ic" else {}
+        )
+        factors = cast("Any", linalg).spilu(
             self.matrix(system), drop_tol=DROP, fill_factor=FILL, permc_spec=order, **symmetric
         )
         return linalg.LinearOperator((self.n, self.n), factors.solve, dtype=self.like.dtype.numpy)
+
+
+def _numbers(x: Any) -> Array:
+    return x.numpy(x.shape.names) if isinstance(x, Tensor) else np.asarray(x)
 
 
 _SOLVERS: dict[str, tuple[str, dict[str, Any]]] = {

@@ -37,7 +37,9 @@ class Solve:
         max_iterations: Number or tensor along batch dims; default: 1000, or four times the cells along all
             dims of the unknown (added, not multiplied) if that is more; at most 100 000.
         suppress: Errors that are not raised, of `NotConverged` and `Diverged`: the result is what was found.
-        preprocess_y: Function `(y, *preprocess_y_args) -> y`, applied before this and the adjoint solve.
+        preprocess_y: Function `(y, *preprocess_y_args) -> y`, applied before the solve and differentiated
+        like any
+            other; adjoint solves apply that of `gradient_solve`.
         preprocess_y_args: Further arguments of `preprocess_y`.
         preconditioner: `jacobi`, `chebyshev`, `ilu`, `ic` (the last two for `scipy-…` methods), or a linear
             function `r ↦ z` that approximates A⁻¹ r; `auto` takes what suits the operator. Default: none,
@@ -73,16 +75,20 @@ class Solve:
                 raise ValueError(f"`Solve({name}=…)` must not be negative, but is {value}.")
         if self.rank_deficiency not in (None, 0, 1):
             raise ValueError(
-                f"`Solve(rank_deficiency={self.rank_deficiency!r})`: 1 declares constants as the null space, 0 "
+                f"`Solve(rank_deficiency={self.rank_deficiency!r})`: 1 declares constants as the null "
+                f"space, 0 "
                 f"none. Solve for other null spaces with 'MINRES' or 'GMRES', which leave them out."
             )
         classes = tuple(self.suppress) if isinstance(self.suppress, Sequence) else (self.suppress,)  # pyright: ignore[reportUnnecessaryIsInstance] from users
         wrong = [
-            c for c in classes if not (isinstance(c, type) and issubclass(c, ConvergenceException))  # pyright: ignore[reportUnnecessaryIsInstance] from users
+            c
+            for c in classes
+            if not (isinstance(c, type) and issubclass(c, ConvergenceException))  # pyright: ignore[reportUnnecessaryIsInstance] from users
         ]
         if wrong:
             raise TypeError(
-                f"`Solve(suppress=…)` lists classes below `ConvergenceException`, such as `NotConverged`, but "
+                f"`Solve(suppress=…)` lists classes below `ConvergenceException`, such as "
+                f"`NotConverged`, but "
                 f"found {wrong}."
             )
         object.__setattr__(self, "suppress", classes)
@@ -96,7 +102,7 @@ class Solve:
         return dataclasses.replace(self, **changes)
 
     def with_preprocessing(self, preprocess_y: Callable[..., Any], *args: Any) -> Solve:
-        """Copy that changes right-hand sides by `preprocess_y(y, *args)` before this and the adjoint solve."""
+        """Copy that changes right-hand sides by `preprocess_y(y, *args)` before the solve."""
         return self.with_(preprocess_y=preprocess_y, preprocess_y_args=args)
 
     def for_gradient(self) -> Solve:

@@ -1,17 +1,20 @@
 """Direct solution of separable systems: A = Σ_axis I ⊗ A_axis ⊗ I is diagonal in the modes of its axes.
 
-x = T⁻¹ Λ⁻¹ T b with T the transforms along all axes, Λ the sum of their eigenvalues; modes of the null space get
-0, as in the pseudo-inverse. Cosine, sine and Fourier transforms are rows that choose between FFT and products by
+x = T⁻¹ Λ⁻¹ T b with T the transforms along all axes, Λ the sum of their eigenvalues; modes of the null space
+get
+0, as in the pseudo-inverse. Cosine, sine and Fourier transforms are rows that choose between FFT and
+products by
 themselves (`_real_transforms`); other modes are products with the matrix of eigenvectors.
 Lynch, Rice & Thomas, *Direct solution of partial difference equations by tensor product methods*, 1964.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
-from functools import lru_cache
-from typing import Any, NamedTuple, cast
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +29,7 @@ from phi_tensor._tensor import Tensor
 from phi_tensor.backends._backend import Backend
 from phi_tensor.layouts._layout import Dense
 from phi_tensor.linear._modes import Modes, modes_of
-from phi_tensor.linear._operator import LinearOperator
+from phi_tensor.linear._operator import AxisMatrices, LinearOperator
 from phi_tensor.linear._problem import Function
 from phi_tensor.ops._products import dot
 from phi_tensor.ops._real_transforms import Along, constant
@@ -37,7 +40,8 @@ NULL = 1e-12
 """Sums of eigenvalues below this, relative to the largest one, belong to the null space."""
 
 
-class Separable(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Separable:
     """A separable operator in its modes.
 
     Attributes:
@@ -48,7 +52,7 @@ class Separable(NamedTuple):
     dims: tuple[Dim, ...]
     modes: tuple[Modes, ...]
 
-    @property
+    @cached_property
     def values(self) -> npt.NDArray[Any]:
         """Λ with one axis per dim."""
         total: npt.NDArray[Any] = np.zeros(())
@@ -72,12 +76,17 @@ class Separable(NamedTuple):
         size = np.abs(self.values)
         return size <= NULL * size.max(initial=0)
 
+    @cached_property
     def solver(self) -> Function:
-        """b ↦ pseudo-inverse of A times b."""
+        """Function b ↦ pseudo-inverse of A times b."""
         return _solver(self)
 
 
-_KEPT: OrderedDict[Any, Separable | None] = OrderedDict()
+MOST_KEPT = 16
+"""Systems whose eigenvalues and modes are kept."""
+
+_KEPT: OrderedDict[Any, Separable] = OrderedDict()
+_BY_AXES: deque[tuple[AxisMatrices, Separable | None]] = deque(maxlen=MOST_KEPT)
 
 
 def separable(operator: LinearOperator) -> Separable | None:
@@ -85,15 +94,23 @@ def separable(operator: LinearOperator) -> Separable | None:
     axes = operator.axis_matrices
     if axes is None or set(axes) != set(operator.domain.names):
         return None
-    key = tuple(id(axes[name]) for name in operator.domain.names)
-    found = _KEPT.get(key)
-    if found is None or found[0] is not axes:
-        modes = [modes_of(np.asarray(axes[name], np.float64)) for name in operator.domain.names]
-        whole = None if None in modes else Separable(operator.domain.dims, cast("Any", tuple(modes)))
-        if len(_KEPT) >= 16:
+    return _of_axes(axes, operator.domain.dims)
+
+
+def _of_axes(axes: AxisMatrices, dims: tuple[Dim, ...]) -> Separable | None:
+    same = next((whole for known, whole in _BY_AXES if known is axes), _BY_AXES)
+    if same is not _BY_AXES:
+        return cast("Separable | None", same)
+    modes = [modes_of(np.asarray(axes[dim.name], np.float64)) for dim in dims]
+    whole: Separable | None = None
+    if None not in modes:
+        key = (dims, *map(id, modes))
+        whole = _KEPT.get(key) or Separable(dims, cast("Any", tuple(modes)))
+        _KEPT[key] = whole
+        while len(_KEPT) > MOST_KEPT:
             _KEPT.popitem(last=False)
-        found = _KEPT[key] = cast("Any", (axes, whole))
-    return cast("Any", found)[1]
+    _BY_AXES.append((axes, whole))
+    return whole
 
 
 def _solver(system: Separable) -> Function:
