@@ -100,8 +100,8 @@ def storing_steps(have: Layout, want: Layout) -> Callable[[Tensor], Natives]:
         if have.symbolic:
             raise Untraceable(
                 "A linear function is traced that differentiates its argument or passes it to a loop or a "
-                "function with its own rule, which have no index maps. It has no matrix, which `solve_linear` "
-                "does not need."
+                "function with its own rule, which have no index maps. It has no matrix, which "
+                "`solve_linear` does not need."
             )
         assert isinstance(have, Dense)
         moved = Dense.of(have.stored, have.shape, want.dtype, want.backend)
