@@ -891,6 +891,8 @@ __all__ = [
     "SolveInfo",
     "SolveTape",
     "solve_linear",
+    "minimize",
+    "solve_nonlinear",
     # linear functions
     "LinearFunction",
     "jit_compile_linear",
@@ -905,9 +907,6 @@ __all__ = [
     "stored_values",
     "tensor_like",
     "to_format",
-    # linear systems
-    "minimize",
-    "solve_nonlinear",
     # errors
     "ConvergenceException",
     "ConvergenceWarning",

@@ -184,7 +184,7 @@ class Level:
         if 0 in native.stride():  # PyTorch copies the tangent to the memory format of the value
             with self.lowered():
                 native = native.contiguous()
-        return forward_ad.make_dual(writable(self.wrap(native)), self.wrap(tangent), level=0)
+        return forward_ad.make_dual(self.wrap(native), self.wrap(tangent), level=0)
 
     def unwrap_dual(self, native: Native) -> tuple[Native, Native | None]:
         """Array of the next level and its tangent."""

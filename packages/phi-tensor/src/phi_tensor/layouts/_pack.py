@@ -162,7 +162,7 @@ def inferred(dims: Shape, size: int, name: str) -> Shape:
 
 def _unpack_parts(layout: Ragged, dims: tuple[Dim, ...]) -> PlanCall:
     """Plan that groups parts of different sizes, whose natives stay as they are."""
-    split = _inferred(Shape.of(dims), len(layout.parts), layout.dim.name).dims
+    split = inferred(Shape.of(dims), len(layout.parts), layout.dim.name).dims
     groups: tuple[Layout, ...] = layout.parts
     for dim in reversed(split):
         size = cast("int", dim.size)

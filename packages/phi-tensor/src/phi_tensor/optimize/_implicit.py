@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from phi_tensor._context import settings
+from phi_tensor._context import changed_settings, settings
 from phi_tensor._create import zeros_like
 from phi_tensor._dim_types import instance
 from phi_tensor._errors import Unsupported
@@ -78,7 +78,7 @@ def implicit(
                 return _coupled(jvp(at, (x,), (w,))[1], entries)
             return _coupled(vjp(at, x)[1](w)[0], entries)
 
-        with uncollected():
+        with uncollected(), changed_settings(taped=False):
             floats = tuple(leaf for use, leaf in zip(smooth, given, strict=True) if use)
             weights = solve_linear(transposed, _coupled(dy.x, entries), adjoint, y.x, floats)
             _, back = vjp(lambda floats: residual(y.x, filled(floats)), floats)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from phi_tensor._context import changed_settings, context_dtype, settings
 from phi_tensor._create import wrap
 from phi_tensor._dtype import FLOAT32, DType
-from phi_tensor._errors import Unsupported
+from phi_tensor._errors import Unsupported, Untraceable
 from phi_tensor._hidden import Report, collected_reports, report_again, reported_tensors, with_tensors
 from phi_tensor._plan import layout_of
 from phi_tensor._tensor import Tensor
@@ -97,6 +97,12 @@ def storing_steps(have: Layout, want: Layout) -> Callable[[Tensor], Natives]:
             joined = layout_of(table.JOIN.make((have,), (have,), {}))
             inner = storing_steps(joined, want)
             return lambda x: inner(x.block())
+        if have.symbolic:
+            raise Untraceable(
+                "A linear function is traced that differentiates its argument or passes it to a loop or a "
+                "function with its own rule, which have no index maps. It has no matrix, which "
+                "`solve_linear` does not need."
+            )
         assert isinstance(have, Dense)
         moved = Dense.of(have.stored, have.shape, want.dtype, want.backend)
         step = chain(
