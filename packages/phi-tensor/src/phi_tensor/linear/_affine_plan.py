@@ -153,7 +153,7 @@ def in_order(x: Tensor, expected: Layout) -> Tensor:
     other = [d for d in expected.shape.dims if d is not layout.shape.get_dim(d.name)]
     if other:
         x = table.RENAME(x, renamed=tuple((dim.name, dim) for dim in other))
-    terms = replace(cast("Any", x.natives[0]), shape=expected.shape)
+    terms = replace(x.natives[0], shape=expected.shape)
     return Tensor(Affine.of(expected.shape, layout.dtype, layout.backend), (terms,))
 
 

@@ -26,6 +26,7 @@ from phi_tensor.linear._affine_plan import (
     splitter,
     untraceable,
 )
+from phi_tensor.linear._affine_structure import on_numpy
 from phi_tensor.linear._terms import fitted, without_bias
 from phi_tensor.ops import _table as table
 from phi_tensor.ops._cubic import catmull_rom
@@ -88,6 +89,7 @@ def sample(call: Call) -> Tensor:
         raise untraceable(call.row, "bounds and corners of samples are no linear functions. ")
     if not points.available:
         raise untraceable(call.row, "the points have no numbers yet. ")
+    points = on_numpy(points)  # first: in compiled functions slices of constants have no numbers
     components = [points.sliced(((index, i),)) for i in range(len(names))]
     sizes = [cast("int", x.shape.get_size(name)) for name in names]
     taps = [
