@@ -315,6 +315,22 @@ def test_jit_compile_linear(backend):
     assert_close(matrix @ x + bias, h(x))
 
 
+def test_transformations_inside_of_traces(backend):
+    x = grid(4)
+    twice = math.custom_gradient(lambda a: 2 * a, lambda inputs, y, dy: {"a": 2 * dy})
+    f = lambda x: math.stop_gradient(twice(x)) + math.jit_compile(lambda a: a.x[::-1])(x) - 1  # noqa: E731
+    matrix, bias = math.matrix_from_function(f, x)
+    assert_close(matrix @ x + bias, f(x))
+    parts = math.matrix_from_function(lambda x: math.stop_gradient(vec(x=x, y=1.0)).vector["x"], x)[0]
+    assert not parts.shape.dual
+
+
+@pytest.mark.needs("reverse")
+def test_derivatives_belong_around_traces(backend):
+    with pytest.raises(Unsupported, match="around"):
+        math.matrix_from_function(lambda x: math.gradient(lambda a: (a**2).sum())(x), grid(3))
+
+
 def test_traced_tensors_describe_themselves(backend):
     found = []
     trace(lambda x: found.append((repr(x), x.available, x.shape)) or x, grid(3))

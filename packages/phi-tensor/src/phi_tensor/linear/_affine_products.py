@@ -72,9 +72,8 @@ def _sparse_product(call: Call, pairs: tuple[tuple[str, str], ...]) -> Tensor:
     contracted = {pair[order]: pair[1 - order] for pair in pairs}
     layout = cast("Sparse", matrix.layout)
     rows = tuple(dim for dim in layout.sparse if dim.name not in contracted)
-    if not set(contracted) <= set(layout.names) or any(
-        dim.name in x.shape for dim in rows if dim.name not in contracted.values()
-    ):
+    shared = [dim for dim in rows if dim.name in x.shape and dim.name not in contracted.values()]
+    if shared or not set(contracted) <= set(layout.names):
         raise untraceable(call.row, "rows and columns of a sparse matrix are dims of the other factor, too. ")
     places = layout.coordinates()
     sizes = tuple(cast("int", dim.size) for dim in rows)

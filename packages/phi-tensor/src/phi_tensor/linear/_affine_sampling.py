@@ -86,7 +86,7 @@ def sample(call: Call) -> Tensor:
     if any(is_traced(c) for c in constants):
         raise untraceable(call.row, "values outside depend on the unknown. ")
     if give not in ("value", "cubic"):
-        raise untraceable(call.row, "bounds and corners of samples are no linear functions. ")
+        raise untraceable(call.row, f"`{give}` of cells are not written as sums of look-ups. ")
     if not points.available:
         raise untraceable(call.row, "the points have no numbers yet. ")
     points = on_numpy(points)  # first: in compiled functions slices of constants have no numbers

@@ -409,4 +409,8 @@ def stop_gradient(x: Any) -> Any:
 
 
 def _stopped(x: Tensor) -> Tensor:
+    if x.layout.symbolic:
+        from phi_tensor.linear._terms import with_numbers  # noqa: PLC0415 traced tensors need operations
+
+        return with_numbers(x, _stopped)
     return Tensor(x.layout, tuple(map(x.backend.stop_gradient, x.natives)))
