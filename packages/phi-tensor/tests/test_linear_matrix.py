@@ -364,6 +364,25 @@ def test_products_with_sparse_matrices(backend):
         assert_close(matrix @ x + bias, f(x))
 
 
+@pytest.mark.parametrize("mode", ["add", "update"])
+@pytest.mark.parametrize("outside", ["discard", "clamp"])
+def test_scattered_unknowns(mode, outside, backend):
+    with math.precision(64):
+        x = tensor(np.arange(1.0, 5.0), instance("n"))
+        places = [[0, 1], [2, 0], [3, 3], [0, 0]] if mode == "update" else [[0, 1], [2, 0], [0, 1], [5, 5]]
+        at = tensor(np.array(places), instance("n"), channel(vector="x,y"))
+        grid_of = lambda x: math.expand(x.n[0], spatial(x=3, y=2)) + 1  # noqa: E731
+        for f in (
+            lambda x: math.scatter(spatial(x=3, y=2), at, x, mode=mode, outside_handling=outside),
+            lambda x: math.scatter(grid_of(x), at, 2 * x + 1, mode=mode, outside_handling=outside),
+            lambda x: math.scatter(grid_of(x), at, 3.0, mode=mode, outside_handling=outside),
+        ):
+            function, desired = traced(f, x), f(x)
+            assert_close(function.apply(x) + function.bias, desired)
+            y = desired + 1
+            assert_close((function.apply(x) * y).sum(), (function.adjoint(y) * x).sum())
+
+
 def test_points_of_instances(backend):
     x = tensor(np.arange(6.0), instance("n"))
     matrix, _ = math.matrix_from_function(lambda x: x.n[[4, 4, 0]], x)

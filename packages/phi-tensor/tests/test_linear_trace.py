@@ -286,7 +286,7 @@ def check(f, x):
 
 
 @given(names=programs, seed=seeds)
-@settings(max_examples=20)
+@settings(max_examples=8)
 def test_compositions(names, seed, backend):
     with math.precision(64):
         x, k = unknown(seed), tensor(1.7)
@@ -297,7 +297,7 @@ def test_compositions(names, seed, backend):
 @pytest.mark.parametrize("name", sorted(STEPS))
 def test_each_step(name, backend):
     with math.precision(64):
-        for seed in (0, 6, 7):
+        for seed in (0, 7):
             x, k = unknown(seed), tensor(1.7)
             f = program([name], seed)
             check(lambda x, f=f, k=k: f(x, k), x)
