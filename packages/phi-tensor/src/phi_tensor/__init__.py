@@ -427,14 +427,15 @@ from phi_tensor.ops._vectors import (
     rotation_matrix,
 )
 from phi_tensor.sparse._create import sparse_tensor
+from phi_tensor.sparse._entries import dense
 from phi_tensor.sparse._formats import (
-    dense,
     get_format,
     get_sparsity,
     is_sparse,
     stored_indices,
     stored_values,
     tensor_like,
+    to_format,
 )
 from phi_tensor.transforms._bridge import computed_on
 from phi_tensor.transforms._custom import custom_gradient
@@ -889,6 +890,7 @@ __all__ = [
     "stored_indices",
     "stored_values",
     "tensor_like",
+    "to_format",
     # errors
     "Diverged",
     "IncompatibleShapes",

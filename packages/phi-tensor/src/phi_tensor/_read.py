@@ -29,6 +29,10 @@ def native(x: Tensor, order: str | Sequence[Any] | Shape | None) -> Any:
     """Native array with axes in `order`; see `Tensor.native`."""
     _check_numbers(x, "native")
     groups = _groups(x.shape, order)
+    if isinstance(x.layout, Sparse):
+        from phi_tensor.sparse._exchange import native_matrix  # noqa: PLC0415 rules of sparse tensors
+
+        return native_matrix(x, groups)
     names = [name for group in groups for name in group]
     if isinstance(x.layout, Parts):
         x = _joined(x, groups)
@@ -47,6 +51,15 @@ def _check_numbers(x: Tensor, wanted: str) -> None:
             f"`{wanted}` needs numbers at {user_line()}, but {x.shape} is traced as a linear function of the "
             f"unknown and has none. Pass what is constant as another argument."
         )
+
+
+def numpy(x: Tensor, order: str | Sequence[Any] | Shape | None) -> Any:
+    """NumPy array, or SciPy's matrix of a sparse tensor; see `Tensor.numpy`."""
+    if not isinstance(x.layout, Sparse):
+        return x.layout.backend.to_numpy(native(x, order))
+    from phi_tensor._convert import convert  # noqa: PLC0415 conversion needs tensors
+
+    return native(convert(x, "numpy", use_dlpack=False), order)
 
 
 def array(x: Tensor) -> Any:

@@ -64,4 +64,16 @@ def _compressed(kind: str, values: Array, indices: Array, pointers: Array, shape
     return {"csr": sparse.csr_array, "csc": sparse.csc_array}[kind]((values, indices, pointers), shape=shape)
 
 
-SPARSE: dict[str, Callable[..., Any]] = {"segment_sum": _segment_sum, "sparse_matmul": _sparse_matmul}
+def _sparse_matrix(values: Array, rows: Array, columns: Array, shape: tuple[int, int], format: str) -> Any:
+    """SciPy's array of sorted entries."""
+    from scipy import sparse  # noqa: PLC0415 SciPy's submodules take time to load
+
+    listed: Any = sparse.coo_array((values, (rows, columns)), shape=shape)
+    return listed.asformat(format)
+
+
+SPARSE: dict[str, Callable[..., Any]] = {
+    "segment_sum": _segment_sum,
+    "sparse_matmul": _sparse_matmul,
+    "sparse_matrix": _sparse_matrix,
+}

@@ -30,6 +30,7 @@ from phi_tensor.backends._tensorflow_elementwise import (
 from phi_tensor.backends._tensorflow_linalg import OPS as _MATRIX_OPS
 from phi_tensor.backends._tensorflow_private import arrays, is_eager, manip, maths, spectral
 from phi_tensor.backends._tensorflow_scatter import SCATTER
+from phi_tensor.backends._tensorflow_sparse import SPARSE
 from phi_tensor.backends._tensorflow_stats import STATS, ordered_ints
 
 _COMPLEX_OF = {tf.float32: tf.complex64, tf.float64: tf.complex128}
@@ -265,6 +266,7 @@ OPS: dict[str, Op] = {
     "take": _take,
     "pad_constant": _pad_constant,
     **SCATTER,
+    **SPARSE,
     "matmul": _matmul,
     **_MATRIX_OPS,
     "fft": _fft,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import count
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 from zlib import crc32
 
@@ -35,15 +35,17 @@ class Pattern:
         inner_sizes: Sizes of the other sparse dims.
         outer: Flat index of each entry along the outer dims.
         inner: Flat index of each entry along the inner dims.
+        number: A number that no other pattern has, for keys that must not keep the pattern alive.
         kept: What operations derive from the pattern; lives as long as it does.
     """
 
-    __slots__ = ("__weakref__", "inner", "inner_sizes", "kept", "outer", "outer_sizes")
+    __slots__ = ("__weakref__", "inner", "inner_sizes", "kept", "number", "outer", "outer_sizes")
 
     outer_sizes: Sizes
     inner_sizes: Sizes
     outer: Ints
     inner: Ints
+    number: int
     kept: dict[Any, Any]
 
     @staticmethod
@@ -51,10 +53,10 @@ class Pattern:
         """The pattern of entries that are sorted and do not repeat."""
         content = (outer_sizes, inner_sizes, len(outer), crc32(_bytes(outer)), crc32(_bytes(inner)))
         with _LOCK:
-            for number in count():
-                found = _INTERNED.get((*content, number))
+            for repetition in count():
+                found = _INTERNED.get((*content, repetition))
                 if found is None:
-                    found = _INTERNED[*content, number] = _new(outer_sizes, inner_sizes, outer, inner)
+                    found = _INTERNED[*content, repetition] = _new(outer_sizes, inner_sizes, outer, inner)
                     return found
                 if np.array_equal(found.outer, outer) and np.array_equal(found.inner, inner):
                     return found
@@ -103,28 +105,52 @@ class Pattern:
         return f"{self.count} of {self.outer_sizes}x{self.inner_sizes}"
 
 
-def sorted_pattern(
-    outer_sizes: Sizes, inner_sizes: Sizes, outer: Ints, inner: Ints
-) -> tuple[Pattern, Ints | None]:
-    """`(pattern, number of the pattern's entry per given place)`; None if that is the given order."""
+class Arranged(NamedTuple):
+    """Places in the order in which a pattern lists them.
+
+    Attributes:
+        pattern: The pattern of all places.
+        order: The given places sorted; None if they are.
+        pointers: First of the sorted places of each entry, and their number; None if none repeats.
+    """
+
+    pattern: Pattern
+    order: Ints | None
+    pointers: Ints | None
+
+
+def arranged(outer_sizes: Sizes, inner_sizes: Sizes, outer: Ints, inner: Ints) -> Arranged:
+    """The pattern of places that may repeat, in any order."""
     if is_increasing(outer, inner):
-        return Pattern.of(outer_sizes, inner_sizes, outer, inner), None
-    if prod(outer_sizes) * prod(inner_sizes) <= LARGEST:
-        order = np.argsort(outer * prod(inner_sizes) + inner, kind="stable")
+        return Arranged(Pattern.of(outer_sizes, inner_sizes, outer, inner), None, None)
+    volume = prod(inner_sizes)
+    if prod(outer_sizes) * volume <= LARGEST:
+        keys = outer * volume
+        keys += inner
+        order = np.argsort(keys, kind="stable")
+        keys = keys[order]
+        new = keys[1:] != keys[:-1]
     else:
         order = np.lexsort((inner, outer))
-    outer, inner = outer[order], inner[order]
-    new = np.ones(len(outer), bool)
-    new[1:] = (np.diff(outer) != 0) | (np.diff(inner) != 0)
-    numbers = np.empty(len(outer), np.int64)
-    numbers[order] = np.cumsum(new) - 1
-    return Pattern.of(outer_sizes, inner_sizes, outer[new], inner[new]), numbers
+        new = _differ(outer[order], inner[order])
+    first = None if new.all() else np.flatnonzero(np.concatenate([np.ones(1, bool), new]))
+    kept = order if first is None else order[first]
+    pattern = Pattern.of(outer_sizes, inner_sizes, outer[kept], inner[kept])
+    return Arranged(pattern, order, None if first is None else np.append(first, len(order)))
+
+
+def _differ(outer: Ints, inner: Ints) -> npt.NDArray[np.bool]:
+    return (outer[1:] != outer[:-1]) | (inner[1:] != inner[:-1])
 
 
 def is_increasing(outer: Ints, inner: Ints) -> bool:
     """True if places are sorted and do not repeat."""
-    step = np.diff(outer)
-    return bool(np.all((step > 0) | ((step == 0) & (np.diff(inner) > 0))))
+    above = outer[1:] >= outer[:-1]
+    if not above.all():
+        return False
+    above = outer[1:] > outer[:-1]
+    above |= inner[1:] > inner[:-1]
+    return bool(above.all())
 
 
 def raveled(coordinates: Sequence[Ints], sizes: Sizes, count: int) -> Ints:
@@ -132,11 +158,15 @@ def raveled(coordinates: Sequence[Ints], sizes: Sizes, count: int) -> Ints:
     if prod(sizes) > LARGEST:
         raise IncompatibleShapes(
             f"Rows, and columns, of a sparse tensor are numbered by 64-bit ints, but there are more than "
-            f"{LARGEST} places along dims of sizes {sizes}. Make some dims dual, or dims of the values."
+            f"{LARGEST} places along dims of sizes {sizes}. Make some of these dims dual, or dims of the "
+            f"values."
         )
-    flat = np.zeros(count, np.int64)
-    for index, size in zip(coordinates, sizes, strict=True):
-        flat = flat * size + index
+    if len(sizes) == 1:
+        return coordinates[0]
+    flat = np.array(coordinates[0], np.int64) if sizes else np.zeros(count, np.int64)
+    for index, size in zip(coordinates[1:], sizes[1:], strict=True):
+        flat *= size
+        flat += index
     return flat
 
 
@@ -154,19 +184,24 @@ def unravelled(flat: Ints, sizes: Sizes) -> tuple[Ints, ...]:
 def meeting(one: Sequence[Ints], other: Sequence[Ints], count: int, others: int) -> tuple[Ints, Ints]:
     """Positions of all pairs of one of `count` and one of `others` places with the same indices."""
     keys, other_keys = np.zeros(count, np.int64), np.zeros(others, np.int64)
+    volume = 1  # the keys are smaller
     for a, b in zip(one, other, strict=True):
-        index = _numbered(
-            np.concatenate([a, b])
-        )  # at most the number of places, so that products fit 64 bits
-        both = _numbered(np.concatenate([keys, other_keys])) * (int(index.max(initial=0)) + 1) + index
-        keys, other_keys = both[:count], both[count:]
-    order = np.argsort(other_keys, kind="stable")
+        size = int(max(a.max(initial=0), b.max(initial=0))) + 1
+        if volume * size > LARGEST:  # numbers of keys and indices are at most those of places
+            numbers = _numbered(np.concatenate([keys, other_keys]))
+            keys, other_keys, volume = numbers[:count], numbers[count:], count + others
+            numbers = _numbered(np.concatenate([a, b]))
+            a, b, size = numbers[:count], numbers[count:], count + others
+        keys, other_keys, volume = keys * size + a, other_keys * size + b, volume * size
+    is_sorted = bool((other_keys[1:] >= other_keys[:-1]).all())
+    order = np.arange(others) if is_sorted else np.argsort(other_keys, kind="stable")
     ranked = other_keys[order]
     start, stop = (np.searchsorted(ranked, keys, side) for side in ("left", "right"))
     number = stop - start
     first = np.repeat(np.arange(count), number)
-    within = np.arange(len(first)) - np.repeat(np.cumsum(number) - number, number)
-    return first, order[np.repeat(start, number) + within]
+    second = np.arange(len(first))
+    second += np.repeat(start - np.cumsum(number) + number, number)
+    return first, second if is_sorted else order[second]
 
 
 def _numbered(values: Ints) -> Ints:
@@ -180,13 +215,15 @@ def _new(outer_sizes: Sizes, inner_sizes: Sizes, outer: Ints, inner: Ints) -> Pa
     pattern.outer, pattern.inner = (np.ascontiguousarray(a, np.int64) for a in (outer, inner))
     for array in (pattern.outer, pattern.inner):
         array.flags.writeable = False
-    pattern.kept = {}
+    pattern.number, pattern.kept = next(_NUMBERS), {}
     return pattern
 
 
 def _bytes(array: Ints) -> memoryview:
-    return memoryview(np.ascontiguousarray(array, np.int64)).cast("B") if len(array) else memoryview(b"")
+    contiguous: Any = np.ascontiguousarray(array, np.int64)
+    return contiguous.data.cast("B") if len(array) else memoryview(b"")
 
 
 _INTERNED: WeakValueDictionary[tuple[Any, ...], Pattern] = WeakValueDictionary()
 _LOCK = new_lock()
+_NUMBERS = count()

@@ -48,7 +48,7 @@ class Sparse(Layout):
     ) -> Sparse:
         """The layout with this description; `shape` has the dims of the pattern and those of the values."""
         return interned(
-            (Sparse, outer, inner, pattern, values, shape.dims, compressed),
+            (Sparse, outer, inner, pattern.number, values, shape.dims, compressed),
             lambda: _new(outer, inner, pattern, values, shape, compressed),
         )
 

@@ -11,11 +11,11 @@ from phi_tensor._plan import RULES, PlanCall, layout_of, planned
 from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
 from phi_tensor.layouts._layout import Layout
-from phi_tensor.layouts._pattern import Ints, Pattern, raveled, sorted_pattern
+from phi_tensor.layouts._pattern import Arranged, Ints, arranged, raveled
 from phi_tensor.layouts._sparse import ENTRIES, Sparse, entries_dim
 from phi_tensor.ops import _table as table
 from phi_tensor.sparse._constants import Segments
-from phi_tensor.sparse._entries import summed_entries
+from phi_tensor.sparse._entries import picked_entries, summed_entries
 from phi_tensor.sparse._rules import MOST_DENSE
 
 Dims = tuple[Dim, ...]
@@ -28,31 +28,38 @@ def sizes_of(dims: Sequence[Dim]) -> tuple[int, ...]:
     return tuple(cast("int", dim.size) for dim in dims)
 
 
-def groups(dims: Sequence[Dim], columns_first: bool = False) -> tuple[Dims, Dims]:
-    """`(outer, inner)` of the pattern with these dims: rows, then columns, or the other way round."""
+def groups(dims: Sequence[Dim], format: str) -> tuple[Dims, Dims]:
+    """`(outer, inner)` of the pattern with these dims: rows, then columns; the other way round for `csc`.
+
+    Columns are the dual dims; without any, all but the first are for `csr` and `csc`.
+    """
     rows = tuple(dim for dim in dims if dim.type is not dual)
     columns = tuple(dim for dim in dims if dim.type is dual)
     if not rows or not columns:
-        return (*rows, *columns), ()
-    return (columns, rows) if columns_first else (rows, columns)
+        if format == "coo":
+            return tuple(dims), ()
+        rows, columns = tuple(dims[:1]), tuple(dims[1:])
+    return (columns, rows) if format == "csc" and columns else (rows, columns)
 
 
-def placed(outer: Dims, inner: Dims, places: Places, count: int) -> tuple[Pattern, Ints | None]:
-    """`(pattern, number of the pattern's entry per place)` of places that may repeat; None: as they are."""
+def placed(outer: Dims, inner: Dims, places: Places, count: int) -> Arranged:
+    """The pattern of places that may repeat."""
     flat = [raveled([places[d.name] for d in dims], sizes_of(dims), count) for dims in (outer, inner)]
-    return sorted_pattern(sizes_of(outer), sizes_of(inner), flat[0], flat[1])
+    return arranged(sizes_of(outer), sizes_of(inner), flat[0], flat[1])
 
 
-def is_matrix(dims: Sequence[Dim]) -> bool:
-    """True for dims that stay sparse: rows and columns, or several dims none of which is dual."""
-    duals = [dim for dim in dims if dim.type is dual]
-    return 0 < len(duals) < len(dims) if duals else len(dims) > 1
+def stays_sparse(dims: Sequence[Dim], source: Sequence[Dim], count: int) -> bool:
+    """Whether what remains of sparse dims is sparse: of a matrix a matrix, of others more than one dim.
 
-
-def stays_sparse(dims: Sequence[Dim], count: int) -> bool:
-    """Whether results with these dims are sparse: matrices, and vectors too large to store every entry."""
+    Vectors are so, too, if they would be much larger than what is stored.
+    """
     volume = Shape.of(tuple(dims)).volume or 0
-    return is_matrix(dims) or volume > max(MOST_DENSE, 8 * count)
+    remaining = _is_matrix(dims) if _is_matrix(source) else len(dims) > 1
+    return remaining or volume > max(MOST_DENSE, 8 * count)
+
+
+def _is_matrix(dims: Sequence[Dim]) -> bool:
+    return 0 < sum(dim.type is dual for dim in dims) < len(dims)
 
 
 def collected(
@@ -60,8 +67,8 @@ def collected(
     dims: Sequence[Dim],
     places: Places,
     order: Sequence[str],
-    columns_first: bool = False,
-    compressed: bool = False,
+    source: Sequence[Dim] | None = None,
+    format: str = "coo",
 ) -> PlanCall:
     """Plan of values added up at places.
 
@@ -70,34 +77,36 @@ def collected(
         dims: Dims of the places.
         places: Index of each value along each of them.
         order: Names of the result's dims in order.
-        columns_first: Whether a matrix is sorted by columns.
-        compressed: Whether a matrix calls itself `csr` or `csc`.
+        source: Sparse dims that these remain of, see `stays_sparse`; None: the result is sparse.
+        format: Format of a sparse result.
     """
     count = cast("int", values.shape.get_size(ENTRIES))
     if not dims:
         return RULES["reduction"](table.SUM, values, names=(ENTRIES,))
-    if not stays_sparse(dims, count):
+    if source is not None and not stays_sparse(dims, source, count):
         flat = raveled([places[d.name] for d in dims], sizes_of(dims), count)
-        return summed_entries(values, Segments(flat, Shape.of(tuple(dims)).volume or 0), dims, order)
-    outer, inner = groups(dims, columns_first)
-    pattern, ids = placed(outer, inner, places, count)
-    return at_pattern(values, outer, inner, pattern, ids, order, compressed)
+        return summed_entries(values, Segments.of(flat, Shape.of(tuple(dims)).volume or 0), dims, order)
+    outer, inner = groups(sorted(dims, key=lambda d: order.index(d.name)), format)
+    return at_pattern(values, outer, inner, placed(outer, inner, places, count), order, format != "coo")
 
 
 def at_pattern(
     values: Layout,
     outer: Dims,
     inner: Dims,
-    pattern: Pattern,
-    ids: Ints | None,
+    entries: Arranged,
     order: Sequence[str],
     compressed: bool = False,
 ) -> PlanCall:
-    """Plan of a sparse tensor whose entry `ids[i]` is the sum of values i; None: one value per entry."""
-    if ids is None:
-        summed = planned(values, lambda t: t)
+    """Plan of a sparse tensor of values at places, of which those that repeat are added up."""
+    pattern = entries.pattern
+    if entries.pointers is not None:
+        segments = Segments(entries.order, entries.pointers)
+        summed = summed_entries(values, segments, (entries_dim(pattern.count),))
+    elif entries.order is not None:
+        summed = picked_entries(values, entries.order)
     else:
-        summed = summed_entries(values, Segments(ids, pattern.count), (entries_dim(pattern.count),))
+        summed = planned(values, lambda t: t)
     layout = layout_of(summed)
     dims = {d.name: d for d in (*outer, *inner, *(d for d in layout.shape.dims if d.name != ENTRIES))}
     ranked = sorted(dims, key=lambda name: list(order).index(name) if name in order else len(order))

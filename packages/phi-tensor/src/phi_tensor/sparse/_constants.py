@@ -34,7 +34,10 @@ class Constant:
         if found is None:
             wide = self.array.max(initial=0) >= 2**31 or backend.index_dtype is INT64
             array = self.array.astype(np.int64 if wide else np.int32)
-            found = self._copies[backend.name, device.name] = backend.as_native(array, device)
+            elsewhere = None if device == backend.get_default_device() else device
+            found = backend.as_native(array, elsewhere)
+            if backend.is_concrete(found):  # else a transformation under way has moved it
+                self._copies[backend.name, device.name] = found
         return found
 
 
@@ -42,22 +45,27 @@ class Segments:
     """Which entries are added up to which of `count` sums.
 
     Attributes:
-        ids: Number of the sum that each entry belongs to.
         count: Number of sums.
         order: Entries sorted by sum; None if they are.
+        pointers: First of the sorted entries of each sum, and their number.
     """
 
-    def __init__(self, ids: Ints, count: int) -> None:
-        self.ids, self.count = ids, count
-        self.order = None if np.all(np.diff(ids) >= 0) else np.argsort(ids, kind="stable")
+    def __init__(self, order: Ints | None, pointers: Ints) -> None:
+        self.order, self.pointers, self.count = order, pointers, len(pointers) - 1
 
-    @cached_property
-    def pointers(self) -> Ints:
-        """First of the sorted entries of each sum, and their number."""
-        sizes = (
-            np.bincount(self.ids, minlength=self.count) if len(self.ids) else np.zeros(self.count, np.int64)
-        )
-        return np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
+    @staticmethod
+    def of(ids: Ints, count: int) -> Segments:
+        """Segments of the entries whose sums have these numbers."""
+        is_sorted = bool((ids[1:] >= ids[:-1]).all())
+        pointers = np.zeros(count + 1, np.int64)
+        if len(ids):
+            np.cumsum(np.bincount(ids, minlength=count), out=pointers[1:])
+        return Segments(None if is_sorted else np.argsort(ids, kind="stable"), pointers)
+
+    @property
+    def entries(self) -> int:
+        """Number of all entries [-]."""
+        return int(self.pointers[-1])
 
     @cached_property
     def sizes(self) -> Ints:
@@ -66,8 +74,17 @@ class Segments:
 
     @cached_property
     def sorted_ids(self) -> Ints:
-        """`ids` of the sorted entries."""
-        return self.ids if self.order is None else self.ids[self.order]
+        """Number of the sum that each of the sorted entries belongs to."""
+        return np.repeat(np.arange(self.count), self.sizes)
+
+    @cached_property
+    def ids(self) -> Ints:
+        """Number of the sum that each entry belongs to."""
+        if self.order is None:
+            return self.sorted_ids
+        found = np.empty(self.entries, np.int64)
+        found[self.order] = self.sorted_ids
+        return found
 
     @cached_property
     def at(self) -> Constant:
@@ -81,7 +98,7 @@ class Segments:
         None where that would take more than twice the place, so that a few long sums do not make it huge.
         """
         width = int(self.sizes.max(initial=0))
-        entries = len(self.ids)
+        entries = self.entries
         if width * self.count > 2 * entries + 1024:
             return None
         table = np.full((self.count, width), entries, np.int64)
@@ -97,7 +114,7 @@ class Segments:
     @cached_property
     def is_full(self) -> bool:
         """True if all sums have equally many entries."""
-        return bool(len(self.ids)) and self.width * self.count == len(self.ids)
+        return bool(self.entries) and self.width * self.count == self.entries
 
 
 class Contraction:
@@ -118,3 +135,16 @@ class Contraction:
     def at(self) -> Constant:
         """`source` for devices."""
         return Constant(self.source)
+
+    @cached_property
+    def sorted_entries(self) -> Constant | None:
+        """Entries sorted by sum, for devices; None if they are."""
+        return None if self.segments.order is None else Constant(self.segments.order)
+
+    @cached_property
+    def compressed(self) -> tuple[Constant, Constant]:
+        """First of the sorted entries of each sum, and their sources, for devices."""
+        order = self.segments.order
+        return Constant(self.segments.pointers), Constant(
+            self.source if order is None else self.source[order]
+        )

@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from phi_tensor._dim_types import dual
 from phi_tensor._errors import IncompatibleShapes, Unsupported
 from phi_tensor._shape import Shape
 from phi_tensor._spec import as_shape
@@ -80,13 +79,17 @@ def sparse_tensor(
     dims = tuple(map(shape.get_dim, names))
     numbers, listing = _lists(at, index, len(names))
     _check_inside(numbers, dims)
-    outer, inner = _groups(dims, format)
+    if format in ("csr", "csc") and len(dims) < 2:
+        raise IncompatibleShapes(
+            f"The format {format!r} needs rows and columns, but the only sparse dim is {dims}. Use 'coo'."
+        )
+    outer, inner = groups(sorted(dims, key=lambda d: shape.index(d.name)), format or "coo")
     places = dict(zip(names, numbers, strict=True))
     if indices_sorted or not can_contain_double_entries:
         _check_order(places, outer, inner, indices_sorted, can_contain_double_entries)
-    pattern, ids = placed(outer, inner, places, len(numbers[0]))
+    found = placed(outer, inner, places, len(numbers[0]))
     listed = _listed_values(values, listing, shape.without(names), names)
-    plan = at_pattern(listed.layout, outer, inner, pattern, ids, shape.names, format in ("csr", "csc"))
+    plan = at_pattern(listed.layout, outer, inner, found, shape.names, format in ("csr", "csc"))
     return plan(listed)
 
 
@@ -133,16 +136,6 @@ def _check_inside(numbers: list[Ints], dims: Dims) -> None:
                 f"which has "
                 f"size {size}. Indices count from 0; correct them or the `dense_shape`."
             )
-
-
-def _groups(dims: Dims, format: str | None) -> tuple[Dims, Dims]:
-    if format in (None, "coo") or 0 < sum(d.type is dual for d in dims) < len(dims):
-        return groups(dims, format == "csc")
-    if len(dims) < 2:
-        raise IncompatibleShapes(
-            f"The format {format!r} needs rows and columns, but the only sparse dim is {dims}. Use 'coo'."
-        )
-    return (dims[:1], dims[1:]) if format == "csr" else (dims[1:], dims[:1])
 
 
 def _check_order(

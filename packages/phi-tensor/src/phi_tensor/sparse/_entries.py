@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from math import prod
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
 from phi_tensor._dim import Dim
-from phi_tensor._plan import PlanCall, planned
+from phi_tensor._dtype import INT32
+from phi_tensor._plan import PlanCall, layout_of, planned
 from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
 from phi_tensor.backends._backend import Backend, Native
@@ -18,6 +19,7 @@ from phi_tensor.layouts._join import each_part
 from phi_tensor.layouts._layout import Dense, Layout, Parts
 from phi_tensor.layouts._pattern import Ints, raveled
 from phi_tensor.layouts._sparse import ENTRIES, Sparse, entries_dim
+from phi_tensor.ops._call import as_tensor
 from phi_tensor.ops._composed import backend_function
 from phi_tensor.ops._parts import joined_layout
 from phi_tensor.sparse._constants import Constant, Segments
@@ -86,11 +88,14 @@ def picked_entries(values: Layout, positions: Ints) -> PlanCall:
 def summed_entries(
     values: Layout, segments: Segments, into: Sequence[Dim], order: Sequence[str] = ()
 ) -> PlanCall:
-    """Plan of sums of values, which make the dims `into`."""
+    """Plan of sums of values, which make the dims `into`; of bools their logical or."""
 
     def change_on(backend: Backend) -> Change:
         add_up = backend_function("segment_sum", backend)
-        return lambda v: add_up(v, segments)
+        if values.dtype.kind is not bool:
+            return lambda v: add_up(v, segments)
+        cast, greater = backend.ops["cast"], backend.ops["greater"]
+        return lambda v: greater(add_up(cast(v, INT32), segments), 0)
 
     return along_entries(values, into, change_on, order)
 
@@ -102,7 +107,7 @@ def dense_plan(layout: Sparse) -> PlanCall:
     count, volume = layout.pattern.count, prod(sizes)
     places = raveled(list(layout.coordinates().values()), sizes, count)
     if count == volume and np.array_equal(places, np.arange(count)):
-        return along_entries(layout.values, dims, lambda backend: lambda v: v, layout.shape.names)
+        return _of_tensor(layout, along_entries(layout.values, dims, _kept, layout.shape.names))
     at = Constant(places)
 
     def change_on(backend: Backend) -> Change:
@@ -113,12 +118,41 @@ def dense_plan(layout: Sparse) -> PlanCall:
 
         def stored(v: Native) -> Native:
             zero = backend.full((), 0, dtype, backend.device(v))
-            base = backend.ops["broadcast_to"](zero, (volume, backend.shape(v)[1]))
-            return scatter(base, at.beside(v, backend), v) if count else base
+            columns = backend.shape(v)[1]
+            base = backend.ops["broadcast_to"](zero, (volume, columns))
+            return scatter(base, at.beside(v, backend), v) if count * columns else base
 
         return stored
 
-    return along_entries(layout.values, dims, change_on, layout.shape.names)
+    return _of_tensor(layout, along_entries(layout.values, dims, change_on, layout.shape.names))
+
+
+def _of_tensor(layout: Sparse, plan: PlanCall) -> PlanCall:
+    """Plan that takes the sparse tensor instead of its values."""
+    values = layout.values
+    return planned(layout_of(plan), lambda t: plan(Tensor(values, t.natives)))
+
+
+def _kept(backend: Backend) -> Change:
+    return lambda v: v
+
+
+def dense(x: Any) -> Tensor:
+    """`x` with all entries stored. Differentiable.
+
+    >>> import phi_tensor as math
+    >>> x = math.sparse_tensor(math.wrap([2], math.instance("entries")), 5.0, math.spatial(x=4))
+    >>> dense(x)
+    (0.0, 0.0, 5.0, 0.0) along (x:s=4) float32
+    """
+    value = as_tensor(x)
+    layout = value.layout
+    if not isinstance(layout, Sparse):
+        return value
+    plan = layout.pattern.kept.get(("dense", layout))
+    if plan is None:
+        plan = layout.pattern.kept["dense", layout] = dense_plan(layout)
+    return plan(value)
 
 
 def values_at(layout: Layout, coordinates: Mapping[str, Ints], count: int) -> PlanCall:
@@ -128,7 +162,7 @@ def values_at(layout: Layout, coordinates: Mapping[str, Ints], count: int) -> Pl
     if isinstance(layout, Parts):
         if layout.dim.name in names:
             plan = values_at(joined_layout(layout), coordinates, count)
-            return planned(cast("Layout", plan.layout), lambda t: plan(t.block()))
+            return planned(layout_of(plan), lambda t: plan(t.block()))
         return each_part(layout, [values_at(part, coordinates, count) for part in layout.parts])
     assert isinstance(layout, Dense)
     backend = layout.backend

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from phi_tensor._create import wrap
-from phi_tensor._dim_types import channel, instance
+from phi_tensor._dim_types import batch, channel, instance
 from phi_tensor._errors import IncompatibleShapes, Unsupported
 from phi_tensor._shape import Shape
 from phi_tensor._spec import parse_shape_spec
@@ -15,7 +15,9 @@ from phi_tensor._tensor import Tensor
 from phi_tensor.layouts._sparse import ENTRIES, Sparse, entries_dim
 from phi_tensor.ops._call import as_tensor
 from phi_tensor.ops._structure import expand, rename_dims
-from phi_tensor.sparse._entries import dense_plan
+from phi_tensor.sparse._collect import collected
+from phi_tensor.sparse._create import FORMATS, Format, sparse_tensor
+from phi_tensor.sparse._entries import dense, values_at
 
 _ENTRIES = instance("entries")
 _INDEX = channel("index")
@@ -48,24 +50,6 @@ def get_sparsity(x: Any) -> float:
         return 1.0
     volume = layout.pattern.outer_volume * layout.pattern.inner_volume
     return layout.pattern.count / volume if volume else 1.0
-
-
-def dense(x: Any) -> Tensor:
-    """`x` with all entries stored. Differentiable.
-
-    >>> import phi_tensor as math
-    >>> x = math.sparse_tensor(math.wrap([2], math.instance("entries")), 5.0, math.spatial(x=4))
-    >>> dense(x)
-    (0.0, 0.0, 5.0, 0.0) along (x:s=4) float32
-    """
-    value = as_tensor(x)
-    layout = value.layout
-    if not isinstance(layout, Sparse):
-        return value
-    plan = layout.pattern.kept.get(("dense", layout))
-    if plan is None:
-        plan = layout.pattern.kept["dense", layout] = dense_plan(layout)
-    return plan(value)
 
 
 def values_of(x: Tensor) -> Tensor:
@@ -167,3 +151,63 @@ def tensor_like(existing_tensor: Tensor, values: Any, value_order: str | None = 
             f"Values {new.shape} must not have the sparse dims {layout.names}. Multiply by a tensor instead."
         )
     return Tensor(layout.with_values(listed.layout), listed.natives)
+
+
+def to_format(x: Any, format: Format | Literal["dense", "sparse"]) -> Tensor:
+    """`x` stored in another way.
+
+    Args:
+        x: Tensor. Of a dense one, dual dims, dims with a dual partner, and all but batch and channel dims
+            become sparse (all but batch dims where that leaves none); entries that are 0 everywhere else are
+            left out.
+        format: `dense`, `coo`, `csr` (sorted by rows), `csc` (sorted by columns), or `sparse`: as it is if
+            sparse, else `coo`.
+
+    Raises:
+        Unsupported: There is no such format, or the numbers of a dense tensor are not known yet.
+
+    >>> import phi_tensor as math
+    >>> to_format(math.wrap([0.0, 2.0, 0.0], math.spatial("x")), "coo")
+    (x:s=3) coo storing (2.0) along (entries:i=1) float32
+    """
+    value = as_tensor(x)
+    if format not in ("dense", "sparse", *FORMATS):
+        raise Unsupported(
+            f"`to_format` knows 'dense', 'sparse', {', '.join(map(repr, FORMATS))}, but found {format!r}."
+        )
+    if format == "dense":
+        return dense(value)
+    if isinstance(value.layout, Sparse):
+        return value if format in ("sparse", value.layout.format) else _resorted(value, format)
+    return _of_dense(value, "coo" if format == "sparse" else format)
+
+
+def _resorted(x: Tensor, format: str) -> Tensor:
+    assert isinstance(x.layout, Sparse)
+    layout, key = x.layout, ("format", x.layout, format)
+    plan = layout.pattern.kept.get(key)
+    if plan is None:
+        places = layout.coordinates()
+        plan = collected(layout.values, layout.sparse, places, layout.shape.names, None, format)
+        layout.pattern.kept[key] = plan
+    return plan(values_of(x))
+
+
+def _of_dense(x: Tensor, format: Format) -> Tensor:
+    partners = {name.lstrip("~") for name in x.shape.dual.names}
+    names = [d.name for d in x.shape.dims if d.type not in (batch, channel) or d.name in partners]
+    names = names or list(x.shape.non_batch.names)
+    if not x.available or not x.shape.is_uniform or not names:
+        raise Unsupported(
+            f"`to_format(x, {format!r})` needs a tensor with dims whose numbers are known, but found {x!r}. "
+            f"List "
+            f"the places instead: `sparse_tensor(indices, values, shape)`."
+        )
+    others = [n for n in x.shape.names if n not in names]
+    numbers = x.numpy([*names, others])
+    stored = np.argwhere(numbers.any(-1))
+    at = wrap(stored, _ENTRIES, channel(index=tuple(names)))
+    places = {n: stored[:, i] for i, n in enumerate(names)}
+    found = values_at(x.layout, places, len(stored))(x)
+    listed = rename_dims(found, ENTRIES, _ENTRIES)
+    return sparse_tensor(at, listed, x.shape, can_contain_double_entries=False, format=format)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from phi_tensor._context import settings
 from phi_tensor.backends._backend import Backend, Native
 from phi_tensor.sparse._constants import Contraction, Segments
 
@@ -49,13 +50,24 @@ def with_zero(backend: Backend, values: Native) -> Native:
 
 
 def sparse_matmul(backend: Backend) -> Callable[[Native, Native, Contraction], Native]:
-    """`(values (m,), x (places, k), contraction) → (n, k)`."""
+    """`(values (m,), x (places, k), contraction) → (n, k)`.
+
+    Libraries may have a function for arrays that no transformation follows, see `csr_matmul`.
+    """
     ops, add_up = backend.ops, segment_sum(backend)
+    eager = ops.get("csr_matmul")
 
     def product(values: Native, x: Native, contraction: Contraction) -> Native:
-        (entries,) = backend.shape(values)
+        (entries,), (_, columns) = backend.shape(values), backend.shape(x)
         if not entries:
-            return add_up(ops["reshape"](values, (0, 1)), contraction.segments)
+            sizes = (contraction.segments.count, columns)
+            return backend.full(sizes, 0, backend.dtype(values), backend.device(values))
+        if eager is not None and not settings().traced:
+            constants = (*contraction.compressed, contraction.sorted_entries)
+            shape = (contraction.segments.count, contraction.places)
+            done = eager(values, x, shape, lambda: [c and c.beside(x, backend) for c in constants])
+            if done is not None:
+                return done
         found = ops["take"](x, contraction.at.beside(x, backend), 0)
         return add_up(ops["multiply"](ops["reshape"](values, (entries, 1)), found), contraction.segments)
 

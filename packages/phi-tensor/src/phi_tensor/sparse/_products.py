@@ -21,7 +21,7 @@ from phi_tensor.ops._composed import backend_function
 from phi_tensor.ops._dtype_rules import result_types
 from phi_tensor.ops._parts import joined_layout
 from phi_tensor.ops._products import check_contracted, dual_pairs, matrix_step
-from phi_tensor.sparse._collect import Places, collected, sizes_of, stays_sparse
+from phi_tensor.sparse._collect import Dims, Places, collected, sizes_of, stays_sparse
 from phi_tensor.sparse._constants import Contraction, Segments
 from phi_tensor.sparse._entries import picked_entries, values_at
 from phi_tensor.sparse._rules import made_dense, sparse_rule
@@ -67,7 +67,7 @@ def _of_dense(row: Row, a: Sparse, b: Layout, pairs: Pairs, shape: Shape) -> Pla
         and all(d.name == ENTRIES for d in a.values.stored)
         and gone <= set(a.names)
         and not any(d.name in b.shape.without([right for _, right in pairs]) for d in kept)
-        and not stays_sparse(kept, a.pattern.count)
+        and not stays_sparse(kept, a.sparse, a.pattern.count)
     ):
         return _matrix_times_dense(row, a, b, pairs, kept, shape)
     renamed_a = _private(a.values, [left for left, _ in pairs], a.names)
@@ -77,7 +77,7 @@ def _of_dense(row: Row, a: Sparse, b: Layout, pairs: Pairs, shape: Shape) -> Pla
         layout_of(renamed_b), {**{d.name: places[d.name] for d in kept}, **looked_up}, a.pattern.count
     )
     values = layout_of(renamed_a)
-    plan = _products(row, values, layout_of(found), kept, places, shape)
+    plan = _products(row, values, layout_of(found), kept, a.sparse, places, shape)
     return planned(
         layout_of(plan), lambda x, y: plan(renamed_a(Tensor(a.values, x.natives)), found(renamed_b(y)))
     )
@@ -94,7 +94,7 @@ def _private(layout: Layout, contracted: Sequence[str], listed: Sequence[str] = 
 
 
 def _products(
-    row: Row, one: Layout, other: Layout, kept: tuple[Dim, ...], places: Places, shape: Shape
+    row: Row, one: Layout, other: Layout, kept: Dims, source: Dims, places: Places, shape: Shape
 ) -> PlanCall:
     """Plan of products of values, added up along private dims and where the kept places meet."""
     multiply = elementwise(table.MULTIPLY, one, other)
@@ -102,7 +102,7 @@ def _products(
     names = tuple(n for n in layout_of(multiply).shape.names if n.startswith(PRIVATE))
     total = RULES["reduction"](table.SUM, layout_of(multiply), names=names) if names else None
     have = layout_of(total or multiply)
-    collect = collected(have, kept, places, shape.names)
+    collect = collected(have, kept, places, shape.names, source)
     result = (
         cast_rule(row, layout_of(collect), dtype=dtype) if layout_of(collect).dtype is not dtype else None
     )
@@ -115,13 +115,12 @@ def _products(
     return planned(layout_of(result or collect), call)
 
 
-def _matrix_times_dense(
-    row: Row, a: Sparse, b: Layout, pairs: Pairs, kept: tuple[Dim, ...], shape: Shape
-) -> PlanCall:
+def _matrix_times_dense(row: Row, a: Sparse, b: Layout, pairs: Pairs, kept: Dims, shape: Shape) -> PlanCall:
     """Plan of a matrix of numbers times vectors: one native product."""
     if isinstance(b, Parts):
         plan = _matrix_times_dense(row, a, joined_layout(b), pairs, kept, shape)
         return planned(layout_of(plan), lambda x, y: plan(x, y.block()))
+    assert isinstance(a.values, Dense)
     assert isinstance(b, Dense)
     backend = common_backend((a.backend, b.backend))
     (want, _), dtype = result_types(row, (a, b))
@@ -144,7 +143,7 @@ def _matrix_times_dense(
     return planned(result, call)
 
 
-def contraction_of(a: Sparse, contracted: tuple[str, ...], kept: tuple[Dim, ...]) -> Contraction:
+def contraction_of(a: Sparse, contracted: tuple[str, ...], kept: Dims) -> Contraction:
     """How entries turn places along the contracted dims into places along the kept ones."""
     by_name = {d.name: d for d in a.sparse}
     names = tuple(d.name for d in kept)
@@ -156,7 +155,7 @@ def contraction_of(a: Sparse, contracted: tuple[str, ...], kept: tuple[Dim, ...]
         source = raveled([places[n] for n in contracted], sizes, count)
         kept_sizes = sizes_of(kept)
         ids = raveled([places[n] for n in names], kept_sizes, count)
-        found = Contraction(source, prod(sizes), Segments(ids, prod(kept_sizes)))
+        found = Contraction(source, prod(sizes), Segments.of(ids, prod(kept_sizes)))
         a.pattern.kept[key] = found
     return found
 
@@ -196,7 +195,9 @@ def _of_sparse(row: Row, a: Sparse, b: Sparse, pairs: Pairs, shape: Shape) -> Pl
     renamed_b = _private(b.values, [right for _, right in pairs], b.names)
     picked_a = picked_entries(layout_of(renamed_a), first)
     picked_b = picked_entries(layout_of(renamed_b), second)
-    plan = _products(row, layout_of(picked_a), layout_of(picked_b), kept, places, shape)
+    plan = _products(
+        row, layout_of(picked_a), layout_of(picked_b), kept, (*a.sparse, *b.sparse), places, shape
+    )
     return planned(
         layout_of(plan),
         lambda x, y: plan(

@@ -14,11 +14,11 @@ from phi_tensor.layouts._sparse import Sparse
 from phi_tensor.sparse._rules import sparse_rule
 
 
-def on_values(row: Row, layout: Sparse, result: Sparse | None = None, **parameters: Any) -> PlanCall:
+def on_values(row: Row, layout: Sparse, **parameters: Any) -> PlanCall:
     """Plan of an operation that acts on the stored values and keeps zeros."""
     plan: PlanCall = RULES[row.kind](row, layout.values, **parameters)
     values = layout.values
-    found = result or layout.with_values(layout_of(plan))
+    found = layout.with_values(layout_of(plan))
     return planned(found, lambda t: Tensor(found, plan(Tensor(values, t.natives)).natives))
 
 
