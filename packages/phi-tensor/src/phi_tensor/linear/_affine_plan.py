@@ -146,7 +146,10 @@ def in_order(x: Tensor, expected: Layout) -> Tensor:
     layout = x.layout
     if isinstance(layout, Parts) and isinstance(expected, Parts) and layout.dim.name == expected.dim.name:
         parts = zip(x.parts(), expected.parts, strict=True)
-        return side_by_side([in_order(part, other) for part, other in parts], expected.dim)
+        x = side_by_side([in_order(part, other) for part, other in parts], expected.dim)
+    layout = x.layout
+    if isinstance(layout, Parts) and layout.shape == expected.shape:
+        return Tensor(Parts.of(layout.dim, layout.parts, expected.shape), x.natives)
     if not isinstance(layout, Affine) or layout.shape.dims == expected.shape.dims:
         return x
     assert set(layout.shape.names) == set(expected.shape.names), f"{layout.shape} is not {expected.shape}"
