@@ -12,7 +12,7 @@ import phi_tensor as math
 from phi_tensor import batch, channel, dual, instance, spatial, tensor, wrap
 from phi_tensor._padding import KINDS
 from phi_tensor.linear._traced import traced
-from phi_tensor.testing import assert_close
+from phi_tensor.testing import assert_close, check_gradient
 
 MOST = 400
 """Entries beyond which programs do not grow further."""
@@ -199,7 +199,7 @@ def sample(x, draw, k):
     if not names or min(x.shape.get_size(n) for n in names) < 2 or "g" in x.shape:
         return x
     at = draw.rng.uniform(-2, 5, (4, len(names)))
-    points = tensor(wrap(at, instance("g"), channel(vector=names)))
+    points = wrap(at, instance("g"), channel(vector=names))
     return math.grid_sample(x, points, draw.rule(), draw.one(["linear", "cubic"]))
 
 
@@ -286,7 +286,7 @@ def check(f, x):
 
 
 @given(names=programs, seed=seeds)
-@settings(max_examples=150)
+@settings(max_examples=8)
 def test_compositions(names, seed, backend):
     with math.precision(64):
         x, k = unknown(seed), tensor(1.7)
@@ -297,7 +297,59 @@ def test_compositions(names, seed, backend):
 @pytest.mark.parametrize("name", sorted(STEPS))
 def test_each_step(name, backend):
     with math.precision(64):
-        for seed in range(10):
+        for seed in (0, 7):
             x, k = unknown(seed), tensor(1.7)
             f = program([name], seed)
             check(lambda x, f=f, k=k: f(x, k), x)
+
+
+@pytest.mark.slow
+@given(names=programs, seed=seeds)
+@settings(max_examples=150)
+def test_many_compositions(names, seed, backend):
+    test_compositions.hypothesis.inner_test(names, seed, backend)
+
+
+@pytest.mark.compiled
+@pytest.mark.needs("jit")
+@pytest.mark.parametrize(
+    "names", [["pad", "coefficient", "laplace"], ["sample", "mean_free"], ["stack", "sum_"]]
+)
+def test_inside_compiled_functions(names, backend):
+    with math.precision(64):
+        x, k = unknown(0), tensor(1.7)
+        f = program(names, 0)
+
+        @math.jit_compile
+        def everything(x, y, k):
+            function = traced(lambda x: f(x, k), x)
+            return function.apply(x), function.bias, function.adjoint(y)
+
+        desired = f(x, k)
+        y = tensor(wrap(np.random.default_rng(2).standard_normal(desired.shape.sizes), desired.shape))
+        product, bias, adjoint = everything(x, y, k)
+        assert_close(product + bias, desired, rtol=1e-10)
+        assert_close((adjoint * x).sum(x.shape), (product * y).sum(y.shape), rtol=1e-10)
+
+
+@pytest.mark.needs("reverse")
+@pytest.mark.parametrize(
+    "names", [["coefficient", "pad", "laplace"], ["laplace", "coefficient", "running_sum"]]
+)
+def test_matrices_are_differentiable_in_coefficients(names, backend):
+    x, f = unknown(0), program(names, 0)
+
+    def product(k):
+        function = traced(lambda x: f(x, k), x)
+        matrix, bias = math.matrix_from_function(lambda x: f(x, k), x)
+        return matrix @ x + bias, function.apply(x), function.adjoint(function.bias * 0 + 1)
+
+    check_gradient(product, tensor(1.7))
+
+
+def test_other_coefficients(backend):
+    with math.precision(64):
+        x = unknown(0)
+        function = traced(lambda x: math.laplace(x, padding=0) * 2.0 + x, x)
+        other = function.with_coefficients([3 * c for c in function.coefficients])
+        assert_close(other.apply(x), 3 * function.apply(x))

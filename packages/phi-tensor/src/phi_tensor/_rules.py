@@ -8,6 +8,7 @@ from phi_tensor.linear import (
     _affine_plan,
     _affine_products,
     _affine_sampling,
+    _affine_scatter,
     _affine_structure,
 )
 from phi_tensor.ops import (
@@ -39,6 +40,7 @@ RULE_MODULES = (
     _affine_plan,
     _affine_products,
     _affine_sampling,
+    _affine_scatter,
     _affine_structure,
     _cast,
     _concat,

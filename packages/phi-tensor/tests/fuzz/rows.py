@@ -337,6 +337,8 @@ on_backend use inspect_backend inspect_installation verify checked progress_rang
 TESTED_ELSEWHERE = {
     "to_device": "test_interop.py",
     "jit_compile": "test_jit.py",
+    "jit_compile_linear": "test_linear_matrix.py",
+    "matrix_from_function": "test_linear_matrix.py",
     "custom_gradient": "test_derivatives.py",
     "iterate": "test_loops.py",
     "while_loop": "test_loops.py",

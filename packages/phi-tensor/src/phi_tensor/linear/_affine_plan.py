@@ -146,14 +146,17 @@ def in_order(x: Tensor, expected: Layout) -> Tensor:
     layout = x.layout
     if isinstance(layout, Parts) and isinstance(expected, Parts) and layout.dim.name == expected.dim.name:
         parts = zip(x.parts(), expected.parts, strict=True)
-        return side_by_side([in_order(part, other) for part, other in parts], expected.dim)
+        x = side_by_side([in_order(part, other) for part, other in parts], expected.dim)
+    layout = x.layout
+    if isinstance(layout, Parts) and layout.shape == expected.shape:
+        return Tensor(Parts.of(layout.dim, layout.parts, expected.shape), x.natives)
     if not isinstance(layout, Affine) or layout.shape.dims == expected.shape.dims:
         return x
     assert set(layout.shape.names) == set(expected.shape.names), f"{layout.shape} is not {expected.shape}"
     other = [d for d in expected.shape.dims if d is not layout.shape.get_dim(d.name)]
     if other:
         x = table.RENAME(x, renamed=tuple((dim.name, dim) for dim in other))
-    terms = replace(cast("Any", x.natives[0]), shape=expected.shape)
+    terms = replace(x.natives[0], shape=expected.shape)
     return Tensor(Affine.of(expected.shape, layout.dtype, layout.backend), (terms,))
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any, cast
 
 import numpy as np
 
-from phi_tensor._dim_types import dual
+from phi_tensor._dim import Dim
+from phi_tensor._dim_types import channel, dual, instance
+from phi_tensor._dtype import INT64, DType
 from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
 from phi_tensor.backends._numpy import NUMPY
 from phi_tensor.layouts._layout import Dense, Parts
+from phi_tensor.layouts._pattern import raveled
+from phi_tensor.layouts._sparse import ENTRIES, Sparse
 from phi_tensor.linear._affine_elementwise import SHORT, is_traced
 from phi_tensor.linear._affine_plan import Call, by_entries, first_parts, handler, splitter, untraceable
 from phi_tensor.linear._terms import Term, affine, free_latents, terms_of
@@ -32,6 +37,8 @@ def matmul(call: Call) -> Tensor:
     """Product of a constant and a traced tensor, contracted over pairs of dims."""
     a, b = call.operands
     pairs = _pairs(call)
+    if isinstance(a.layout, Sparse) or isinstance(b.layout, Sparse):
+        return _sparse_product(call, pairs)
     short = _short(call)
     if short is not None:
         return short
@@ -57,6 +64,55 @@ def matmul(call: Call) -> Tensor:
     return affine(expected.shape, expected.dtype, expected.backend, have.unknown, terms, bias)
 
 
+def _sparse_product(call: Call, pairs: tuple[tuple[str, str], ...]) -> Tensor:
+    """Product with a sparse matrix: each row looks up as many entries as the longest row stores."""
+    a, b = call.operands
+    matrix, x = (a, b) if is_traced(b) else (b, a)
+    order = 0 if is_traced(b) else 1
+    contracted = {pair[order]: pair[1 - order] for pair in pairs}
+    layout = cast("Sparse", matrix.layout)
+    rows = tuple(dim for dim in layout.sparse if dim.name not in contracted)
+    shared = [dim for dim in rows if dim.name in x.shape and dim.name not in contracted.values()]
+    if shared or not set(contracted) <= set(layout.names):
+        raise untraceable(call.row, "rows and columns of a sparse matrix are dims of the other factor, too. ")
+    places = layout.coordinates()
+    sizes = tuple(cast("int", dim.size) for dim in rows)
+    flat = raveled([places[dim.name] for dim in rows], sizes, layout.pattern.count)
+    order_by_row = np.argsort(flat, kind="stable")
+    counts = np.bincount(flat, minlength=prod(sizes))
+    longest = int(counts.max(initial=0))
+    starts = np.cumsum(counts) - counts
+    at = starts[:, None] + np.arange(longest)
+    inside = np.arange(longest) < counts[:, None]
+    entry = order_by_row[np.where(inside, at, 0)] if layout.pattern.count else np.zeros_like(at)
+    if not entry.size:
+        return _nothing(call, x)
+    dim = Dim.of("_in_row", instance, longest)
+    renamed = tuple(Dim.of(f"_row{i}", instance, d.size) for i, d in enumerate(rows))
+    shape = Shape.of((*renamed, dim))
+
+    def listed(numbers: Any, dtype: DType) -> Tensor:
+        array = np.asarray(numbers, dtype.numpy).reshape([*sizes, longest])
+        return Tensor(Dense.of(shape.dims, shape, dtype, NUMPY), (array,))
+
+    values = Tensor(layout.values, matrix.natives).block()
+    weights = table.TAKE(values, listed(entry, INT64), name=ENTRIES)
+    weights = table.MULTIPLY(weights, listed(inside, values.dtype))
+    names = tuple(contracted.values())
+    index = channel(_place=len(names)).dim
+    columns = table.STACK(*(listed(places[name][entry], INT64) for name in contracted), dim=index)
+    product: Tensor = table.MULTIPLY(table.GATHER(x, columns, names=names, index=index.name), weights)
+    product = table.SUM(product, names=(dim.name,))
+    return table.RENAME(
+        product, renamed=tuple((new.name, old) for new, old in zip(renamed, rows, strict=True))
+    )
+
+
+def _nothing(call: Call, x: Tensor) -> Tensor:
+    expected = call.expected
+    return affine(expected.shape, expected.dtype, expected.backend, terms_of(x).unknown, (), None)
+
+
 def _pairs(call: Call) -> tuple[tuple[str, str], ...]:
     given = call.parameters.get("pairs")
     return dual_pairs(*(x.layout for x in call.operands)) if given is None else given
@@ -66,6 +122,8 @@ def _short(call: Call) -> Tensor | None:
     """Product written out where few entries are contracted: their maps stay as simple as they are."""
     a, b = call.operands
     pairs = _pairs(call)
+    if isinstance(a.layout, Sparse) or isinstance(b.layout, Sparse):
+        return None
     short = next((p for p in pairs if 0 < cast("int", a.shape.get_size(p[0])) <= SHORT), None)
     if short is None:
         return None

@@ -26,6 +26,7 @@ from phi_tensor.linear._affine_plan import (
     splitter,
     untraceable,
 )
+from phi_tensor.linear._affine_structure import on_numpy
 from phi_tensor.linear._terms import fitted, without_bias
 from phi_tensor.ops import _table as table
 from phi_tensor.ops._cubic import catmull_rom
@@ -85,9 +86,10 @@ def sample(call: Call) -> Tensor:
     if any(is_traced(c) for c in constants):
         raise untraceable(call.row, "values outside depend on the unknown. ")
     if give not in ("value", "cubic"):
-        raise untraceable(call.row, "bounds and corners of samples are no linear functions. ")
+        raise untraceable(call.row, f"`{give}` of cells are not written as sums of look-ups. ")
     if not points.available:
         raise untraceable(call.row, "the points have no numbers yet. ")
+    points = on_numpy(points)  # first: in compiled functions slices of constants have no numbers
     components = [points.sliced(((index, i),)) for i in range(len(names))]
     sizes = [cast("int", x.shape.get_size(name)) for name in names]
     taps = [

@@ -9,9 +9,18 @@ from phi_tensor._dim import Dim, entry_of
 from phi_tensor._plan import Row
 from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
+from phi_tensor.backends._numpy import NUMPY
 from phi_tensor.layouts._affine import Affine
-from phi_tensor.layouts._layout import Parts
-from phi_tensor.linear._affine_plan import Call, by_entries, entries, handler, side_by_side, splitter
+from phi_tensor.layouts._layout import Dense, Parts
+from phi_tensor.linear._affine_plan import (
+    Call,
+    by_entries,
+    entries,
+    handler,
+    side_by_side,
+    splitter,
+    untraceable,
+)
 from phi_tensor.linear._terms import Terms, affine, fitted, terms_of
 from phi_tensor.ops import _table as table
 from phi_tensor.ops._slicing import picked
@@ -56,7 +65,16 @@ def pack(call: Call) -> Tensor:
 def look_up(call: Call) -> Tensor:
     """Look-up at indices that are known; they may have numbers of any library."""
     x, indices = call.operands
-    return moved(call.row, x, call.expected, indices, **call.parameters)
+    if not indices.available:
+        raise untraceable(call.row, "the indices have no numbers yet. ")
+    return moved(call.row, x, call.expected, on_numpy(indices), **call.parameters)
+
+
+def on_numpy(x: Tensor) -> Tensor:
+    """A tensor that has numbers, with NumPy."""
+    layout = cast("Dense", x.layout)
+    numpy = Dense.of(layout.stored, layout.shape, layout.dtype, NUMPY)
+    return x if layout is numpy else Tensor(numpy, (layout.backend.to_numpy(x.natives[0]),))
 
 
 @handler("cast")

@@ -193,4 +193,8 @@ def total(parts: Sequence[Tensor], shape: Shape, dtype: Any) -> Tensor:
     result: Tensor | None = None
     for part in parts:
         result = part if result is None else table.ADD(result, part)
-    return zeros_of(shape, dtype) if result is None else fitted(result, shape)
+    if result is None:
+        return zeros_of(shape, dtype)
+    result = fitted(result, shape)
+    other = tuple((dim.name, dim) for dim in shape.dims if result.shape.get_dim(dim.name) is not dim)
+    return table.RENAME(result, renamed=other) if other else result

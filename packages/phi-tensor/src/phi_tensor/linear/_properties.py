@@ -63,15 +63,13 @@ def _offsets(term: Term, name: str, size: int) -> list[tuple[int, Any]] | None:
     layout = cast("Dense", term.index[name].layout)
     if [dim.name for dim in layout.stored] != [name]:
         return [(0, None)] if size == 1 and not layout.stored else None
-    shifts: Any = (term.index[name].natives[0] - np.arange(size)) % size
-    shifts = np.where(shifts > size // 2, shifts - size, shifts)
-    used = _used_along(term.coefficient, name, size)
-    distinct: Any = np.unique(shifts[used])
+    native: Any = term.index[name].natives[0]
+    shifts: Any = (native - np.arange(size)) % size
+    shifts = cast("Any", np.where(shifts > size // 2, shifts - size, shifts))
+    distinct: list[int] = np.unique(shifts[_used_along(term.coefficient, name, size)]).tolist()
     if len(distinct) > 5:
         return None
-    if len(distinct) <= 1:
-        return [(int(d), None) for d in distinct]
-    return [(int(d), shifts == d) for d in distinct]
+    return [(offset, shifts == offset if len(distinct) > 1 else None) for offset in distinct]
 
 
 def _used_along(coefficient: Tensor, name: str, size: int) -> Any:

@@ -8,7 +8,7 @@ arrays of the grid's size.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -23,7 +23,7 @@ from phi_tensor._trees import Structure
 from phi_tensor.backends._backend import Backend
 from phi_tensor.backends._numpy import NUMPY
 from phi_tensor.layouts._affine import Affine
-from phi_tensor.layouts._layout import Dense
+from phi_tensor.layouts._layout import Dense, Layout, Parts
 from phi_tensor.ops import _table as table
 
 
@@ -110,6 +110,25 @@ def affine(
     if bias is not None:
         bias = fitted(bias, shape)
     return Tensor(Affine.of(shape, dtype, backend), (Terms(shape, unknown, tuple(joined.values()), bias),))
+
+
+def with_numbers(x: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
+    """Traced tensor of the same maps with other coefficients and bias; parts with numbers change likewise."""
+    natives: tuple[Any, ...] = ()
+    for native, layout in zip(x.natives, _leaves(x.layout), strict=True):
+        if not isinstance(native, Terms):
+            natives += change(Tensor(layout, (native,))).natives
+            continue
+        terms = tuple(replace(term, coefficient=change(term.coefficient)) for term in native.terms)
+        bias = None if native.bias is None else change(native.bias)
+        natives += (replace(native, terms=terms, bias=bias),)
+    return Tensor(x.layout, natives)
+
+
+def _leaves(layout: Layout) -> tuple[Layout, ...]:
+    if not isinstance(layout, Parts):
+        return (layout,)
+    return tuple(leaf for part in layout.parts for leaf in _leaves(part))
 
 
 def bias_of(x: Tensor) -> Tensor:

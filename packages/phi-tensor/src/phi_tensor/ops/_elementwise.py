@@ -436,4 +436,8 @@ def stop_gradient(x: Any) -> Any:
 
 def constant_of(x: Tensor) -> Tensor:
     """One tensor as a constant, see `stop_gradient`."""
+    if x.layout.symbolic:
+        from phi_tensor.linear._terms import with_numbers  # noqa: PLC0415 traced tensors need operations
+
+        return with_numbers(x, constant_of)
     return Tensor(x.layout, tuple(map(x.backend.stop_gradient, x.natives)))

@@ -51,7 +51,8 @@ def custom_gradient(
         dynamic = [name for name in values if name not in static]
         leaves, structure = flat_arguments([values[name] for name in dynamic])
         backend = backend_for(leaves) if leaves else None
-        if backend is None or "reverse" not in backend.supports:
+        symbolic = any(leaf.layout.symbolic for leaf in leaves)  # traced as a linear function
+        if symbolic or backend is None or "reverse" not in backend.supports:
             return f(*args, **kwargs)
         layouts = tuple(stored_layout(leaf.layout, backend) for leaf in leaves)
         primals = tuple(

@@ -60,7 +60,11 @@ def stored_layout(layout: Layout, backend: Backend, dtype: DType | None = None) 
         return Dense.of(stored, layout.shape, dtype or layout.dtype, backend)
     if isinstance(layout, Sparse):
         return layout.with_values(stored_layout(layout.values, backend, dtype))
-    assert isinstance(layout, Parts)
+    if not isinstance(layout, Parts):
+        raise Unsupported(
+            f"A function of {layout} is differentiated or compiled, which needs numbers. Differentiate, or "
+            f"compile, around the function that is traced or solved for, not inside."
+        )
     return Parts.of(
         layout.dim, tuple(stored_layout(part, backend, dtype) for part in layout.parts), layout.shape
     )
