@@ -6,6 +6,7 @@ import pytest
 
 import phi_tensor as math
 from phi_tensor import (
+    ConvergenceException,
     Diverged,
     IncompatibleShapes,
     NoBackendFound,
@@ -28,6 +29,7 @@ BUILT_INS = {
     Diverged: RuntimeError,
     NonlinearOperation: ValueError,
     Untraceable: NotImplementedError,
+    ConvergenceException: RuntimeError,
 }
 
 

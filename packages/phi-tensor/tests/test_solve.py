@@ -1,6 +1,7 @@
 """`solve_linear` for matrices, functions and trees; settings, records, tapes, and what failures say."""
 
 import dataclasses
+import pickle
 
 import numpy as np
 import pytest
@@ -179,6 +180,9 @@ def test_too_few_iterations(backend, rng):  # SEM 173
     with pytest.raises(NotConverged, match="after 1 iterations") as caught:
         solve_linear(a, vector([1, 1, 1, 1]), Solve("CG", max_iterations=1))
     info = caught.value.result
+    assert isinstance(info, math.SolveInfo)
+    assert isinstance(caught.value, math.ConvergenceException)
+    assert str(pickle.loads(pickle.dumps(NotConverged("text")))) == "text"
     assert (info.outcome, int(info.iterations), info.method) == ("not_converged", 1, "CG")
     assert float(info.residual_norm) > float(info.tolerance)
     assert len(info.history) == 1

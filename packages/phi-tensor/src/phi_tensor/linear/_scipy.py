@@ -73,7 +73,7 @@ class _Host:
         """`(system, entry)`."""
         names = (*self.rest.names, *self.operator.domain.names)
         full = expand(x, self.rest & self.operator.domain)
-        return full.numpy(names).reshape(-1, self.n)
+        return np.array(full.numpy(names)).reshape(-1, self.n)  # SciPy writes into some of them
 
     def tensor(self, rows: Array, rest: Shape) -> Tensor:
         """Inverse of `rows`."""

@@ -71,7 +71,8 @@ def solve_linear(
         Unsupported: The method needs something that the operator does not have.
 
     >>> import phi_tensor as math
-    >>> solve_linear(lambda x: 2 * x + 1, math.wrap([3.0, 5.0], math.spatial("x")))
+    >>> a = math.wrap([2.0, 4.0], math.spatial("x"))
+    >>> solve_linear(lambda x: a * x + 1, math.wrap([3.0, 9.0], math.spatial("x")))
     (1.0, 2.0) along (x:s=2) float32
     """
     chosen = Solve() if solve is None else solve
