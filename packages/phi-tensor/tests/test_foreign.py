@@ -3,7 +3,18 @@
 import pytest
 
 import phi_tensor as math
-from phi_tensor import IncompatibleShapes, Unsupported, batch, channel, spatial, tensor, vec, wrap
+from phi_tensor import (
+    IncompatibleShapes,
+    Unsupported,
+    batch,
+    channel,
+    dual,
+    instance,
+    spatial,
+    tensor,
+    vec,
+    wrap,
+)
 from phi_tensor.testing import assert_close
 
 
@@ -230,3 +241,35 @@ def test_tensors_in_tf_nest_and_tape(library):
         value = loss(tree)
     assert_close(tape.gradient(value, tree), expected_gradient())
     assert_close(library.nest.map_structure(lambda a: 2 * a, tree), math.tree_map(lambda x: 2 * x, tree))
+
+
+def sparse_example():
+    at = wrap([[0, 1], [1, 0]], instance("entries"), channel(index="x,~x"))
+    return math.sparse_tensor(at, tensor([1.0, 2.0], instance("entries")), spatial(x=2) & dual(x=2))
+
+
+@only("jax")
+def test_sparse_tensors_in_jax_transformations(library):
+    A, x = sparse_example(), tensor([1.0, 10.0], spatial("x"))
+    assert_close(library.jit(lambda A, x: A @ x)(A, x), A @ x)
+    found = library.grad(lambda A: math.sum((A @ x) ** 2).native())(A)
+    assert_close(found, math.gradient(lambda A: math.sum((A @ x) ** 2), get_output=False)(A))
+    with pytest.raises(math.IncompatibleShapes, match="stored entries"):
+        library.vmap(lambda A: A @ x)(A)
+
+
+@only("torch")
+def test_sparse_tensors_in_torch_derivatives(library):
+    A, x = sparse_example(), tensor([1.0, 10.0], spatial("x"))
+    found = library.func.grad(lambda A: math.sum((A @ x) ** 2).native())(A)
+    assert_close(found, math.gradient(lambda A: math.sum((A @ x) ** 2), get_output=False)(A))
+    leaf = library.tensor([1.0, 2.0], requires_grad=True)  # derivatives that the user's program records
+    math.sum((math.tensor_like(A, wrap(leaf, instance("entries"))) @ x) ** 2).native().backward()
+    assert_close(wrap(leaf.grad, instance("entries")), math.stored_values(found))
+
+
+@pytest.mark.compiled
+@only("tensorflow")
+def test_sparse_tensors_in_tensorflow_functions(library):
+    A, x = sparse_example(), tensor([1.0, 10.0], spatial("x"))
+    assert_close(library.function(lambda A, x: A @ x)(A, x), A @ x)

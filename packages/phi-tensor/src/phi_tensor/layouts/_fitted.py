@@ -15,6 +15,7 @@ from phi_tensor._errors import IncompatibleShapes
 from phi_tensor._shape import Shape
 from phi_tensor.backends._backend import Backend
 from phi_tensor.layouts._layout import Dense, Layout, Parts
+from phi_tensor.layouts._sparse import ENTRIES, Sparse
 
 MAPPED = "vmap"
 """Name of the batch dim of results whose leading axis another library has added."""
@@ -43,6 +44,14 @@ def fitted(layout: Layout, natives: Sequence[Any], backend: Backend, removed: Re
         if all(a is b for a, b in zip(parts, layout.parts, strict=True)):
             return layout
         return Parts.of(layout.dim, parts)
+    if isinstance(layout, Sparse):
+        values = fitted(layout.values, natives, backend, removed)
+        if ENTRIES not in values.shape:
+            raise IncompatibleShapes(
+                f"A sparse tensor {layout.shape} cannot be mapped along the list of its stored entries by "
+                f"another library. Map along a batch dim, or `dense(x)`."
+            )
+        return layout if values is layout.values else layout.with_values(values)
     assert isinstance(layout, Dense)
     (native,) = natives
     sizes, dtype = backend.shape(native), backend.dtype(native)
