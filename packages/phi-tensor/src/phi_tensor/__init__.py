@@ -422,6 +422,17 @@ from phi_tensor.ops._vectors import (
     rotate_vector,
     rotation_matrix,
 )
+from phi_tensor.sparse._create import sparse_tensor
+from phi_tensor.sparse._entries import dense
+from phi_tensor.sparse._formats import (
+    get_format,
+    get_sparsity,
+    is_sparse,
+    stored_indices,
+    stored_values,
+    tensor_like,
+    to_format,
+)
 from phi_tensor.transforms._bridge import computed_on
 from phi_tensor.transforms._custom import custom_gradient
 from phi_tensor.transforms._gradient import gradient, jvp, vjp
@@ -862,6 +873,16 @@ __all__ = [
     "Progress",
     "progress_range",
     "watched",
+    # sparse tensors
+    "dense",
+    "get_format",
+    "get_sparsity",
+    "is_sparse",
+    "sparse_tensor",
+    "stored_indices",
+    "stored_values",
+    "tensor_like",
+    "to_format",
     # errors
     "Diverged",
     "IncompatibleShapes",

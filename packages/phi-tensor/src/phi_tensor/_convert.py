@@ -15,6 +15,7 @@ from phi_tensor._trees import flatten
 from phi_tensor.backends._backend import Backend, ComputeDevice
 from phi_tensor.backends._registry import backend_of, common_backend, default_backend, init_backend
 from phi_tensor.layouts._layout import Dense, Layout, Parts
+from phi_tensor.layouts._sparse import Sparse
 
 
 def convert(x: Any, backend: Backend | str | None = None, use_dlpack: bool = True) -> Any:
@@ -97,6 +98,8 @@ def layout_on(layout: Layout, backend: Backend) -> Layout:
     """The same storage on another library."""
     if isinstance(layout, Dense):
         return Dense.of(layout.stored, layout.shape, layout.dtype, backend)
+    if isinstance(layout, Sparse):
+        return layout.with_values(layout_on(layout.values, backend))
     assert isinstance(layout, Parts)
     return Parts.of(layout.dim, tuple(layout_on(part, backend) for part in layout.parts), layout.shape)
 

@@ -29,7 +29,7 @@ def wrap(data: Any, *shape: Shape | str, default_list_dim: Shape = _VECTOR) -> T
     """Tensor around `data` with its own library and element type, without copying.
 
     Args:
-        data: Number, (nested) list or tuple, native array of any library, or tensor.
+        data: Number, (nested) list or tuple, native array of any library, SciPy's sparse matrix, or tensor.
         *shape: One dim per axis in order; sizes may be undefined; strings as in `parse_shape_spec`. Without
             any, a list or 1-D array becomes `default_list_dim`.
         default_list_dim: Dim of a list without names.
@@ -54,6 +54,10 @@ def wrap(data: Any, *shape: Shape | str, default_list_dim: Shape = _VECTOR) -> T
         return stack(parts, first)
     if isinstance(data, (bool, int, float, complex, list, tuple)):
         return _of_native(_array_of(data), dims, NUMPY, default_list_dim)
+    if hasattr(data, "tocoo"):
+        from phi_tensor.sparse._exchange import from_scipy  # noqa: PLC0415 rules of sparse tensors
+
+        return from_scipy(data, dims)
     backend = backend_of(data)
     if backend is None:
         raise TypeError(

@@ -14,6 +14,7 @@ from phi_tensor._sliceable import config_fields, data_fields
 from phi_tensor._tensor import Tensor
 from phi_tensor._trees import flatten
 from phi_tensor.layouts._layout import NUMBERS
+from phi_tensor.sparse._align import comparable
 
 C = TypeVar("C", bound=type)
 
@@ -129,6 +130,7 @@ def _equal_tensors(a: Tensor, b: Tensor, rel: float, abs_: float, equal_nan: boo
         along = a.shape.non_uniform_shape.names[0]
         pairs = [({along: i}) for i in range(int(a.shape.get_dim(along).size or 0))]  # pyright: ignore[reportArgumentType]  # uniform
         return all(_equal_tensors(a[at], b[at], rel, abs_, equal_nan) for at in pairs)
+    a, b = comparable(a, b)
     x, y = (t.numpy(a.shape.names) for t in (a, b))
     same = x == y
     if equal_nan:

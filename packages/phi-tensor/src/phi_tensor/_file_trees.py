@@ -26,6 +26,8 @@ from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
 from phi_tensor.backends._backend import Backend
 from phi_tensor.layouts._layout import Dense, Layout, Parts
+from phi_tensor.layouts._pattern import Pattern, is_increasing
+from phi_tensor.layouts._sparse import Sparse
 
 Array = npt.NDArray[Any]
 
@@ -82,7 +84,7 @@ class Writer:
         """Description of a tensor."""
         check_available(x, "save")
         places = [self._place(native, x.layout.backend) for native in x.natives]
-        return {"dtype": x.dtype.name, "layout": _layout_to_dict(x.layout), "arrays": places}
+        return {"dtype": x.dtype.name, "layout": _layout_to_dict(x.layout, self.array), "arrays": places}
 
     def array(self, x: Array) -> int:
         """Place of a NumPy array."""
@@ -135,7 +137,7 @@ class Reader:
 
     def tensor(self, data: Mapping[str, Any]) -> Tensor:
         """The tensor that was described."""
-        layout = _layout_from_dict(data["layout"], DType.of(data["dtype"]), self.backend)
+        layout = _layout_from_dict(data["layout"], DType.of(data["dtype"]), self.backend, self.arrays)
         arrays = [self.arrays(place) for place in data["arrays"]]
         expected = list(_dense_parts(layout))
         for array, part in zip(arrays, expected, strict=True):
@@ -194,28 +196,58 @@ _READERS: dict[str, Callable[[Reader, Any], Any]] = {
 }
 
 
-def _layout_to_dict(layout: Layout) -> dict[str, Any]:
+def _layout_to_dict(layout: Layout, place: Callable[[Array], int]) -> dict[str, Any]:
     dims = [dim_to_dict(dim) for dim in layout.shape.dims]
     if isinstance(layout, Dense):
         return {"dims": dims, "stored": [dim.name for dim in layout.stored]}
+    if isinstance(layout, Sparse):
+        return {
+            "dims": dims,
+            "outer": [dim.name for dim in layout.outer],
+            "inner": [dim.name for dim in layout.inner],
+            "compressed": layout.compressed,
+            "places": [place(layout.pattern.outer), place(layout.pattern.inner)],
+            "values": _layout_to_dict(layout.values, place),
+        }
     assert isinstance(layout, Parts)
-    return {"dims": dims, "along": layout.dim.name, "parts": [_layout_to_dict(part) for part in layout.parts]}
+    return {
+        "dims": dims,
+        "along": layout.dim.name,
+        "parts": [_layout_to_dict(part, place) for part in layout.parts],
+    }
 
 
-def _layout_from_dict(data: Mapping[str, Any], dtype: DType, backend: Backend) -> Layout:
+def _layout_from_dict(
+    data: Mapping[str, Any], dtype: DType, backend: Backend, arrays: Callable[[int], Array]
+) -> Layout:
     shape = Shape.of(tuple(map(dim_from_dict, data["dims"])))
     if "stored" in data:
         return Dense.of(tuple(map(shape.get_dim, data["stored"])), shape, dtype, backend)
-    parts = tuple(_layout_from_dict(part, dtype, backend) for part in data["parts"])
+    if "places" in data:
+        values = _layout_from_dict(data["values"], dtype, backend, arrays)
+        return _sparse_from_dict(data, shape, values, [arrays(place) for place in data["places"]])
+    parts = tuple(_layout_from_dict(part, dtype, backend, arrays) for part in data["parts"])
     dim = shape.get_dim(data["along"])
     if len(parts) != dim.size or Parts.of(dim, parts).shape != shape:
         raise ValueError(f"{len(parts)} parts along `{dim.name}` do not make {shape}")
     return Parts.of(dim, parts, shape)
 
 
+def _sparse_from_dict(data: Mapping[str, Any], shape: Shape, values: Layout, places: list[Array]) -> Sparse:
+    outer, inner = (tuple(map(shape.get_dim, data[group])) for group in ("outer", "inner"))
+    sizes = [tuple(cast("int", dim.size) for dim in dims) for dims in (outer, inner)]
+    inside = all(np.all((at >= 0) & (at < math.prod(size))) for at, size in zip(places, sizes, strict=True))
+    if len(places[0]) != len(places[1]) or not inside or not is_increasing(*places):
+        raise ValueError(f"the places of a sparse tensor {shape} are damaged")
+    pattern = Pattern.of(*sizes, *places)
+    return Sparse.of(outer, inner, pattern, values, shape, bool(data["compressed"]))
+
+
 def _dense_parts(layout: Layout) -> list[Dense]:
     if isinstance(layout, Dense):
         return [layout]
+    if isinstance(layout, Sparse):
+        return _dense_parts(layout.values)
     assert isinstance(layout, Parts)
     return [dense for part in layout.parts for dense in _dense_parts(part)]
 

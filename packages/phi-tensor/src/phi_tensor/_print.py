@@ -8,6 +8,11 @@ from typing import Any, cast
 
 from phi_tensor._tensor import Tensor
 from phi_tensor._trees import opened
+from phi_tensor.layouts._sparse import Sparse
+from phi_tensor.sparse._entries import dense
+
+MOST_PRINTED = 2**16
+"""Most elements of a sparse tensor that are printed."""
 
 
 def print_(obj: Any = None, name: str = "") -> None:
@@ -46,6 +51,11 @@ def _tensor_lines(x: Tensor, name: str) -> Iterator[str]:
     if not x.available:
         yield "traced, without numbers"
         return
+    if isinstance(x.layout, Sparse):
+        if (x.shape.volume or 0) > MOST_PRINTED:
+            yield str(x)
+            return
+        x = dense(x)
     outer = (x.shape.batch & x.shape.channel & x.shape.non_uniform_shape).without(x.shape.non_uniform)
     for position in outer.meshgrid(names=True):
         block = x[cast("Any", position)]

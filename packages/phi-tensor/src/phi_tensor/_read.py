@@ -18,6 +18,7 @@ from phi_tensor._shape import Shape
 from phi_tensor.layouts._dense_steps import store_step
 from phi_tensor.layouts._fitted import fitted
 from phi_tensor.layouts._layout import NUMBERS, Dense, Layout, Parts, Ragged
+from phi_tensor.layouts._sparse import Sparse, entries_dim
 
 if TYPE_CHECKING:
     from phi_tensor._tensor import Tensor
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 def native(x: Tensor, order: str | Sequence[Any] | Shape | None) -> Any:
     """Native array with axes in `order`; see `Tensor.native`."""
     groups = _groups(x.shape, order)
+    if isinstance(x.layout, Sparse):
+        from phi_tensor.sparse._exchange import native_matrix  # noqa: PLC0415 rules of sparse tensors
+
+        return native_matrix(x, groups)
     names = [name for group in groups for name in group]
     if isinstance(x.layout, Parts):
         x = _joined(x, groups)
@@ -36,6 +41,15 @@ def native(x: Tensor, order: str | Sequence[Any] | Shape | None) -> Any:
         return array
     sizes = [cast("int", layout.shape[group].volume) for group in groups]
     return layout.backend.ops["reshape"](array, tuple(sizes))
+
+
+def numpy(x: Tensor, order: str | Sequence[Any] | Shape | None) -> Any:
+    """NumPy array, or SciPy's matrix of a sparse tensor; see `Tensor.numpy`."""
+    if not isinstance(x.layout, Sparse):
+        return x.layout.backend.to_numpy(native(x, order))
+    from phi_tensor._convert import convert  # noqa: PLC0415 conversion needs tensors
+
+    return native(convert(x, "numpy", use_dlpack=False), order)
 
 
 def array(x: Tensor) -> Any:
@@ -199,6 +213,8 @@ def from_components(layout: Layout, components: tuple[Any, ...]) -> Tensor:
 
 def text(x: Tensor, spec: str = "") -> str:
     """Readable text: shape, then numbers (all of few, else mean ± deviation and range)."""
+    from phi_tensor._tensor import Tensor  # noqa: PLC0415 tensors need this module
+
     if not x.available:
         return f"{x.shape} {x.dtype} traced by {x.backend}"
     try:
@@ -209,6 +225,9 @@ def text(x: Tensor, spec: str = "") -> str:
         return format(x.item(), spec)
     if isinstance(x.layout, Ragged):
         return f"{x.shape} {x.dtype}"
+    if isinstance(x.layout, Sparse):
+        listed = x.layout.listed(entries_dim(x.layout.pattern.count).with_name("entries"))
+        return f"{x.shape} {x.layout.format} storing {text(Tensor(listed, x.natives), spec)}"
     array = x.layout.backend.to_numpy(native(x, x.shape.names))
     label = f"{x.shape} {x.dtype}" if x.rank else ""
     if array.size <= 8:

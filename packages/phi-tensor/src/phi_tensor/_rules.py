@@ -15,6 +15,13 @@ from phi_tensor.ops import (
     _sorting,
     _systems,
 )
+from phi_tensor.sparse import _elementwise as _sparse_elementwise
+from phi_tensor.sparse import _joining as _sparse_joining
+from phi_tensor.sparse import _moving as _sparse_moving
+from phi_tensor.sparse import _products as _sparse_products
+from phi_tensor.sparse import _reductions as _sparse_reductions
+from phi_tensor.sparse import _slicing as _sparse_slicing
+from phi_tensor.sparse import _structure as _sparse_structure
 
 RULE_MODULES = (
     _cast,
@@ -36,5 +43,12 @@ RULE_MODULES = (
     _slicing,
     _sorting,
     _systems,
+    _sparse_elementwise,
+    _sparse_joining,
+    _sparse_moving,
+    _sparse_products,
+    _sparse_reductions,
+    _sparse_slicing,
+    _sparse_structure,
 )
 """The modules that register rules."""

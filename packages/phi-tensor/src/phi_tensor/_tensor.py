@@ -160,7 +160,7 @@ class Tensor:
     # --- access to the numbers
 
     def native(self, order: str | Sequence[Any] | Shape | None = None) -> Any:
-        """Array of the tensor's library with axes in the given order.
+        """Array of the tensor's library with axes in the given order; of sparse matrices its sparse array.
 
         Args:
             order: Comma list or sequence of dims; an entry that is itself a sequence, shape or filter is
@@ -172,9 +172,12 @@ class Tensor:
         return _read.native(self, order)
 
     def numpy(self, order: str | Sequence[Any] | Shape | None = None) -> npt.NDArray[Any]:
-        """NumPy array with axes in the given order (see `native`); sharing memory where possible."""
+        """NumPy array with axes in the given order (see `native`); SciPy's of sparse matrices.
+
+        Shares memory where possible.
+        """
         _hidden.raise_pending()
-        return self.layout.backend.to_numpy(_read.native(self, order))
+        return _read.numpy(self, order)
 
     def item(self) -> Any:
         """The only element as a Python number."""

@@ -25,6 +25,7 @@ from phi_tensor.backends._jax_convolution import convolution
 from phi_tensor.backends._jax_linalg import OPS as _MATRIX_OPS
 from phi_tensor.backends._jax_random import random_bits
 from phi_tensor.backends._jax_scatter import SCATTER
+from phi_tensor.backends._jax_sparse import SPARSE
 from phi_tensor.backends._jax_stats import STATS
 
 jax.config.update("jax_enable_x64", True)
@@ -375,6 +376,7 @@ OPS: dict[str, Callable[..., Any]] = {
     "take": lambda x, indices, axis: _take(x, axis, None, indices),
     "pad_constant": lambda x, widths, value: _pad(x, tuple(widths), value),
     **SCATTER,
+    **SPARSE,
     "random_bits": random_bits,
     "matmul": _matmul,
     **_MATRIX_OPS,

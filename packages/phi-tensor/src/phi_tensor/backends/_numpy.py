@@ -18,6 +18,7 @@ from phi_tensor.backends._numpy_linalg import OPS as _MATRIX_OPS
 from phi_tensor.backends._numpy_quiet import quietly, special
 from phi_tensor.backends._numpy_random import random_bits
 from phi_tensor.backends._numpy_scatter import SCATTER
+from phi_tensor.backends._numpy_sparse import SPARSE
 from phi_tensor.backends._numpy_stats import STATS
 
 Array = npt.NDArray[Any]
@@ -204,6 +205,7 @@ _OPS: dict[str, Callable[..., Any]] = {
     "take": lambda x, indices, axis: x.take(indices, axis),
     "pad_constant": _pad_constant,
     **SCATTER,
+    **SPARSE,
     "random_bits": random_bits,
     "matmul": np.matmul,
     **_MATRIX_OPS,

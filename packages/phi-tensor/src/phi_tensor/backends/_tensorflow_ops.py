@@ -38,6 +38,7 @@ from phi_tensor.backends._tensorflow_private import (
     spectral,
 )
 from phi_tensor.backends._tensorflow_scatter import SCATTER
+from phi_tensor.backends._tensorflow_sparse import SPARSE
 from phi_tensor.backends._tensorflow_stats import STATS, ordered_ints, product
 
 _COMPLEX_OF = {tf.float32: tf.complex64, tf.float64: tf.complex128}
@@ -300,6 +301,7 @@ OPS: dict[str, Op] = {
     "take": _take,
     "pad_constant": _pad_constant,
     **SCATTER,
+    **SPARSE,
     "matmul": _matmul,
     **_MATRIX_OPS,
     "fft": _fft,

@@ -35,6 +35,7 @@ from phi_tensor.backends._torch_convolution import convolution
 from phi_tensor.backends._torch_linalg import OPS as _MATRIX_OPS
 from phi_tensor.backends._torch_random import random_bits
 from phi_tensor.backends._torch_scatter import SCATTER
+from phi_tensor.backends._torch_sparse import SPARSE
 from phi_tensor.backends._torch_stats import STATS
 
 _TORCH: dict[str, Any] = {
@@ -329,6 +330,7 @@ _OPS: dict[str, Callable[..., Any]] = {
     "take": _take,
     "pad_constant": _pad_constant,
     **SCATTER,
+    **SPARSE,
     "random_bits": random_bits,
     "matmul": _matmul,
     "fft": _fft,

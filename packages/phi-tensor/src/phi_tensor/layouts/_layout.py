@@ -6,7 +6,7 @@ A layout holds everything about a tensor but its numbers: dims, order of storage
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, ClassVar
 from weakref import WeakValueDictionary
@@ -58,7 +58,7 @@ class Dense(Layout):
     @staticmethod
     def of(stored: tuple[Dim, ...], shape: Shape, dtype: DType, backend: Backend) -> Dense:
         """The layout with this description; all `stored` dims belong to `shape`."""
-        return _interned(
+        return interned(
             (Dense, stored, shape.dims, dtype.name, backend),
             lambda: _new_dense(stored, shape, dtype, backend),
         )
@@ -114,7 +114,7 @@ class Parts(Layout):
             assert shape == merged, f"{shape} is not {merged}"
             merged = shape
         cls = Stacked if uniform else Ragged
-        return _interned((cls, dim, parts, merged.dims), lambda: _new_parts(cls, dim, parts, merged))
+        return interned((cls, dim, parts, merged.dims), lambda: _new_parts(cls, dim, parts, merged))
 
     def with_shape(self, renamed: dict[str, Dim], shape: Shape) -> Parts:
         dim = renamed.get(self.dim.name, self.dim)
@@ -204,13 +204,18 @@ def full_layout(shape: Shape, dtype: DType, backend: Backend) -> Layout:
     if ragged is not None:
         along = shape.get_dim(ragged.over[0])
         return Parts.of(along, tuple(full_layout(part, dtype, backend) for part in shape.unstack(along.name)))
-    stored = tuple(sorted(shape.dims, key=lambda dim: (_ORDER.index(dim.type.name), dim.name)))
+    stored = canonical_order(shape.dims)
     vector = next((dim for dim in stored if _is_vector(dim)), None)
     if vector is None:
         return Dense.of(stored, Shape.of(stored), dtype, backend)
     component = tuple(dim for dim in stored if dim is not vector)
     part = Dense.of(component, Shape.of(component), dtype, backend)
     return Parts.of(vector, (part,) * len(vector.labels or ()), Shape.of(stored))
+
+
+def canonical_order(dims: Iterable[Dim]) -> tuple[Dim, ...]:
+    """Dims by type, then by name."""
+    return tuple(sorted(dims, key=lambda dim: (_ORDER.index(dim.type.name), dim.name)))
 
 
 MOST_COMPONENTS = 4
@@ -291,7 +296,7 @@ def _known(dim: Dim) -> int:
     return dim.size
 
 
-def _interned(key: tuple[Any, ...], build: Callable[[], Any]) -> Any:
+def interned(key: tuple[Any, ...], build: Callable[[], Any]) -> Any:
     """The layout under `key`; the key holds ordered dims because shapes compare without order."""
     found = _INTERNED.get(key)
     if found is None:

@@ -135,7 +135,7 @@ def unpack_rule(row: Row, layout: Layout, name: str, dims: tuple[Dim, ...]) -> P
         return each_part(layout, [unpack_rule(row, part, name=name, dims=dims) for part in layout.parts])
     assert isinstance(layout, Dense)
     size = cast("int", layout.shape.get_size(name))
-    split = _inferred(Shape.of(dims), size, name).dims
+    split = inferred(Shape.of(dims), size, name).dims
     at = layout.shape.names.index(name)
     shape = Shape.of((*layout.shape.dims[:at], *split, *layout.shape.dims[at + 1 :]))
     axis = layout.axes.get(name)
@@ -148,7 +148,8 @@ def unpack_rule(row: Row, layout: Layout, name: str, dims: tuple[Dim, ...]) -> P
     return planned(result, lambda t: Tensor(result, (reshape(t.natives[0], sizes),)))
 
 
-def _inferred(dims: Shape, size: int, name: str) -> Shape:
+def inferred(dims: Shape, size: int, name: str) -> Shape:
+    """The dims, of which one may lack a size, that a dim of `size` entries is split into."""
     known = dims.defined.volume or 0
     if dims.undefined.rank == 1 and known and size % known == 0:
         dims = Shape.of(tuple(d.with_size(size // known) if d.size is None else d for d in dims.dims))
@@ -161,7 +162,7 @@ def _inferred(dims: Shape, size: int, name: str) -> Shape:
 
 def _unpack_parts(layout: Ragged, dims: tuple[Dim, ...]) -> PlanCall:
     """Plan that groups parts of different sizes, whose natives stay as they are."""
-    split = _inferred(Shape.of(dims), len(layout.parts), layout.dim.name).dims
+    split = inferred(Shape.of(dims), len(layout.parts), layout.dim.name).dims
     groups: tuple[Layout, ...] = layout.parts
     for dim in reversed(split):
         size = cast("int", dim.size)

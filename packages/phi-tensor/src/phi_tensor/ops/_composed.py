@@ -16,6 +16,7 @@ from phi_tensor.layouts._layout import Layout, Scalar
 from phi_tensor.ops._composed_special import SPECIAL
 from phi_tensor.ops._random_bits import random_bits as _random_bits
 from phi_tensor.ops._scatter_native import COMPOSED as _SCATTER
+from phi_tensor.sparse._native import COMPOSED as _SPARSE
 
 NativeFunction = Callable[..., Any]
 
@@ -71,6 +72,7 @@ COMPOSED: dict[str, Callable[[Backend], NativeFunction]] = {
     "safe_divide": _safe_divide,
     "clip": _clip,
     **_SCATTER,
+    **_SPARSE,
     **SPECIAL,
     "random_bits": _random_bits,
 }

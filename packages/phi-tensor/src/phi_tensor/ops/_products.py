@@ -32,9 +32,9 @@ def matmul_rule(row: Row, a: Layout, b: Layout, pairs: tuple[tuple[str, str], ..
 
     All other shared dims are batch dims of the product.
     """
-    pairs = _dual_pairs(a, b) if pairs is None else pairs
+    pairs = dual_pairs(a, b) if pairs is None else pairs
     for left, right in pairs:
-        _check_contracted(a.shape.get_dim(left), b.shape.get_dim(right))
+        check_contracted(a.shape.get_dim(left), b.shape.get_dim(right))
     ragged = next((x for x in (a, b) if isinstance(x, Ragged)), None)
     if ragged is not None:
         if ragged.dim.name in {name for pair in pairs for name in pair}:
@@ -51,7 +51,8 @@ def matmul_rule(row: Row, a: Layout, b: Layout, pairs: tuple[tuple[str, str], ..
     return _dense(row, a, b, pairs)
 
 
-def _dual_pairs(a: Layout, b: Layout) -> tuple[tuple[str, str], ...]:
+def dual_pairs(a: Layout, b: Layout) -> tuple[tuple[str, str], ...]:
+    """Pairs of dims that `a @ b` contracts: dual dims of a with dims of b, else shared channel dims."""
     pairs = tuple((name, name.lstrip("~")) for name in a.shape.dual.names if name.lstrip("~") in b.shape)
     if pairs:
         return pairs
@@ -65,7 +66,8 @@ def _dual_pairs(a: Layout, b: Layout) -> tuple[tuple[str, str], ...]:
     return tuple((name, name) for name in shared)
 
 
-def _check_contracted(left: Dim, right: Dim) -> None:
+def check_contracted(left: Dim, right: Dim) -> None:
+    """Raise unless two dims have one size and the same labels."""
     if left.size != right.size:
         raise IncompatibleShapes(f"Contracted dims must have one size, but found ({left}) and ({right}).")
     if left.labels and right.labels and left.labels != right.labels:
@@ -143,7 +145,7 @@ def dot(x: Any, x_dims: Any, y: Any, y_dims: Any) -> Tensor:
         left, right = (tuple(names) for names in zip(*pairs, strict=True))
         if _part_by_part(a, left, b, right):
             for one, other in pairs:
-                _check_contracted(a.shape.get_dim(one), b.shape.get_dim(other))
+                check_contracted(a.shape.get_dim(one), b.shape.get_dim(other))
             renamed = rename_dims(b, right, a.shape.only(left, reorder=True)) if left != right else b
             return sum_(a * renamed, left)
     return table.MATMUL(a, b, pairs=pairs)

@@ -12,6 +12,7 @@ from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
 from phi_tensor._trees import flatten
 from phi_tensor.backends._registry import backend_of
+from phi_tensor.sparse._align import comparable
 
 RTOL = {16: 1e-2, 32: 1e-5, 64: 1e-12}
 """Relative tolerance by precision [bit]."""
@@ -111,6 +112,7 @@ def blocks(a: Any, b: Any) -> list[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
     """Pairs of arrays with equal axes; several where sizes vary."""
     if not isinstance(a, Tensor) or not isinstance(b, Tensor):
         return [(_without_dims(a), _without_dims(b))]
+    a, b = comparable(a, b)
     ragged = a.shape.non_uniform_shape
     if not ragged:
         return [(a.numpy(a.shape.names), b.numpy(a.shape.names))]

@@ -24,6 +24,7 @@ from phi_tensor._errors import Unsupported
 from phi_tensor._shape import Shape, concat_shapes
 from phi_tensor._tensor import Tensor
 from phi_tensor.layouts._layout import Dense, Layout, Parts, Ragged, Stacked
+from phi_tensor.layouts._sparse import Sparse
 from phi_tensor.testing._assert import assert_close
 from phi_tensor.testing._reference import Array, Named, expand, select
 
@@ -228,6 +229,9 @@ def _check_natives(layout: Layout, natives: Sequence[Any]) -> None:
         )
         for part, start in zip(layout.parts, layout.offsets, strict=True):
             _check_natives(part, natives[start : start + part.count])
+        return
+    if isinstance(layout, Sparse):
+        _check_natives(layout.values, natives)
         return
     assert isinstance(layout, Dense)
     for native in natives:

@@ -23,7 +23,9 @@ from phi_tensor.backends._backend import Backend, Natives
 from phi_tensor.backends._registry import backend_of, common_backend, default_backend
 from phi_tensor.layouts._dense_steps import cast_step, chain, convert_step, store_step
 from phi_tensor.layouts._layout import Dense, Layout, Parts, entry_layout, full_layout
+from phi_tensor.layouts._sparse import Sparse
 from phi_tensor.ops import _table as table
+from phi_tensor.sparse._entries import dense_plan, values_at
 
 
 def number_leaf(x: Any) -> Tensor | None:
@@ -56,6 +58,8 @@ def stored_layout(layout: Layout, backend: Backend, dtype: DType | None = None) 
     if isinstance(layout, Dense):
         stored = (*layout.stored, *layout.constant)
         return Dense.of(stored, layout.shape, dtype or layout.dtype, backend)
+    if isinstance(layout, Sparse):
+        return layout.with_values(stored_layout(layout.values, backend, dtype))
     assert isinstance(layout, Parts)
     return Parts.of(
         layout.dim, tuple(stored_layout(part, backend, dtype) for part in layout.parts), layout.shape
@@ -70,7 +74,10 @@ def components(x: Tensor) -> tuple[Layout, Natives]:
 
 def canonical_layout(layout: Layout, backend: Backend) -> Layout:
     """Layout in which compiled functions exchange a tensor."""
-    return full_layout(layout.shape, context_dtype(layout.dtype), backend)
+    dtype = context_dtype(layout.dtype)
+    if isinstance(layout, Sparse):
+        return layout.with_values(full_layout(layout.values.shape, dtype, backend)).in_order()
+    return full_layout(layout.shape, dtype, backend)
 
 
 def natives_as(x: Tensor, layout: Layout) -> Natives:
@@ -83,6 +90,8 @@ def storing_steps(have: Layout, want: Layout) -> Callable[[Tensor], Natives]:
     """Function from tensors in layout `have` to natives in layout `want`."""
     if have is want:
         return lambda x: x.natives
+    if isinstance(have, Sparse) or isinstance(want, Sparse):
+        return _sparse_steps(have, want)
     if isinstance(want, Dense):
         if isinstance(have, Parts):
             joined = layout_of(table.JOIN.make((have,), (have,), {}))
@@ -113,6 +122,25 @@ def storing_steps(have: Layout, want: Layout) -> Callable[[Tensor], Natives]:
         )
 
     return split
+
+
+def _sparse_steps(have: Layout, want: Layout) -> Callable[[Tensor], Natives]:
+    """Function from tensors to natives, where one of the layouts is sparse."""
+    if isinstance(have, Sparse) and isinstance(want, Sparse) and have.places == want.places:
+        inner, values = storing_steps(have.values, want.values), have.values
+        return lambda x: inner(Tensor(values, x.natives))
+    if isinstance(have, Sparse) and not isinstance(want, Sparse):
+        opened = dense_plan(have)
+        stored = storing_steps(layout_of(opened), want)
+        return lambda x: stored(opened(x))
+    if isinstance(want, Sparse) and isinstance(have, Dense) and not have.axes.keys() & {*want.names}:
+        found = values_at(have, want.coordinates(), want.pattern.count)
+        stored = storing_steps(layout_of(found), want.values)
+        return lambda x: stored(found(x))
+    raise Unsupported(
+        f"A tensor stored as {have!r} cannot take the place of one stored as {want!r}: entries that are not "
+        f"stored would be lost. Return tensors of equal patterns, or dense ones: `dense(x)`."
+    )
 
 
 def _split(have: Dense, want: Parts) -> Callable[[Tensor], Natives]:

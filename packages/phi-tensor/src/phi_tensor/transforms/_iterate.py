@@ -24,12 +24,13 @@ from phi_tensor._shape import Shape, merge_shapes
 from phi_tensor._tensor import Tensor
 from phi_tensor._trees import Structure
 from phi_tensor.backends._backend import Backend, Natives
-from phi_tensor.layouts._layout import Layout, full_layout
+from phi_tensor.layouts._layout import Layout
 from phi_tensor.ops._elementwise import to_int64
 from phi_tensor.ops._structure import concat, expand, stack
 from phi_tensor.transforms._flat import (
     Output,
     backend_for,
+    canonical_layout,
     flat_arguments,
     flat_output,
     natives_as,
@@ -247,7 +248,7 @@ def _scan(
 
 
 def _state_layout(leaf: Tensor, backend: Backend) -> Layout:
-    return full_layout(leaf.shape, context_dtype(leaf.dtype), backend)
+    return canonical_layout(leaf.layout, backend)
 
 
 def _check_state(

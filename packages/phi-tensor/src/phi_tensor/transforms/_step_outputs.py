@@ -11,6 +11,7 @@ from phi_tensor._shape import EMPTY_SHAPE, Shape
 from phi_tensor._tensor import Tensor
 from phi_tensor.backends._backend import Backend, Natives
 from phi_tensor.layouts._layout import Dense, Layout, Parts
+from phi_tensor.layouts._sparse import Sparse
 from phi_tensor.ops._reductions import any_, max_
 from phi_tensor.transforms._flat import tensors_of
 
@@ -60,5 +61,8 @@ def _with_leading(layout: Layout, along: Shape) -> Layout:
     shape = Shape.of((along.dim, *layout.shape.dims))
     if isinstance(layout, Dense):
         return Dense.of((along.dim, *layout.stored), shape, layout.dtype, layout.backend)
+    if isinstance(layout, Sparse):
+        values = _with_leading(layout.values, along)
+        return Sparse.of(layout.outer, layout.inner, layout.pattern, values, shape, layout.compressed)
     assert isinstance(layout, Parts)
     return Parts.of(layout.dim, tuple(_with_leading(part, along) for part in layout.parts), shape)

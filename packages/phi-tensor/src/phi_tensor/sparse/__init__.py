@@ -1,0 +1,1 @@
+"""Sparse tensors: creation, formats, and the rules of operations on them."""
