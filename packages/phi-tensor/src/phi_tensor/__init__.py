@@ -134,6 +134,9 @@ from phi_tensor.backends._registry import (
     on_backend,
     use,
 )
+from phi_tensor.neighbors._differences import pairwise_differences
+from phi_tensor.neighbors._graph import NeighborGraph
+from phi_tensor.neighbors._search import neighbor_graph
 from phi_tensor.ops._arranging import (
     const_vec,
     dim_mask,
@@ -260,7 +263,7 @@ from phi_tensor.ops._neighbors import (
     neighbor_sum,
 )
 from phi_tensor.ops._padding import pad
-from phi_tensor.ops._pairs import find_closest, map_pairs, pairwise_differences
+from phi_tensor.ops._pairs import find_closest, map_pairs
 from phi_tensor.ops._prefixed import (
     cmax,
     cmean,
@@ -785,6 +788,8 @@ __all__ = [
     "rotation_matrix",
     "find_closest",
     "map_pairs",
+    "NeighborGraph",
+    "neighbor_graph",
     "pairwise_differences",
     # grids and look-up
     "Extrapolation",
