@@ -1,4 +1,4 @@
-"""Pairs that may be neighbours, by three methods: a k-d tree on the host, a cell list on the device, all pairs.
+"""Pairs that may be neighbours: by a k-d tree on the host, or all pairs; `_cells.py` has a cell list.
 
 Each gives lists of fixed length that hold all pairs within the radius, and others. Lists are ordered by the
 first point.
@@ -14,7 +14,8 @@ from phi_tensor._create import wrap
 from phi_tensor._dim_types import instance
 from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
-from phi_tensor.neighbors._points import Domain
+from phi_tensor.neighbors._points import Domain, numbers_of
+from phi_tensor.ops._elementwise import stop_gradient
 from phi_tensor.ops._structure import expand
 
 POINTS = "_points"
@@ -60,8 +61,7 @@ def all_pairs(x: Tensor) -> Candidates:
 def by_tree(x: Tensor, reach: Tensor, domain: Domain | None, component: str) -> Candidates:
     """Pairs within `reach` and a bit more, to be told apart by the arithmetic of the device."""
     batch = x.shape.without((POINTS, component))
-    entries = [*batch.names]
-    arrays = x.numpy([entries, POINTS, component]) if entries else x.numpy([POINTS, component])[None]
+    arrays = numbers_of(x, [batch.names, POINTS, component])
     reaches = _per_entry(reach, batch)
     boxes = _boxes(domain, batch, component)
     found = [
@@ -93,8 +93,8 @@ def _pairs(points: Any, radius: float, box: Any, rounding: float) -> Any:
     if count < 2:
         return with_itself
     if box is not None:
-        within: Any = np.where(box > 0, points % np.where(box > 0, box, 1), points)
-        points = np.where((box > 0) & (within >= box), 0, within)  # of negative numbers close to 0
+        points = np.where(box > 0, points % np.where(box > 0, box, 1), points)
+        points[(box > 0) & (points >= box)] = 0  # of negative numbers close to 0
     radius = radius * (1 + rounding) + rounding * float(np.abs(points).max(initial=0))
     one_way: Any = spatial.cKDTree(points, boxsize=box).query_pairs(radius, output_type="ndarray")
     pairs = np.concatenate([with_itself, one_way, one_way[:, ::-1]])
@@ -108,13 +108,13 @@ def _rounding(x: Tensor) -> float:
 
 def _per_entry(value: Tensor, batch: Shape) -> Any:
     """One number per batch entry."""
-    return expand(value, batch).numpy([[*batch.names]]) if batch else value.numpy().reshape(1)
+    return numbers_of(expand(value, batch), [batch.names])
 
 
 def _boxes(domain: Domain | None, batch: Shape, component: str) -> Any:
     """Period per batch entry and component, 0 where there is none; None without domain."""
     if domain is None or domain.period is None:
         return None
-    period = expand(domain.period, batch)
-    numbers: Any = period.numpy([[*batch.names], component]) if batch else period.numpy([component])[None]
-    return numbers.astype(np.float64)
+    return numbers_of(expand(stop_gradient(domain.period), batch), [batch.names, component]).astype(
+        np.float64
+    )

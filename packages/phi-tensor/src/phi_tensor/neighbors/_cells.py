@@ -128,7 +128,7 @@ def _strides(numbers: tuple[Any, ...]) -> list[Any]:
 def _adjacent(
     cells: tuple[Tensor, ...], numbers: tuple[Tensor, ...], strides: list[Any], periodic: tuple[bool, ...]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """`(first cell, last cell, whether it exists)` of the ranges around each point `(…, _points, _ranges)`."""
+    """`(first cell, last cell, whether it exists)` of all ranges around points `(…, _points, _ranges)`."""
     beyond = (False, True) if periodic[-1] else (False,)  # the range across the periodic side
     steps = np.asarray(
         [(*step, across) for *step, across in product(*[(-1, 0, 1)] * (len(cells) - 1), beyond)]

@@ -66,8 +66,8 @@ def pairwise_differences(
         )
     if max_distance is None:
         raise IncompatibleShapes(
-            f"`pairwise_differences(format={format!r})` stores pairs within a `max_distance`, but it is None. "
-            f"Pass one, or use `format='dense'`."
+            f"`pairwise_differences(format={format!r})` stores pairs within a `max_distance`, but it is "
+            f"None. Pass one, or use `format='dense'`."
         )
     if default == default and default != 0:
         raise Unsupported(

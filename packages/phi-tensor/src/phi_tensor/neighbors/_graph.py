@@ -14,12 +14,11 @@ from phi_tensor._errors import IncompatibleShapes, Unsupported
 from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
 from phi_tensor.neighbors._candidates import POINTS
-from phi_tensor.neighbors._points import listed_points, nearest_image
+from phi_tensor.neighbors._points import listed_points, nearest_image, numbers_of
 from phi_tensor.ops import _table as table
 from phi_tensor.ops._call import as_tensor
 from phi_tensor.ops._elementwise import stop_gradient, where
 from phi_tensor.ops._inside import NO_INDEX
-from phi_tensor.ops._lookup import unravel_index
 from phi_tensor.ops._structure import expand, pack_dims, rename_dims, unpack_dim
 from phi_tensor.sparse._create import Format, sparse_tensor
 
@@ -147,31 +146,34 @@ class NeighborGraph:
         Raises:
             Unsupported: The pairs are not known yet, as in compiled functions.
         """
-        if not self.indices.available or not self.count.available:
+        indices, count = stop_gradient(self.indices), stop_gradient(self.count)
+        if not indices.available or not count.available:
             raise Unsupported(
                 "Sparse tensors need pairs that are known, but those of this `NeighborGraph` are traced. Use "
                 "its `gather` and `sum` in compiled functions, or make the graph outside."
             )
-        batch = self.indices.shape.without((PAIRS, "end"))
-        listing = batch & self.indices.shape.only(PAIRS)
-        chosen = np.flatnonzero(expand(self.valid, listing).numpy([listing.names]))
-        entries = instance("_edges")
-
-        def known(value: Tensor) -> Tensor:
-            packed = pack_dims(expand(value, listing), listing.names, entries)
-            return table.TAKE.once(packed, wrap(chosen, entries), name=entries.name)
-
+        batch = indices.shape.without((PAIRS, "end"))
+        counts = numbers_of(expand(count, batch), [batch.names])
+        entry, pair = np.nonzero(np.arange(self.capacity) < counts[:, None])
+        ends = numbers_of(indices, [batch.names, PAIRS, "end"])[entry, pair]
         columns = Shape.of(tuple(retyped(d, dual) for d in self.points.dims))
         index = [
-            *(wrap(number, entries) for number in np.unravel_index(chosen, _sizes(listing))[: batch.rank]),
-            *_unravelled(known(self.first), self.points),
-            *_unravelled(known(self.second), self.points),
+            *_unravelled(entry, batch),
+            *_unravelled(ends[:, 0], self.points),
+            *_unravelled(ends[:, 1], self.points),
         ]
+        listed = instance("_listed")
         names = (*batch.names, *self.points.names, *columns.names)
-        places = wrap(np.stack([i.numpy(entries.name) for i in index], -1), entries, channel(index=names))
-        x = known(as_tensor(values))
-        shape = batch & self.points & columns & x.shape.without(entries.name)
-        return sparse_tensor(places, x, shape, can_contain_double_entries=False, format=format)
+        listing = batch & indices.shape.only(PAIRS)
+        packed = pack_dims(expand(as_tensor(values), listing), listing.names, listed)
+        x = table.TAKE.once(packed, wrap(entry * self.capacity + pair, listed), name=listed.name)
+        return sparse_tensor(
+            wrap(np.stack(index, -1), listed, channel(index=names)),
+            x,
+            batch & self.points & columns & x.shape.without(listed.name),
+            can_contain_double_entries=False,
+            format=format,
+        )
 
     def _listed(self, values: Tensor, function: str) -> Tensor:
         missing = [d for d in self.points.dims if values.shape.only(d.name).dims != (d,)]
@@ -187,10 +189,6 @@ class NeighborGraph:
         return values if self.is_watched else where(self.count > self.capacity, float("nan"), values)
 
 
-def _sizes(shape: Shape) -> tuple[int, ...]:
-    return tuple(cast("int", dim.size) for dim in shape.dims)
-
-
-def _unravelled(flat: Tensor, points: Shape) -> list[Tensor]:
-    vectors = unravel_index(flat, points, "index:c")
-    return [vectors[{"index": k}] for k in range(points.rank)]
+def _unravelled(flat: Any, dims: Shape) -> tuple[Any, ...]:
+    """Index along each dim."""
+    return np.unravel_index(flat, [cast("int", dim.size) for dim in dims]) if dims else ()

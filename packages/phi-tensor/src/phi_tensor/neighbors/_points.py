@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 
 import numpy as np
 
+from phi_tensor._convert import convert
 from phi_tensor._create import wrap
 from phi_tensor._dim import Dim
 from phi_tensor._errors import IncompatibleShapes
 from phi_tensor._hidden import report
 from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
+from phi_tensor.backends._numpy import NUMPY
 from phi_tensor.ops import _table as table
 from phi_tensor.ops._call import as_tensor
 from phi_tensor.ops._elementwise import safe_div, stop_gradient
@@ -70,14 +73,22 @@ def _periodic_components(periodic: Any, components: Dim, function: str) -> tuple
     flags = as_tensor(periodic)
     if flags.dtype.kind is not bool or flags.shape.without(components.name) or not flags.available:
         raise IncompatibleShapes(
-            f"`{function}(periodic=…)` takes a bool, or known bools with components ({components}), but found "
-            f"{periodic!r}."
+            f"`{function}(periodic=…)` takes a bool, or known bools with components ({components}), but "
+            f"found {periodic!r}."
         )
     return tuple(map(bool, expand(flags, Shape.of((components,))).numpy(components.name)))
 
 
 def _per_component(flags: tuple[bool, ...], shape: Shape) -> Tensor:
     return wrap(np.asarray(flags), shape.channel)
+
+
+def numbers_of(x: Tensor, order: Sequence[Any]) -> Any:
+    """NumPy array of known numbers, arranged on the host.
+
+    Libraries take what is arranged while a derivative is under way for unknown.
+    """
+    return convert(x, NUMPY, use_dlpack=False).numpy(order)
 
 
 def nearest_image(difference: Tensor, period: Tensor | None) -> Tensor:
@@ -88,7 +99,7 @@ def nearest_image(difference: Tensor, period: Tensor | None) -> Tensor:
 
 
 def check_positions(x: Tensor, domain: Domain | None, components: Dim, function: str) -> None:
-    """Report positions that are not finite, or outside of the domain along a component that is not periodic."""
+    """Report positions that are not finite, or outside of the domain along components that do not wrap."""
 
     def not_finite(_: Any) -> ValueError:
         return ValueError(

@@ -19,7 +19,14 @@ from phi_tensor._tensor import Tensor
 from phi_tensor.neighbors._candidates import CANDIDATES, POINTS, Candidates, all_pairs, by_tree, roomy
 from phi_tensor.neighbors._cells import by_cells, cell_ranges, looked_at
 from phi_tensor.neighbors._graph import PAIRS, NeighborGraph
-from phi_tensor.neighbors._points import Domain, check_positions, domain_of, listed_points, nearest_image
+from phi_tensor.neighbors._points import (
+    Domain,
+    check_positions,
+    domain_of,
+    listed_points,
+    nearest_image,
+    numbers_of,
+)
 from phi_tensor.ops import _table as table
 from phi_tensor.ops._call import as_tensor
 from phi_tensor.ops._cumulative import cumulative_sum
@@ -88,18 +95,18 @@ def neighbor_graph(
     x = stop_gradient(given if given.dtype.kind is float else to_float(given))
     with precision(64 if x.dtype.bits == 64 else 32):
         x = to_type(x, FLOAT32) if x.dtype.bits < 32 else x
-        x = pack_dims(x, points.names, instance(POINTS))
+        x = stop_gradient(pack_dims(x, points.names, instance(POINTS)))
         box = domain_of(domain, periodic, components, "neighbor_graph")
+        period = None if box is None else box.period
         box = None if box is None else Domain(stop_gradient(box.lower), stop_gradient(box.size), box.periodic)
         limit = _listed_radius(radius, x.shape, points, components.name)
         search = _Search(x, limit, box, components.name, capacity, avg_neighbors, include_self)
         if x.shape.volume:
             check_positions(x, box, components, "neighbor_graph")
         indices, count, is_watched = search.pairs(method)
-    period = None if box is None else box.period
     return NeighborGraph(
-        indices,
-        count,
+        stop_gradient(indices),  # known again where a derivative is under way
+        stop_gradient(count),
         search.reach,
         zeros(Shape.of((components,))) if period is None else period,
         points,
@@ -119,7 +126,7 @@ def _listed_radius(radius: Any, shape: Shape, points: Shape, component: str) -> 
             f"`neighbor_graph(radius=…)` takes a number, or numbers along batch dims of the positions and "
             f"the points {points}, but found {as_tensor(radius).shape}. Slice it."
         )
-    return limit if limit.dtype.kind is float else to_float(limit)
+    return stop_gradient(limit if limit.dtype.kind is float else to_float(limit))
 
 
 class _Search:
@@ -140,7 +147,7 @@ class _Search:
         self.count = cast("int", x.shape.get_size(POINTS))
         batch = x.shape.without((POINTS, component))
         largest = table.MAX(radius, names=(POINTS,)) if POINTS in radius.shape and self.count else radius
-        self.reach = largest if POINTS not in largest.shape else zeros()
+        self.reach = stop_gradient(largest) if POINTS not in largest.shape else zeros()
         self.batch = batch
         operands = (x, radius) if domain is None else (x, radius, *domain[:2])
         self.known = all(t.available for t in operands)
@@ -154,7 +161,7 @@ class _Search:
         near = self._near(candidates)
         total = cumulative_sum(to_int64(near), CANDIDATES)
         length = cast("int", total.shape.get_size(CANDIDATES))
-        count = total[{CANDIDATES: -1}] if length else zeros(self.batch, dtype=int)
+        count = stop_gradient(total[{CANDIDATES: -1}]) if length else zeros(self.batch, dtype=int)
         watched = True
         if candidates.number is not None:
             watched = _limited(candidates.number, length, _too_many_candidates)
@@ -178,8 +185,9 @@ class _Search:
         if method == "dense" or not self.count:
             return all_pairs(self.x)
         ranges = cell_ranges(self.x, self.reach, self.domain, self.component)
-        if ranges.total.available:
-            return by_cells(ranges, roomy(int(np.max(ranges.total.numpy([ranges.total.shape.names])))))
+        total = stop_gradient(ranges.total)
+        if total.available:
+            return by_cells(ranges, roomy(int(np.max(numbers_of(total, [total.shape.names])))))
         return by_cells(ranges, self._room_in_cells())
 
     def _automatic(self) -> str:
@@ -210,7 +218,7 @@ class _Search:
         if self.wanted is not None:
             return self.wanted
         if count.available:
-            return roomy(int(np.max(count.numpy([count.shape.names]), initial=0)))
+            return roomy(int(np.max(numbers_of(count, [count.shape.names]), initial=0)))
         return self.room
 
     def _chosen(
