@@ -144,6 +144,9 @@ from phi_tensor.linear._operator import LinearOperator
 from phi_tensor.linear._results import SolveInfo, SolveTape
 from phi_tensor.linear._solve_linear import solve_linear
 from phi_tensor.linear._solve_settings import Solve
+from phi_tensor.neighbors._differences import pairwise_differences
+from phi_tensor.neighbors._graph import NeighborGraph
+from phi_tensor.neighbors._search import neighbor_graph
 from phi_tensor.ops._arranging import (
     const_vec,
     dim_mask,
@@ -270,7 +273,7 @@ from phi_tensor.ops._neighbors import (
     neighbor_sum,
 )
 from phi_tensor.ops._padding import pad
-from phi_tensor.ops._pairs import find_closest, map_pairs, pairwise_differences
+from phi_tensor.ops._pairs import find_closest, map_pairs
 from phi_tensor.ops._prefixed import (
     cmax,
     cmean,
@@ -797,6 +800,8 @@ __all__ = [
     "rotation_matrix",
     "find_closest",
     "map_pairs",
+    "NeighborGraph",
+    "neighbor_graph",
     "pairwise_differences",
     # grids and look-up
     "Extrapolation",

@@ -3,8 +3,8 @@
 from phi_tensor._copy_with import copy_with
 from phi_tensor._random import random_normal, random_uniform
 from phi_tensor.backends._registry import init_backend, use
+from phi_tensor.neighbors._differences import pairwise_differences
 from phi_tensor.ops._elementwise import is_finite, safe_div
-from phi_tensor.ops._pairs import pairwise_differences
 from phi_tensor.ops._products import norm, normalize, squared_norm
 from phi_tensor.ops._scatter import scatter
 from phi_tensor.ops._statistics import variance

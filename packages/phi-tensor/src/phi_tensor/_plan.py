@@ -106,16 +106,16 @@ class Row:
 
     def make(self, key: Any, layouts: tuple[Layout, ...], parameters: dict[str, Any]) -> PlanCall:
         """Plan for `layouts`, made by the row's rule and kept under `key`."""
-        generation, start, plans = _GENERATION[0], perf_counter(), self.plans
-        special = self._special(layouts)
-        if special is not None:
-            plans, key = special[1], (self, generation, key)
+        generation, start = _GENERATION[0], perf_counter()
+        rule, plans = self._rule(layouts)
+        if plans is not self.plans:
+            key = (self, generation, key)
             if key in plans:
                 return plans[key]
-        plan = self._new_plan(layouts, parameters)
+        plan = self._new_plan(rule, layouts, parameters)
         for wrap in WRAPPERS:
             plan = wrap(self, layouts, plan, perf_counter() - start)
-        self._keep(key, plan, generation, plans)
+        self._keep(plans, key, plan, generation)
         for listener in tuple(LISTENERS):
             listener(self, layouts, parameters, plan)
         return plan
@@ -132,10 +132,10 @@ class Row:
         """
         generation = _GENERATION[0]
         plan = compose()
-        self._keep(key, plan, generation, self.plans)
+        self._keep(self.plans, key, plan, generation)
         return plan
 
-    def _keep(self, key: Any, plan: PlanCall, generation: int, plans: dict[Any, PlanCall]) -> None:
+    def _keep(self, plans: dict[Any, PlanCall], key: Any, plan: PlanCall, generation: int) -> None:
         with _LOCK:
             if generation == _GENERATION[0]:  # else another thread has changed the global settings meanwhile
                 if len(plans) >= MOST_PLANS:
@@ -144,16 +144,20 @@ class Row:
 
     def once(self, *operands: Any, **parameters: Any) -> Any:
         """Result by a plan that is not kept: for sizes that depend on data, which would crowd out others."""
-        return self._new_plan(tuple(_layout_of(o) for o in operands), parameters)(*operands)
+        layouts = tuple(_layout_of(o) for o in operands)
+        return self._new_plan(self._rule(layouts)[0], layouts, parameters)(*operands)
 
-    def _special(self, layouts: tuple[Layout, ...]) -> tuple[Rule, dict[Any, PlanCall]] | None:
-        """Rule for special layouts and where its plans are kept."""
-        return next((found for special in SPECIAL if (found := special(self, layouts)) is not None), None)
-
-    def _new_plan(self, layouts: tuple[Layout, ...], parameters: dict[str, Any]) -> PlanCall:
-        special = self._special(layouts)
-        rule = RULES.get(self.kind) if special is None else special[0]
+    def _rule(self, layouts: tuple[Layout, ...]) -> tuple[Rule, dict[Any, PlanCall]]:
+        """The rule for these layouts, and where its plans are kept."""
+        for special in SPECIAL:
+            found = special(self, layouts)
+            if found is not None:
+                return found
+        rule = RULES.get(self.kind)
         assert rule is not None, f"no rule for kind {self.kind}"
+        return rule, self.plans
+
+    def _new_plan(self, rule: Rule, layouts: tuple[Layout, ...], parameters: dict[str, Any]) -> PlanCall:
         try:
             return rule(self, *layouts, **parameters)
         except PhiError as error:

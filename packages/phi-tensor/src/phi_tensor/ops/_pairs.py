@@ -1,4 +1,4 @@
-"""Pairs of points: differences of all positions, functions of pairs, the closest points."""
+"""Pairs of points: functions of pairs, the closest points. `neighbors/` has those within a distance."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from phi_tensor._dim_types import dual, instance
 from phi_tensor._errors import IncompatibleShapes, Unsupported
 from phi_tensor._shape import Shape, merge_shapes
 from phi_tensor._tensor import Tensor
-from phi_tensor.ops import _table as table
 from phi_tensor.ops._call import as_tensor
 from phi_tensor.ops._elementwise import where
 from phi_tensor.ops._lookup import unravel_index
@@ -23,64 +22,6 @@ from phi_tensor.ops._sorting import argmin
 from phi_tensor.ops._structure import as_dim, expand, pack_dims, rename_dims
 
 Method = Literal["kd", "dense"]
-
-
-def pairwise_differences(
-    positions: Any,
-    max_distance: Any = None,
-    format: str = "dense",
-    domain: tuple[Any, Any] | None = None,
-    periodic: Any = False,
-    method: str = "auto",
-    default: float = float("nan"),
-    avg_neighbors: float = 8.0,
-) -> Tensor:
-    """Differences x_j − x_i of all pairs of points: vectors from the point i (primal) to the point j (dual).
-
-    Args:
-        positions: Points `(…, points, vector)` [length]; instance and spatial dims list them.
-        max_distance: Pairs farther apart get `default` [length].
-        format: `dense`.
-        domain: Lower and upper corner [length], needed for `periodic`.
-        periodic: True, or one bool per component: the difference to the closest periodic image.
-        method: How neighbours of sparse formats are found.
-        default: Components of pairs farther apart than `max_distance`.
-        avg_neighbors: Guess for sparse formats.
-
-    Returns:
-        Differences `(…, points, ~points, vector)` [length]. Derivatives of lengths at i = j need
-        `norm(…, eps=…)`.
-
-    Raises:
-        Unsupported: `format` is a sparse one.
-
-    >>> import phi_tensor as math
-    >>> x = math.wrap([[0.0], [2.0]], math.instance("points"), math.channel(vector="x"))
-    >>> pairwise_differences(x).points[0].points.dual[1]
-    (x=2.0)
-    """
-    if format != "dense":
-        raise Unsupported(
-            f"`pairwise_differences(format={format!r})` needs sparse matrices, which are not there yet. Use "
-            f"`format='dense'`, with `max_distance` to leave out pairs."
-        )
-    x = as_tensor(positions)
-    points = _points_of(x, "pairwise_differences")
-    dim = _components(x, "pairwise_differences")
-    others = rename_dims(x, points.names, Shape.of(tuple(retyped(d, dual) for d in points.dims)))
-    difference = others - x
-    if periodic is not False:
-        if domain is None:
-            raise IncompatibleShapes(
-                "`pairwise_differences(periodic=…)` needs the `domain`: its lower and its upper corner."
-            )
-        size = as_tensor(domain[1]) - as_tensor(domain[0])
-        nearest = difference - size * table.ROUND(difference / size)
-        difference = nearest if periodic is True else where(periodic, nearest, difference)
-    if max_distance is None:
-        return difference
-    near = squared_norm(difference, dim.name) <= as_tensor(max_distance) ** 2
-    return where(near, difference, default)
 
 
 def map_pairs(map_function: Callable[[Any, Any], Any], values: Any, connections: Any) -> Any:
@@ -142,8 +83,8 @@ def find_closest(
     points = as_tensor(vectors)
     if method not in _METHODS:
         raise Unsupported(f"`find_closest` has the methods {tuple(_METHODS)}, but found {method!r}.")
-    shape = _points_of(points, "find_closest")
-    components = _components(points, "find_closest")
+    shape = points_of(points, "find_closest")
+    components = components_of(points, "find_closest")
     if not points.shape.volume:
         raise IncompatibleShapes(
             f"`find_closest` needs at least one point with one component, but found {points.shape}. Test the "
@@ -163,7 +104,7 @@ def _by_distances(points: Tensor, shape: Shape, dim: Dim) -> Callable[[Tensor], 
     apart = rename_dims(points, shape.names, hidden)
 
     def search(query: Tensor) -> Tensor:
-        merged_dim(dim, _same_components(query, dim))
+        merged_dim(dim, _samecomponents_of(query, dim))
         distances = squared_norm(apart - query, dim.name)
         flat = pack_dims(distances, hidden.names, instance("_points"))
         return argmin(flat, flat.shape.only([*hidden.names, "_points"]).names, index_dim=None)
@@ -180,7 +121,7 @@ def _by_tree(points: Tensor, shape: Shape, dim: Dim) -> Callable[[Tensor], Tenso
     trees = [spatial.cKDTree(array) for array in arrays]
 
     def search(query: Tensor) -> Tensor:
-        merged_dim(dim, _same_components(query, dim))
+        merged_dim(dim, _samecomponents_of(query, dim))
         _check_known(query)
         matched = merge_shapes(entries, query.shape.only(entries.names))
         listed = query.shape.without(dim.name).without(entries.names)
@@ -214,7 +155,7 @@ def _check_known(x: Tensor) -> None:
         )
 
 
-def _points_of(x: Tensor, function: str) -> Shape:
+def points_of(x: Tensor, function: str) -> Shape:
     """Dims that list points."""
     points = x.shape.non_batch.non_channel.non_dual
     if not points or not points.is_uniform:
@@ -225,7 +166,7 @@ def _points_of(x: Tensor, function: str) -> Shape:
     return points
 
 
-def _components(x: Tensor, function: str) -> Dim:
+def components_of(x: Tensor, function: str) -> Dim:
     """The component dim: `vector`, else the only channel dim."""
     channels = x.shape.channel
     if "vector" in channels:
@@ -237,7 +178,7 @@ def _components(x: Tensor, function: str) -> Dim:
     return channels.dim
 
 
-def _same_components(query: Tensor, dim: Dim) -> Dim:
+def _samecomponents_of(query: Tensor, dim: Dim) -> Dim:
     if dim.name not in query.shape:
         raise IncompatibleShapes(
             f"`find_closest` needs a query with components ({dim}), but found {query.shape}."
