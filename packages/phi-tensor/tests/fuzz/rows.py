@@ -298,6 +298,13 @@ FUNCTIONS = {
     "variance": "tree dim number",
     "vec": "name t t",
     "vjp": "call tree",
+    "dense": "t",
+    "get_format": "t",
+    "get_sparsity": "t",
+    "is_sparse": "t",
+    "stored_indices": "t",
+    "stored_values": "t",
+    "tensor_like": "t t",
     "where": "t t t",
     "wrap": "t new",
 }
@@ -348,8 +355,14 @@ TESTED_ELSEWHERE = {
     "when_available": "test_observation.py",
     "profile": "test_observation.py",
     "load": "test_files.py",
+    "sparse_tensor": "test_sparse.py",
+    "to_format": "test_sparse.py",
+    "solve_linear": "test_solve.py",
+    "solve_nonlinear": "test_solve_nonlinear.py",
+    "minimize": "test_minimize.py",
+    "neighbor_graph": "test_neighbor_graph.py",
 }
-"""Functions of functions, which would fuzz the given function, of devices and of files."""
+"""Functions of functions, which would fuzz the given function, of devices and files, systems and searches."""
 
 NOT_COMPARED = words("""
 random_normal random_uniform random_permutation random_bernoulli random_exponential random_gamma

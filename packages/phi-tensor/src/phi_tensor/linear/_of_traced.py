@@ -25,7 +25,7 @@ from phi_tensor.linear._traced import Traced
 from phi_tensor.linear._transforms import separable
 from phi_tensor.ops._elementwise import conjugate
 from phi_tensor.ops._structure import expand
-from phi_tensor.sparse._formats import dense
+from phi_tensor.sparse._entries import dense
 
 LARGEST_MATRIX = 1024
 """Unknowns up to which a dense matrix is offered."""

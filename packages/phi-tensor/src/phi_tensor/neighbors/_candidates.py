@@ -93,7 +93,7 @@ def _pairs(points: Any, radius: float, box: Any, rounding: float) -> Any:
     if count < 2:
         return with_itself
     if box is not None:
-        points = np.where(box > 0, points % np.where(box > 0, box, 1), points)
+        points = cast("Any", np.where(box > 0, points % np.where(box > 0, box, 1), points))
         points[(box > 0) & (points >= box)] = 0  # of negative numbers close to 0
     radius = radius * (1 + rounding) + rounding * float(np.abs(points).max(initial=0))
     one_way: Any = spatial.cKDTree(points, boxsize=box).query_pairs(radius, output_type="ndarray")

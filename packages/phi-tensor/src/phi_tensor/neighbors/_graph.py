@@ -191,4 +191,4 @@ class NeighborGraph:
 
 def _unravelled(flat: Any, dims: Shape) -> tuple[Any, ...]:
     """Index along each dim."""
-    return np.unravel_index(flat, [cast("int", dim.size) for dim in dims]) if dims else ()
+    return cast("Any", np).unravel_index(flat, [cast("int", dim.size) for dim in dims]) if dims else ()

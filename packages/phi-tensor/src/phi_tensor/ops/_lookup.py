@@ -110,7 +110,7 @@ def _gathering(values: Layout, indices: Layout, dims: Any, preferred: str) -> Pl
         within, _ = clamped_indices(at, names, index, x.shape)  # until the report is read
         return table.GATHER(x, within, names=names, index=index)
 
-    return planned(layout_of(look_up), call)
+    return call if values.symbolic else planned(layout_of(look_up), call)
 
 
 def _gathered_in_rows(x: Tensor, at: Tensor, names: tuple[str, ...], index: str) -> Tensor:

@@ -129,6 +129,11 @@ def _writing(
             at, new, entries = _packed(at, new, listed)
             return row(b, at, new, **settings, listed=entries, outside=limit)
 
+    elif base.symbolic or values.symbolic:
+
+        def write(b: Tensor, at: Tensor, new: Tensor) -> Tensor:
+            return row(b, at, new, **settings, listed=listed, outside=limit)
+
     else:
         write = row.plan(
             layout_of(widen) if widen else base,

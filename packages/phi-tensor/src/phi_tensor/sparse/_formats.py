@@ -126,7 +126,7 @@ def tensor_like(existing_tensor: Tensor, values: Any, value_order: str | None = 
     Raises:
         IncompatibleShapes: No dim of `values` has one entry per stored one.
     """
-    new = as_tensor(values)
+    new, existing_tensor = as_tensor(values), as_tensor(existing_tensor)
     layout = existing_tensor.layout
     if value_order not in (None, "as existing"):
         raise Unsupported(
