@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 
 import phi_tensor as math
-from phi_tensor import Solve, batch, spatial, tensor, wrap
+from phi_tensor import Solve, Stencil, batch, spatial, stencil_operator, tensor, wrap
 from phi_tensor.linear._regions import closed_regions, regions
-from phi_tensor.linear._stencil import Stencil
-from phi_tensor.linear._stencil_operator import stencil_operator, transposed
+from phi_tensor.linear._stencil_operator import transposed
 from phi_tensor.testing import assert_close
 
 GRIDS = runpy.run_path(str(Path(__file__).with_name("grids") / "matrices.py"))

@@ -144,6 +144,8 @@ from phi_tensor.linear._operator import LinearOperator
 from phi_tensor.linear._results import SolveInfo, SolveTape
 from phi_tensor.linear._solve_linear import solve_linear
 from phi_tensor.linear._solve_settings import Solve
+from phi_tensor.linear._stencil import Stencil
+from phi_tensor.linear._stencil_operator import stencil_operator
 from phi_tensor.neighbors._differences import pairwise_differences
 from phi_tensor.neighbors._graph import NeighborGraph
 from phi_tensor.neighbors._search import neighbor_graph
@@ -896,6 +898,8 @@ __all__ = [
     "SolveInfo",
     "SolveTape",
     "solve_linear",
+    "Stencil",
+    "stencil_operator",
     "minimize",
     "solve_nonlinear",
     # linear functions

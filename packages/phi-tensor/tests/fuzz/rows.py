@@ -358,6 +358,7 @@ TESTED_ELSEWHERE = {
     "sparse_tensor": "test_sparse.py",
     "to_format": "test_sparse.py",
     "solve_linear": "test_solve.py",
+    "stencil_operator": "test_regions.py",
     "solve_nonlinear": "test_solve_nonlinear.py",
     "minimize": "test_minimize.py",
     "neighbor_graph": "test_neighbor_graph.py",

@@ -10,10 +10,8 @@ import phi_tensor as math
 from phi_field import Field, Site, divergence, spatial_gradient
 from phi_physics.fluid._modes import Ends
 from phi_physics.fluid._obstacle import Obstacle
-from phi_tensor import Tensor
+from phi_tensor import Stencil, Tensor, stencil_operator
 from phi_tensor.extrapolation import ONE, PERIODIC, Extrapolation, combine_sides
-from phi_tensor.linear._stencil import Stencil
-from phi_tensor.linear._stencil_operator import stencil_operator
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,10 +16,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
-import phi_tensor as math
+from phi_tensor._create import arange, wrap
 from phi_tensor._dim_types import spatial
 from phi_tensor._tensor import Tensor
 from phi_tensor.linear._stencil import Stencil
+from phi_tensor.ops._elementwise import safe_div, where
+from phi_tensor.ops._folding import repeat
+from phi_tensor.ops._padding import pad
+from phi_tensor.ops._reductions import mean
 
 STIFFNESS = 0.5
 """Factor of links along a coarsened axis: the distance of coarse cells is twice that of fine ones."""
@@ -72,7 +76,7 @@ def _levels(matrix: Stencil) -> list[Level]:
     levels: list[Level] = []
     while True:
         axes = _to_coarsen(matrix)
-        levels.append(Level(matrix, math.safe_div(1.0, matrix.diagonal), _chessboard(matrix), axes))
+        levels.append(Level(matrix, safe_div(1.0, matrix.diagonal), _chessboard(matrix), axes))
         if not axes:
             return levels
         matrix = coarsened(matrix, axes)
@@ -83,7 +87,7 @@ def _to_coarsen(matrix: Stencil) -> tuple[str, ...]:
     if all(matrix.size(axis) <= COARSEST for axis in matrix.axes):
         return ()
     axes = [axis for axis in matrix.axes if matrix.size(axis) > 1]
-    means = [math.mean(math.abs(matrix.lower[a]) + math.abs(matrix.upper[a]), lambda s: s) for a in axes]
+    means = [mean(abs(matrix.lower[a]) + abs(matrix.upper[a]), lambda s: s) for a in axes]
     if not all(mean.available for mean in means):
         return tuple(axes)
     strengths = [float(mean) for mean in means]
@@ -93,8 +97,8 @@ def _to_coarsen(matrix: Stencil) -> tuple[str, ...]:
 
 
 def _chessboard(matrix: Stencil) -> Tensor:
-    positions = [math.arange(spatial(axis), matrix.size(axis)) for axis in matrix.axes]
-    return sum(positions, math.wrap(0)) % 2 == 0
+    positions = [arange(spatial(axis), matrix.size(axis)) for axis in matrix.axes]
+    return sum(positions, wrap(0)) % 2 == 0
 
 
 # --- transfer between grids
@@ -122,13 +126,13 @@ def pair_sums(x: Tensor, axis: str) -> Tensor:
     size = x.shape.get_size(axis)
     assert isinstance(size, int)
     if size % 2:
-        x = math.pad(x, {axis: (0, 1)}, 0)
+        x = pad(x, {axis: (0, 1)}, 0)
     return x[{axis: slice(None, None, 2)}] + x[{axis: slice(1, None, 2)}]
 
 
 def _repeated(x: Tensor, matrix: Stencil, axes: Sequence[str]) -> Tensor:
     for axis in axes:
-        x = math.repeat(x, 2, axis)[{axis: slice(None, matrix.size(axis))}]
+        x = repeat(x, 2, axis)[{axis: slice(None, matrix.size(axis))}]
     return x
 
 
@@ -137,7 +141,7 @@ def _repeated(x: Tensor, matrix: Stencil, axes: Sequence[str]) -> Tensor:
 
 def _cycle(levels: Sequence[Level], index: int, right: Tensor) -> Tensor:
     level = levels[index]
-    x = _apart(math.where(level.red, right * level.inverse, 0.0))  # the first half sweep from x = 0
+    x = _apart(where(level.red, right * level.inverse, 0.0))  # the first half sweep from x = 0
     x = _relaxed(level, x, right, not_red=True)
     if not level.coarsened:
         for _ in range(COARSE_SWEEPS - 1):
@@ -155,7 +159,7 @@ def _cycle(levels: Sequence[Level], index: int, right: Tensor) -> Tensor:
 def _relaxed(level: Level, x: Tensor, right: Tensor, not_red: bool) -> Tensor:
     """X after solving for each cell of one colour with the others fixed."""
     change = (right - level.matrix @ x) * level.inverse
-    return _apart(x + (math.where(level.red, 0.0, change) if not_red else math.where(level.red, change, 0.0)))
+    return _apart(x + (where(level.red, 0.0, change) if not_red else where(level.red, change, 0.0)))
 
 
 def _apart(x: Tensor) -> Tensor:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
-import phi_tensor as math
 from phi_tensor._tensor import Tensor
 from phi_tensor.extrapolation import PERIODIC
+from phi_tensor.ops._padding import pad
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,12 @@ class Stencil:
     The links of a Laplacian are positive (A = −∇²); what belongs to a cell alone, as the 1 of implicit
     diffusion or a link to a value outside, is its remainder. Links that leave the grid along an axis that is
     not periodic must be 0.
+
+    >>> import phi_tensor as math
+    >>> links = math.wrap([0.0, 1.0, 1.0], math.spatial("x")), math.wrap([1.0, 1.0, 0.0], math.spatial("x"))
+    >>> A = Stencil(math.zeros(math.spatial(x=3)), {"x": links[0]}, {"x": links[1]})
+    >>> A @ math.wrap([1.0, 2.0, 4.0], math.spatial("x"))
+    (-1.0, -1.0, 2.0) along (x:s=3) float32
 
     Attributes:
         remainder: Row sums of A `(batch…, spatial…)`, with all dims of the grid.
@@ -57,5 +63,5 @@ class Stencil:
         return total
 
     def _neighbors(self, x: Tensor, axis: str) -> tuple[Tensor, Tensor]:
-        padded = math.pad(x, {axis: (1, 1)}, PERIODIC if axis in self.periodic else 0)
+        padded = pad(x, {axis: (1, 1)}, PERIODIC if axis in self.periodic else 0)
         return padded[{axis: slice(None, -2)}], padded[{axis: slice(2, None)}]

@@ -17,6 +17,9 @@ from phi_tensor.ops._structure import roll
 def stencil_operator(matrix: Stencil, symmetric: bool | None = None) -> LinearOperator:
     """Operator A of a matrix of neighbours that offers multigrid and knows its null space.
 
+    The null space of symmetric matrices is one constant per closed region: cells that are linked with each
+    other, but not with anything outside.
+
     Args:
         matrix: A; differentiable in remainder and links. Cells without any entry are left alone: they and the
             right-hand side there count as 0.
