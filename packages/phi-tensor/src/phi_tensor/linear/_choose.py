@@ -17,6 +17,7 @@ from phi_tensor._errors import Unsupported
 from phi_tensor._tensor import Tensor
 from phi_tensor.linear import _dense, _scipy
 from phi_tensor.linear._methods import Method, method_named
+from phi_tensor.linear._null_space import projection
 from phi_tensor.linear._operator import CONSTANTS, DEFINITE, REGULAR, SYMMETRIC, LinearOperator
 from phi_tensor.linear._preconditioners import NAMED
 from phi_tensor.linear._problem import Function
@@ -167,7 +168,10 @@ def _preconditioner(
     if name == "operator":
         offered = operator.preconditioner
         assert offered is not None
-        return offered(operator.coefficients)
+        approximate, project = offered(operator.coefficients), projection(operator, operator.domain.names)
+        if project is None:
+            return approximate
+        return lambda r: project(approximate(r))  # what rounding leaves in the null space would grow
     if name in NAMED:
         return NAMED[name](operator, like)
     if name in _scipy.FACTORISED:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import reduce
 from typing import cast
 
@@ -21,35 +22,54 @@ from phi_tensor.ops._structure import expand
 Offset = tuple[int, ...]
 
 
-def grid_preconditioner(function: Traced) -> Callable[[Tensor], Tensor] | None:
-    """Function z ≈ A⁻¹ r by one cycle of multigrid, where A couples nearest neighbours with one sign.
+@dataclass(frozen=True)
+class NeighborForm:
+    """What the numbers of a matrix of neighbours tell, for others of its form.
 
-    It is symmetric and has the sign of A where A is symmetric with a diagonal at least as large as the sum of
-    its links. None for other functions, and where the signs of the coefficients are not known.
+    Attributes:
+        sign: 1 where no coefficient beside the diagonal is positive, -1 where none is negative.
+        periodic: Axes whose outermost cells are linked to the other side.
     """
-    found = neighbor_stencil(function)
-    if found is None:
-        return None
-    matrix, sign = found
-    cycle = multigrid(matrix)
-    return cycle if sign > 0 else lambda r: -cycle(r)
+
+    sign: int
+    periodic: frozenset[str]
+
+    def matrix(self, function: Traced) -> Stencil:
+        """The matrix with positive links of which the product with `sign` is that of a function."""
+        (block,), offsets = function.unknown.blocks, function.offsets()
+        assert offsets is not None
+        remainder = expand(reduce(table.ADD, offsets.values()), block)
+        if self.sign < 0:
+            offsets = {offset: table.NEGATIVE(c) for offset, c in offsets.items()}
+            remainder = table.NEGATIVE(remainder)
+        return Stencil(remainder, *_links(offsets, block, remainder), self.periodic)
+
+    def preconditioner(self, function: Traced) -> Callable[[Tensor], Tensor]:
+        """Function z ≈ A⁻¹ r by one cycle of multigrid.
+
+        It is symmetric, and has the sign of A, where A is symmetric with a diagonal at least as large as the
+        sum of its links.
+        """
+        cycle = multigrid(self.matrix(function))
+        return cycle if self.sign > 0 else lambda r: -cycle(r)
 
 
-def neighbor_stencil(function: Traced) -> tuple[Stencil, int] | None:
-    """`(matrix with positive links, sign)` of which the product is A; None where A is no such matrix."""
+def neighbor_form(function: Traced) -> NeighborForm | None:
+    """Form of a traced function that couples nearest neighbours by links of one sign.
+
+    None for others, and where the numbers of the coefficients are not known.
+    """
     if len(function.outputs) != 1 or len(function.unknown.blocks) != 1:
         return None
     offsets, block = function.offsets(), function.unknown.blocks[0]
     if not offsets or not all(_is_near(offset) for offset in offsets):
         return None
-    links = [coefficient for offset, coefficient in offsets.items() if any(offset)]
-    sign = _sign(links)
+    sign = _sign([coefficient for offset, coefficient in offsets.items() if any(offset)])
     if not sign:
         return None
-    whole = reduce(table.ADD, offsets.values())
-    if sign < 0:
-        offsets, whole = {o: table.NEGATIVE(c) for o, c in offsets.items()}, table.NEGATIVE(whole)
-    return _of_offsets(offsets, expand(whole, block), block), sign
+    lower, upper = _links(offsets, block, next(iter(offsets.values())))
+    leaving = {n for n in lower if _leaves(lower[n], n, 0) or _leaves(upper[n], n, -1)}
+    return NeighborForm(sign, frozenset(leaving))
 
 
 def _is_near(offset: Offset) -> bool:
@@ -66,10 +86,13 @@ def _sign(links: list[Tensor]) -> int:
     return -1 if all((array >= 0).all() for array in arrays) else 0
 
 
-def _of_offsets(offsets: Mapping[Offset, Tensor], remainder: Tensor, block: Shape) -> Stencil:
+def _links(
+    offsets: Mapping[Offset, Tensor], block: Shape, like: Tensor
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Links to the neighbours below and above by axis: the coefficients with opposite sign."""
     lower: dict[str, Tensor] = {}
     upper: dict[str, Tensor] = {}
-    none = zeros_of(block, remainder.dtype)
+    none = zeros_of(block, like.dtype)
     for axis, name in enumerate(block.names):
         below, above = (
             offsets.get(tuple(step if i == axis else 0 for i in range(block.rank))) for step in (-1, 1)
@@ -78,10 +101,7 @@ def _of_offsets(offsets: Mapping[Offset, Tensor], remainder: Tensor, block: Shap
             continue
         lower[name] = none if below is None else expand(table.NEGATIVE(below), block)
         upper[name] = none if above is None else expand(table.NEGATIVE(above), block)
-    periodic = frozenset(
-        name for name in lower if _leaves(lower[name], name, 0) or _leaves(upper[name], name, -1)
-    )
-    return Stencil(remainder, lower, upper, periodic)
+    return lower, upper
 
 
 def _leaves(links: Tensor, name: str, cell: int) -> bool:

@@ -7,6 +7,7 @@ dominance
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -17,6 +18,7 @@ from phi_tensor._errors import Unsupported
 from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
 from phi_tensor.linear._apply import bare
+from phi_tensor.linear._grid_preconditioner import neighbor_form
 from phi_tensor.linear._matrix import matrix_of
 from phi_tensor.linear._operator import CONSTANTS, DEFINITE, SYMMETRIC, Coefficients, LinearOperator
 from phi_tensor.linear._packing import Packing, floating, packing_of
@@ -85,6 +87,9 @@ def operator_of_traced(function: Traced, unknown: Packing) -> tuple[LinearOperat
     )
     if square and separable(operator) is None:  # else its modes tell
         operator = operator.with_tags(*_proven(function, unknown, domain))
+        form = neighbor_form(function) if {SYMMETRIC, DEFINITE} <= operator.tags else None
+        if form is not None:
+            operator = replace(operator, preconditioner=lambda c: form.preconditioner(with_coefficients(c)))
     return operator, results
 
 
@@ -143,9 +148,22 @@ def _proven(function: Traced, unknown: Packing, domain: Shape) -> frozenset[str]
     if symmetric and own is not None and own.dtype.kind is float:
         middle = expand(own, domain).numpy([*own.shape.without(domain).names, *domain.names])
         one_sign = (middle >= 0).all() or (middle <= 0).all()
-        if one_sign and (2 * np.abs(middle) >= whole - tiny).all():
+        if one_sign and (np.abs(middle) >= _beside(function, domain, whole, middle) - tiny).all():
             found.add(DEFINITE)
     return frozenset(found)
+
+
+def _beside(function: Traced, domain: Shape, whole: Any, middle: Any) -> Any:
+    """Sum of the sizes of the entries beside the diagonal, in each row.
+
+    Terms may cancel each other in an entry, as at a mirror: stencils add them up before.
+    """
+    offsets = function.offsets()
+    if offsets is None:
+        return whole - np.abs(middle)
+    sizes = [abs(coefficient) for offset, coefficient in offsets.items() if any(offset)]
+    total = expand(sum(sizes[1:], sizes[0]) if sizes else wrap(0.0), domain)
+    return total.numpy([*total.shape.without(domain).names, *domain.names])
 
 
 def _numbers(function: Traced, unknown: Packing, x: Tensor, domain: Shape) -> Any:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
 from phi_tensor.linear._multigrid import multigrid
@@ -41,15 +39,9 @@ def stencil_operator(matrix: Stencil, symmetric: bool | None = None) -> LinearOp
         tags=frozenset({SYMMETRIC, DEFINITE}),
         diagonal=lambda c: _with(matrix, c).diagonal,
         bound=lambda c: 2 * max_(_with(matrix, c).diagonal, domain),
-        preconditioner=lambda c: _preconditioner(_with(matrix, c)),
+        preconditioner=lambda c: multigrid(_with(matrix, c)),
         null_space=lambda c: closed_regions(_with(matrix, c)),
     )
-
-
-def _preconditioner(matrix: Stencil) -> Callable[[Tensor], Tensor]:
-    """Multigrid beside the null space: what rounding leaves there would grow from iteration to iteration."""
-    cycle, project = multigrid(matrix), closed_regions(matrix)
-    return lambda r: project(cycle(r))
 
 
 def _coefficients(matrix: Stencil) -> Coefficients:
