@@ -45,7 +45,13 @@ def _incomplete_gamma(function: Callable[..., Any], sign: int) -> Callable[[Nati
         return torch.zeros_like(a), sign * cotangents[0] * density
 
     differentiable = custom_gradient(lambda a, x: (function(a, x),), pullback)
-    return lambda a, x: differentiable(*torch.broadcast_tensors(a, x))[0]
+
+    def incomplete(a: Native, x: Native) -> Native:
+        if adapter.innermost() is None and not (a.requires_grad or x.requires_grad):
+            return function(a, x)
+        return differentiable(*torch.broadcast_tensors(a, x))[0]
+
+    return incomplete
 
 
 def _extreme(function: Callable[..., Any]) -> Callable[[Native, int], Native]:
