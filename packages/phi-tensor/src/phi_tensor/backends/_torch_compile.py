@@ -181,9 +181,8 @@ class Level:
         """Array of this level with a tangent."""
         if tangent is None:
             return self.wrap(native)
-        if 0 in native.stride():  # PyTorch copies the tangent to the memory format of the value
-            with self.lowered():
-                native = native.contiguous()
+        with self.lowered():
+            native = writable(native)
         return forward_ad.make_dual(self.wrap(native), self.wrap(tangent), level=0)
 
     def unwrap_dual(self, native: Native) -> tuple[Native, Native | None]:
