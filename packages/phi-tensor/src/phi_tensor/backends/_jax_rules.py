@@ -238,9 +238,19 @@ def _map_jvp(
     if all(isinstance(tangent, ad.Zero) for tangent in tangents[:residuals]):
         again = _LINEAR_MAP.bind(*operands[:residuals], *moved[residuals:], **params)
         return _LINEAR_MAP.bind(*operands, **params), again
-    # Second derivatives: the map depends on its residuals like any function.
+    # Second derivatives: the map depends on its residuals like any function. Those that do not change stay
+    # constants, as arrays that inner functions take from outside must be.
     forward = params["rule"].value.again
-    return jvp(lambda *a: tuple(forward(a[:residuals], a[residuals:])), operands, moved)
+    changing = [i for i, tangent in enumerate(tangents) if not isinstance(tangent, ad.Zero)]
+
+    def of_changing(*values: Native) -> Natives:
+        every = list(operands)
+        for i, value in zip(changing, values, strict=True):
+            every[i] = value
+        return tuple(forward(tuple(every[:residuals]), tuple(every[residuals:])))
+
+    chosen = tuple(operands[i] for i in changing), tuple(tangents[i] for i in changing)
+    return jvp(of_changing, *chosen)
 
 
 def _map_transposed(
