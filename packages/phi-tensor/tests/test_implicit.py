@@ -129,9 +129,6 @@ def test_exact_derivative_of_a_ridge_regression(execution, differentiable, rng):
 
 
 def test_bounds_hold_back_derivatives(differentiable):
-    if differentiable.name == "jax":
-        pytest.skip("SciPy cannot be called inside the traces of JAX")
-
     def found(a):
         return math.minimize(
             lambda x, a: math.l2_loss(x - a),
@@ -141,8 +138,12 @@ def test_bounds_hold_back_derivatives(differentiable):
         )
 
     a = tensor([0.5, 3.0], spatial("x"))
-    slope = math.gradient(lambda a: math.sum(found(a)), get_output=False)(a)
-    assert_close(slope, tensor([1.0, 0.0], spatial("x")), atol=1e-8, because="iterated")
+    slope = math.gradient(lambda a: math.sum(found(a)), get_output=False)
+    if differentiable.name == "jax":  # whose derivatives hide the numbers that SciPy needs
+        with pytest.raises(math.Unsupported, match="SciPy's"):
+            slope(a)
+    else:
+        assert_close(slope(a), tensor([1.0, 0.0], spatial("x")), atol=1e-8, because="iterated")
 
 
 def test_the_start_has_no_derivative(differentiable):

@@ -221,9 +221,8 @@ def test_iteration_limits_keep_the_best_state(differentiable):
 
 
 @pytest.mark.compiled
-def test_failures_come_out_of_compiled_code(differentiable):
-    if "jit" not in differentiable.supports:
-        pytest.skip("NumPy has no compiler")
+@pytest.mark.needs("jit", "reverse")
+def test_failures_come_out_of_compiled_code(backend):
     run = math.jit_compile(lambda x: math.minimize(rosenbrock, Solve(x0=x, max_iterations=3)))
     with math.checked("now"), pytest.raises(math.NotConverged, match="compiled"):
         run(start())
