@@ -4,10 +4,12 @@ import random
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import phi_tensor as math
-from phi_tensor import RandomKey, random_key, random_normal, random_uniform, spatial, wrap
+from phi_tensor import RandomKey, random_integers, random_key, random_normal, random_uniform, spatial, wrap
 from phi_tensor._plan import ROWS
+from phi_tensor._random import MOST_ON_HOST
 from phi_tensor.testing import assert_close
 
 # Known answers of threefry2x32-20: key, counter and result of the generator's published test vectors.
@@ -74,6 +76,39 @@ def test_without_a_key_every_call_is_new_and_seed_repeats(backend):
     assert random.random() == python  # WEAKNESSES A1
     math.seed(43)
     assert random.random() != python
+
+
+@pytest.mark.parametrize("bits", [32, 64])
+@pytest.mark.parametrize("count", [3, MOST_ON_HOST, MOST_ON_HOST + 1])
+def test_numbers_without_a_key_follow_from_the_seed_on_every_backend(count, bits, backend):
+    def draws():
+        math.seed(5)
+        dims = spatial(x=count)
+        return [random_uniform(dims), random_integers(dims, high=1000), random_uniform(dims)]
+
+    with math.precision(bits):
+        found = draws()
+        assert all(x.backend is math.default_backend() for x in found)
+        with math.on_backend("numpy"):
+            for x, expected in zip(found, draws(), strict=True):
+                assert np.array_equal(x.numpy(), expected.numpy())
+
+
+@pytest.mark.parametrize("bits", [16, 32, 64])
+def test_moments_without_a_key(bits, backend):
+    math.seed(6)
+    count = MOST_ON_HOST
+    with math.precision(bits):
+        uniform = random_uniform(spatial(x=count)).numpy()
+        normal = random_normal(spatial(x=count)).numpy()
+    assert uniform.dtype == normal.dtype == f"float{bits}"
+    assert np.array_equal(uniform, uniform.astype(np.longdouble) * 2.0**53 // 1 / 2.0**53)
+    assert uniform.min() >= 0
+    assert uniform.max() < 1
+    uniform, normal = uniform.astype(float), normal.astype(float)
+    assert stats.kstest(uniform, "uniform").pvalue > 1e-3  # seeded: never by chance
+    assert stats.kstest(normal, "norm").pvalue > 1e-3
+    assert abs(np.corrcoef(uniform[1:], uniform[:-1])[0, 1]) < 5 / np.sqrt(count)
 
 
 def test_unknown_sizes_are_refused(backend):

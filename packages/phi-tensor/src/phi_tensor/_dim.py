@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
@@ -176,6 +175,8 @@ KNOWN_NAMES: set[str] = set()
 
 def suggestion(name: str, names: Sequence[str]) -> str:
     """` Did you mean …?` for a near miss, else an empty string."""
+    from difflib import get_close_matches  # noqa: PLC0415 costs 1 ms of `import phi_tensor`
+
     close = get_close_matches(name, names, 1, 0.6)
     return f" Did you mean `{close[0]}`?" if close else ""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -104,6 +103,8 @@ class Profile:
 
     def save(self, json_file: str | PathLike[str]) -> None:
         """Write the calls as a trace that `chrome://tracing` and Perfetto show."""
+        import json  # noqa: PLC0415 costs 1 ms of `import phi_tensor`
+
         events = [
             {
                 "name": row, "cat": backend, "ph": "X", "pid": 0, "tid": thread,

@@ -470,6 +470,8 @@ class TorchBackend(Backend):
         return rules.custom_gradient(f, pullback)
 
     def stop_gradient(self, native: Native) -> Native:
+        if adapter.innermost() is None and not native.requires_grad:
+            return native
         constant = native.detach()
         bare = adapter.peeled(constant)  # its numbers can be read
         return bare if self.is_concrete(bare) else constant

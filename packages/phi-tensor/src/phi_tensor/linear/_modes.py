@@ -7,7 +7,6 @@ cosines
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
 from typing import NamedTuple
 
@@ -46,6 +45,8 @@ _MOST_KEPT = 64
 
 def modes_of(matrix: Matrix) -> Modes | None:
     """Modes of a matrix, None for one that is neither symmetric nor circulant; kept by content."""
+    import hashlib  # noqa: PLC0415 costs 2 ms of `import phi_tensor`
+
     key = hashlib.blake2b(np.ascontiguousarray(matrix).data, digest_size=16).digest() + bytes(
         str(matrix.shape), "ascii"
     )
