@@ -124,8 +124,10 @@ def test_implicit_diffusion_and_upwind(backend):
         assert function.is_symmetric() is False
 
 
-def test_order_of_operands(backend):
+def test_a45_order_of_operands(backend):
     x = tensor([1.0, 3.0], spatial("x"))
+    found = math.solve_linear(lambda x: 1 - x, tensor([0.0, -1.0], spatial("x")), math.Solve(x0=x * 0))
+    assert_close(found, wrap([1.0, 2.0], spatial("x")))
     for f in (lambda x: 1 - x, lambda x: 2 * x, lambda x: x / 2, lambda x: -(x - 1)):
         matrix, bias = math.matrix_from_function(f, x)
         assert not matrix.shape
@@ -244,7 +246,8 @@ def test_ragged_unknowns(backend):
     ("name", "f"),
     [
         ("divide", lambda x: 2 / x),
-        ("multiply", lambda x: x * x),
+        ("multiply", lambda x: x * x),  # WEAKNESSES A46
+        ("multiply", lambda x: math.shift(x, (-1, 1), "x", "periodic")[0] * x),
         ("sin", lambda x: math.sin(x)),
         ("pow", lambda x: x**2),
         ("max", lambda x: math.max(x)),
@@ -266,6 +269,15 @@ def test_nonlinear_functions_are_refused_by_line(name, f, backend):
     assert f"`{name}`" in str(caught.value)
     line = f"{Path(__file__)}:{f.__code__.co_firstlineno}"
     assert line in str(caught.value)
+
+
+def test_a47_looked_up_entries_plus_constants(backend):
+    x = tensor([1.0, 3.0, 5.0], spatial("x"))
+    at = wrap([[2], [0]], instance("points"), channel(vector="x"))
+    f = lambda x: math.gather(x, at) + wrap([10.0, 20.0], instance("points"))  # noqa: E731
+    matrix, bias = math.matrix_from_function(f, x)
+    assert_close(bias, wrap([10.0, 20.0], instance("points")))
+    assert_close(matrix @ x + bias, wrap([15.0, 21.0], instance("points")))
 
 
 @pytest.mark.parametrize("f", [math.fft, math.ifft])

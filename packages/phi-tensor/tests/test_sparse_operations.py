@@ -314,6 +314,20 @@ def test_slices(data, pair, backend):
     both(lambda x: x[everywhere], pair)
 
 
+def test_a44_entries_along_a_single_sparse_dim(backend):
+    at = wrap([[3], [0]], instance("e"), channel(index="x"))
+    A = math.sparse_tensor(at, tensor([2.0, 5.0], instance("e")), spatial(x=5))
+    assert [float(A.x[i]) for i in range(5)] == [5, 0, 0, 2, 0]
+
+
+def test_a16_zeros_that_are_not_stored(backend):
+    at = wrap([[3], [0]], instance("e"), channel(index="x"))
+    A = math.sparse_tensor(at, tensor([2.0, 5.0], instance("e")), spatial(x=5))
+    assert_close(math.cos(A), wrap(np.cos([5, 0, 0, 2, 0]), spatial("x")))
+    assert_close(A + 1, wrap([6, 1, 1, 3, 1], spatial("x")))
+    assert math.dense(A == 0).numpy().tolist() == [False, True, True, False, True]
+
+
 def test_slices_by_label(backend):
     at = wrap([[0, 1], [1, 0]], instance("e"), channel(index="vector,~vector"))
     shape = channel(vector="u,v") & dual(vector="u,v")
