@@ -3,7 +3,9 @@
 Every nesting of forward and reverse, eager and compiled.
 """
 
+import gc
 import itertools
+import weakref
 
 import numpy as np
 import pytest
@@ -315,3 +317,16 @@ def test_custom_gradients_of_functions_of_any_arguments(differentiable):
     assert_close(f(tensor(2.0), tensor(5.0)), tensor(30.0))
     found = math.gradient(f, "a,b", get_output=False)(tensor(2.0), tensor(5.0))
     assert_close(found, [tensor(10.0), tensor(4.0)])
+
+
+def test_rules_hold_on_to_no_function(differentiable):
+    """Nor to the arrays that it takes from outside."""
+
+    def function(x):
+        return 2 * x
+
+    math.custom_gradient(function, lambda inputs, y, dy: {"x": 2 * dy})(tensor(1.0))
+    freed = weakref.ref(function)
+    del function
+    gc.collect()
+    assert freed() is None

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 import phi_tensor as math
-from phi_tensor import LinearOperator, Solve, batch, channel, dual, spatial, tensor
+from phi_tensor import Diverged, LinearOperator, Solve, batch, channel, dual, spatial, tensor
 from phi_tensor.linear._modes import modes_of
 from phi_tensor.linear._transforms import separable
 
@@ -58,6 +59,40 @@ def test_modes_are_recognised(kind, n):
     values = np.linalg.eigvals(ends(kind, n))
     ours, theirs = (np.sort_complex(np.round(v + 0j, 9)) for v in (found.values, values))
     np.testing.assert_allclose(ours, theirs, atol=2e-9)
+
+
+@pytest.mark.parametrize("kind", [k for k in EXPECTED if "-" in k and k != "DCT-I"])
+@pytest.mark.parametrize("n", [5, 8, 65])
+def test_modes_of_sparse_matrices_follow_from_formulas(kind, n):
+    matrix = 3 * np.eye(n) - 0.7 * ends(kind, n)
+    found, dense = modes_of(scipy.sparse.csr_array(matrix)), modes_of(matrix)
+    assert found[:2] == dense[:2] == EXPECTED[kind]
+    np.testing.assert_allclose(found.values, dense.values, rtol=1e-12)
+    assert modes_of(scipy.sparse.csr_array(ends(kind, n))).constants == (
+        kind in ("periodic-periodic", "mirror-mirror")
+    )
+
+
+@pytest.mark.parametrize("change", [(0, 3), (3, 3), (1, 0), (0, 0), (7, 0)])
+def test_long_sparse_matrices_must_be_second_differences(change, monkeypatch):
+    monkeypatch.setattr("phi_tensor.linear._modes.LONGEST_DENSE", 7)
+    matrix = ends("mirror-odd", 8)
+    assert modes_of(scipy.sparse.csr_array(matrix)).kind == "dct"
+    matrix[change] += 0.25
+    assert modes_of(scipy.sparse.csr_array(matrix)) is None
+
+
+@pytest.mark.parametrize("padding", ["periodic", "zero-gradient", 0, "antisymmetric"])
+def test_long_lines(padding, backend):
+    n = 20_011
+    with math.precision(64):
+        x = math.random_normal(spatial(x=n), key=math.random_key(1))
+        x = x - math.mean(x)
+        b = math.laplace(x, padding=padding)
+        with math.SolveTape() as tape:
+            found = math.solve_linear(lambda p: math.laplace(p, padding=padding), b)
+        assert tape[0].method == "transform"
+        np.testing.assert_allclose(found.numpy(), x.numpy(), atol=1e-6)  # κ = 2e8
 
 
 def test_matrices_without_orthogonal_modes_are_left_to_other_methods(backend):
@@ -123,6 +158,73 @@ def test_transforms_solve_separable_systems(name, backend, rng):
     with math.precision(32):
         x = math.solve_linear(operator, tensor(b, batch("b"), shape)).numpy(["b", *shape.names])
         np.testing.assert_allclose(x, expected, atol=2e-4 * abs(expected).max())
+
+
+def scaled_operator(matrices, scales):
+    """A = Σ s A_axis with s as coefficients."""
+    shape, names = spatial(**{name: len(a) for name, a in matrices.items()}), tuple(matrices)
+    parts = [operator_of(shape, {name: a}).function for name, a in matrices.items()]
+
+    def function(c, x):
+        return sum(s * part((), x) for s, part in zip(c, parts, strict=True))
+
+    return LinearOperator(
+        shape, shape, function, function, tuple(scales[n] for n in names), axis_matrices=matrices,
+        axis_scales=lambda c: dict(zip(names, c, strict=True)),
+    )  # fmt: skip
+
+
+AXES = {"x": ends("mirror-zero", 6), "y": ends("periodic-periodic", 70), "z": ends("mirror-mirror", 3)}
+
+
+def test_scaled_axes(backend, rng):
+    with math.precision(64):
+        b = tensor(rng.normal(size=(6, 70, 3)), spatial("x,y,z"))
+        each = [(1.0, 0.5, 2.0), (4.0, 1.0, 1.0)]
+        alone = []
+        for scales in each:
+            numbers = dict(zip("xyz", scales, strict=True))
+            x = math.solve_linear(scaled_operator(AXES, {n: tensor(s) for n, s in numbers.items()}), b)
+            direct = operator_of(b.shape, {name: numbers[name] * a for name, a in AXES.items()})
+            np.testing.assert_allclose(
+                x.numpy("x,y,z"), math.solve_linear(direct, b).numpy("x,y,z"), atol=1e-10
+            )
+            alone.append(x)
+        together = {n: tensor([s[i] for s in each], batch("b")) for i, n in enumerate("xyz")}
+        found = math.solve_linear(scaled_operator(AXES, together), b)
+        np.testing.assert_allclose(
+            found.numpy("b,x,y,z"), math.stack(alone, batch("b")).numpy("b,x,y,z"), atol=1e-10
+        )
+
+
+@pytest.mark.needs("reverse")
+@pytest.mark.parametrize("execution", ["eager", "jit"])
+def test_derivatives_by_scales(execution, backend, rng):
+    with math.precision(64):
+        b = tensor(rng.normal(size=(6, 70, 3)), spatial("x,y,z"))
+        weights = tensor(rng.normal(size=(6, 70, 3)), spatial("x,y,z"))
+        start = {"x": tensor(0.7), "y": tensor(1.3), "z": tensor(2.0)}
+
+        def loss(scales):
+            return math.sum(weights * math.solve_linear(scaled_operator(AXES, scales), b))
+
+        gradient = math.gradient(loss, "scales", get_output=False)
+        found = (math.jit_compile(gradient) if execution == "jit" else gradient)(start)
+        for name, value in start.items():
+            h = 1e-5
+            up, down = (float(loss({**start, name: value + s * h})) for s in (1, -1))
+            assert float(found[name]) == pytest.approx((up - down) / (2 * h), rel=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")  # of NumPy's products with infinity
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_right_hand_sides_that_are_not_finite(bad, backend, execution):
+    operator = operator_of(spatial(x=4), {"x": ends("zero-zero", 4)})
+    b = tensor([1.0, bad, 0.0, 2.0], spatial("x"))
+    with pytest.raises(Diverged, match=r"not finite|diverged"):
+        execution(lambda y: math.solve_linear(operator, y))(b).numpy()
+    quiet = execution(lambda y: math.solve_linear(operator, y, Solve(suppress=[Diverged])))(b)
+    assert not np.isfinite(quiet.numpy()).all()
 
 
 def test_what_constants_cannot_reach_is_reported(backend, rng):

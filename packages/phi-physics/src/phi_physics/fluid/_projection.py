@@ -7,8 +7,7 @@ from typing import Any
 
 import phi_tensor as math
 from phi_field import Field, Grid, Site, divergence, spatial_gradient
-from phi_physics.fluid._box_poisson import solve_poisson
-from phi_physics.fluid._modes import End, Ends
+from phi_physics.fluid._box import End, Ends, box_laplacian, has_transforms
 from phi_physics.fluid._obstacle import Obstacle, as_obstacles
 from phi_physics.fluid._solids import project_around
 from phi_tensor import Solve, Tensor, Unsupported
@@ -39,12 +38,12 @@ def make_incompressible(
     by conjugate gradients with multigrid, whose iterations hardly depend on their number. Cells whose center
     is inside of an obstacle are solid: their faces move with the body. In regions without an open side the
     pressure has zero mean, and the net inflow must vanish: what is left over is spread over their cells, and
-    `SolveInfo.msg`, or in boxes without obstacles a warning where the numbers are known, tells so.
+    `SolveInfo.msg`, in boxes without obstacles also a warning where the numbers are known, tells so.
 
     Args:
         velocity: Velocity u `(batch…, spatial…, vector)` [length/time] on a grid.
         obstacles: Bodies: `Obstacle`, geometry, centered field that is not 0 inside, or a sequence of these.
-        solve: Settings; default: `Solve()`. Other methods than 'auto' are used without obstacles, too.
+        solve: Settings; default: `Solve()`.
 
     Returns:
         velocity: With the sampling, site and boundary of the given one.
@@ -67,12 +66,14 @@ def make_incompressible(
     ends = {axis: _ends(velocity.boundary, axis) for axis in velocity.sampling.axes}
     sides = {axis: (_PRESSURE[lower], _PRESSURE[upper]) for axis, (lower, upper) in ends.items()}
     boundary, faces = combine_sides(sides), velocity.at_faces()
-    if bodies or not (solve is None or solve.method == "auto"):
+    if bodies or not has_transforms(velocity.sampling.shape, ends):
         return _around(velocity, faces, bodies, ends, boundary, solve)
     outflow = divergence(faces).values
     if not any("open" in pair for pair in ends.values()) and _has_inflow(velocity):
         _warn_if_unbalanced(outflow)
-    pressure = Field(velocity.sampling, solve_poisson(outflow, ends, velocity.dx), Site.CENTER, boundary)
+    laplacian = box_laplacian(velocity.sampling.shape, ends, velocity.dx)
+    values = math.solve_linear(laplacian, outflow, solve)
+    pressure = Field(velocity.sampling, values, Site.CENTER, boundary)
     correction = spatial_gradient(pressure, velocity.boundary, at="face")
     if velocity.site is Site.CENTER:
         correction = correction.at_centers()

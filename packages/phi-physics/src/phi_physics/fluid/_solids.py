@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import phi_tensor as math
 from phi_field import Field, Site, divergence, spatial_gradient
-from phi_physics.fluid._modes import Ends
+from phi_physics.fluid._box import Ends
 from phi_physics.fluid._obstacle import Obstacle
 from phi_tensor import Stencil, Tensor, stencil_operator
 from phi_tensor.extrapolation import ONE, PERIODIC, Extrapolation, combine_sides

@@ -10,6 +10,7 @@ BiCGSTAB(2), and GMRES for what that leaves. It never leaves the device and neve
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import reduce
 from typing import Any
 
 from phi_tensor._create import wrap, zeros_like
@@ -18,16 +19,19 @@ from phi_tensor._tensor import Tensor
 from phi_tensor.linear import _dense, _scipy
 from phi_tensor.linear._methods import Method, method_named
 from phi_tensor.linear._null_space import projection
-from phi_tensor.linear._operator import CONSTANTS, DEFINITE, REGULAR, SYMMETRIC, LinearOperator
+from phi_tensor.linear._operator import CONSTANTS, DEFINITE, REGULAR, SYMMETRIC, Coefficients, LinearOperator
 from phi_tensor.linear._preconditioners import NAMED
 from phi_tensor.linear._problem import Function
 from phi_tensor.linear._refine import Goal, Way
 from phi_tensor.linear._solve_settings import Solve
-from phi_tensor.linear._transforms import Separable, separable
+from phi_tensor.linear._transforms import direct, separable
+from phi_tensor.ops import _table as table
 from phi_tensor.transforms._gradient import vjp
 
 Choice = tuple[str, str]
 """Names of a method and of its preconditioner, empty for none."""
+DIRECT: list[Choice] = [("transform", "")]
+"""What separable operators take."""
 
 
 def known(operator: LinearOperator) -> LinearOperator:
@@ -35,24 +39,16 @@ def known(operator: LinearOperator) -> LinearOperator:
     system = separable(operator)
     if system is None:
         return operator
-    tags: set[str] = set()
-    null = system.null()
-    if not null.any():
-        tags.add(REGULAR)
-    elif null.sum() == 1 and _constants_are_null(operator):
-        tags.add(CONSTANTS)
-    if system.definite:
-        tags |= {SYMMETRIC, DEFINITE}
-    return replace(operator, tags=operator.tags | tags, bound=lambda _: wrap(system.norm))
+    scales = operator.axis_scales
 
+    def bound(coefficients: Coefficients) -> Tensor:
+        if scales is None:
+            return wrap(system.norm)
+        by_axis = scales(coefficients)
+        parts = (by_axis[dim.name] * norm for dim, norm in zip(system.dims, system.norms, strict=True))
+        return reduce(table.ADD, parts)
 
-def _constants_are_null(operator: LinearOperator) -> bool:
-    """Whether the rows and columns of every axis sum to 0."""
-    axes = (operator.axis_matrices or {}).values()
-    return all(
-        max(abs(a.sum(0)).max(initial=0), abs(a.sum(1)).max(initial=0)) <= 1e-10 * abs(a).max(initial=0)
-        for a in axes
-    )
+    return replace(operator, tags=operator.tags | system.tags, bound=bound)
 
 
 def choices(operator: LinearOperator, solve: Solve, concrete: bool = False) -> list[Choice]:
@@ -76,7 +72,7 @@ def choices(operator: LinearOperator, solve: Solve, concrete: bool = False) -> l
     if named:
         return [(_krylov(operator), named), ("GMRES", named)][: 1 if SYMMETRIC in operator.tags else 2]
     if separable(operator) is not None:
-        return [("transform", "")]
+        return DIRECT
     if operator.matrix is not None and n <= _dense.LARGEST:
         spare = "MINRES" if SYMMETRIC in operator.tags else "GMRES"
         return [("dense", ""), (spare, "")] if concrete else [("dense", "")]
@@ -147,14 +143,27 @@ def _way(
     return _scipy.scipy_way(method, operator, own, goal), None
 
 
-def _transform(operator: LinearOperator) -> Way:
-    system: Separable | None = separable(operator)
-    if system is None:
+def direct_solver(operator: LinearOperator) -> Function:
+    """`r ↦ A⁻¹ r` by transforms."""
+    solver = direct(operator)
+    if solver is None:
         raise Unsupported(
             "The method 'transform' needs a separable operator with constant coefficients, A = Σ over axes, "
             "whose axes have modes; nothing shows that this one is. Use 'auto'."
         )
-    solver = system.solver
+    return solver
+
+
+def leaves_nothing(chosen: list[Choice], operator: LinearOperator) -> bool:
+    """Whether the methods solve every system that has numbers: transforms that know the null space."""
+    system = separable(operator) if chosen == DIRECT else None
+    if system is None:
+        return False
+    return REGULAR in system.tags or CONSTANTS in system.tags & operator.tags
+
+
+def _transform(operator: LinearOperator) -> Way:
+    solver = direct_solver(operator)
     return lambda r: (solver(r), 0)
 
 

@@ -1,18 +1,21 @@
 """Modes of (n, n) matrices: transforms that make them diagonal, and their eigenvalues.
 
 A matrix is compared with the modes that are known: waves around a periodic line (any circulant matrix),
-cosines
-(DCT I, II, IV) and sines (DST I, II, IV) between mirrors. Other symmetric matrices are decomposed, once.
+cosines (DCT I, II, IV) and sines (DST I, II, IV) between mirrors. Other symmetric matrices are decomposed,
+once. Sparse matrices of long dims must be second differences between such ends, up to a factor and a multiple
+of 1.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from phi_tensor.linear._axis_matrix import LONGEST_DENSE, is_sparse, largest
 from phi_tensor.ops._real_transforms import matrix_of
 
 Matrix = npt.NDArray[np.float64]
@@ -31,30 +34,86 @@ class Modes(NamedTuple):
         type: Of a cosine or sine transform; 0 else.
         values: Eigenvalues; complex for circulant matrices that are not symmetric.
         basis: Orthonormal eigenvectors `(cell, mode)` of the kind `basis`, else None.
+        constants: Whether the matrix maps constants to 0, and so does its transpose.
     """
 
     kind: str
     type: int
-    values: npt.NDArray[np.generic]
+    values: npt.NDArray[Any]
     basis: Matrix | None = None
+    constants: bool = False
 
 
 _KEPT: OrderedDict[bytes, Modes | None] = OrderedDict()
 _MOST_KEPT = 64
 
 
-def modes_of(matrix: Matrix) -> Modes | None:
+def modes_of(matrix: Any) -> Modes | None:
     """Modes of a matrix, None for one that is neither symmetric nor circulant; kept by content."""
-    import hashlib  # noqa: PLC0415 costs 2 ms of `import phi_tensor`
-
-    key = hashlib.blake2b(np.ascontiguousarray(matrix).data, digest_size=16).digest() + bytes(
-        str(matrix.shape), "ascii"
-    )
+    if not is_sparse(matrix):
+        matrix = np.asarray(matrix, np.float64)
+    key = _digest(matrix)
     if key not in _KEPT:
         if len(_KEPT) >= _MOST_KEPT:
             _KEPT.popitem(last=False)
-        _KEPT[key] = _found(matrix)
+        found = _of_sparse(matrix) if is_sparse(matrix) else _found(matrix)
+        _KEPT[key] = found and found._replace(constants=_maps_constants_to_0(matrix))
     return _KEPT[key]
+
+
+def _digest(matrix: Any) -> bytes:
+    import hashlib  # noqa: PLC0415 costs 2 ms of `import phi_tensor`
+
+    arrays = [matrix.data, matrix.indices, matrix.indptr] if is_sparse(matrix) else [matrix]
+    content = hashlib.blake2b(str(matrix.shape).encode(), digest_size=16)
+    for array in arrays:
+        content.update(np.ascontiguousarray(array).data)
+    return content.digest()
+
+
+_ANGLES: dict[tuple[int, int], tuple[str, int, Callable[[Any, int], Any]]] = {
+    (1, 1): ("dct", 2, lambda k, n: np.pi * k / n),
+    (0, 0): ("dst", 1, lambda k, n: np.pi * (k + 1) / (n + 1)),
+    (-1, -1): ("dst", 2, lambda k, n: np.pi * (k + 1) / n),
+    (1, -1): ("dct", 4, lambda k, n: np.pi * (2 * k + 1) / (2 * n)),
+    (-1, 1): ("dst", 4, lambda k, n: np.pi * (2 * k + 1) / (2 * n)),
+}
+"""Transform and angles per cell by how often the first and last diagonal entry holds another link."""
+
+
+def _turns(k: Any, n: int) -> Any:
+    return 2 * np.pi * k / n
+
+
+def _of_sparse(matrix: Any) -> Modes | None:
+    """Modes of c D² + d, with eigenvalues d − 4c sin²(θ/2), D² a second difference; of short others, too."""
+    n = matrix.shape[0]
+    found = _of_second_difference(matrix, n) if n > 3 else None
+    return found if found or n > LONGEST_DENSE else _found(matrix.toarray())
+
+
+def _of_second_difference(matrix: Any, n: int) -> Modes | None:
+    lower, middle, upper = (matrix.diagonal(k) for k in (-1, 0, 1))
+    link, centre, tiny = upper[0], middle[n // 2], TOLERANCE * largest(matrix)
+    around = matrix[[0], [n - 1]].sum(), matrix[[n - 1], [0]].sum()
+    stored = (np.abs(matrix.data) > tiny).sum()
+    counted = sum((np.abs(part) > tiny).sum() for part in (lower, middle, upper, np.asarray(around)))
+    constant = max(np.ptp(lower), np.ptp(upper), np.ptp(middle[1:-1]), abs(lower[0] - link)) <= tiny
+    if stored != counted or not constant or abs(around[0] - around[1]) > tiny:
+        return None
+    ends = (middle[[0, -1]] - centre) / (link or 1)
+    whole = int(np.rint(ends[0])), int(np.rint(ends[1]))
+    if np.abs(ends - whole).max() > 1e-9:
+        return None
+    if abs(around[0]) <= tiny and whole in _ANGLES:
+        name, kind, angles = _ANGLES[whole]
+    elif abs(around[0] - link) <= tiny and whole == (0, 0):
+        name, kind, angles = "fourier", 0, _turns
+    else:
+        return None
+    theta = angles(np.arange(n), n)
+    values = centre + 2 * link - 4 * link * np.sin(theta / 2) ** 2
+    return Modes(name, kind, _without_noise(values))
 
 
 def _found(matrix: Matrix) -> Modes | None:
@@ -74,6 +133,11 @@ def _found(matrix: Matrix) -> Modes | None:
         values, basis = np.linalg.eigh((matrix + matrix.T) / 2)
         return Modes("basis", 0, _without_noise(values), basis)
     return None
+
+
+def _maps_constants_to_0(matrix: Any) -> bool:
+    tiny = 1e-10 * largest(matrix)
+    return all(np.abs(np.asarray(matrix.sum(axis))).max(initial=0) <= tiny for axis in (0, 1))
 
 
 def _is_circulant(matrix: Matrix, tiny: float) -> bool:
@@ -99,6 +163,6 @@ def _eigenvalues(matrix: Matrix, key: tuple[str, int], tiny: float) -> npt.NDArr
     return values
 
 
-def _without_noise(values: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+def _without_noise(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     size = np.abs(values)
     return np.where(size <= NULL * size.max(initial=0), 0, values)

@@ -18,6 +18,7 @@ from phi_tensor._errors import Unsupported
 from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
 from phi_tensor.linear._apply import bare
+from phi_tensor.linear._axis_matrix import empty
 from phi_tensor.linear._grid_preconditioner import neighbor_form
 from phi_tensor.linear._matrix import matrix_of
 from phi_tensor.linear._operator import CONSTANTS, DEFINITE, SYMMETRIC, Coefficients, LinearOperator
@@ -116,7 +117,7 @@ def _axis_matrices(function: Traced, domain: Shape) -> dict[str, Any] | None:
     if not found:
         return None
     sizes = {name: cast("int", domain.get_size(name)) for name in domain.names}
-    return {name: found.get(name, np.zeros((n, n))) for name, n in sizes.items()}
+    return {name: found.get(name, empty(n)) for name, n in sizes.items()}
 
 
 def _has_matrix(function: Traced, domain: Shape) -> bool:

@@ -11,10 +11,9 @@ import dataclasses
 import math
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
 
 from phi_tensor._context import settings
 from phi_tensor._dim_types import batch
@@ -29,7 +28,7 @@ from phi_tensor.ops._structure import rename_dims
 
 Coefficients = tuple[Tensor, ...]
 Apply = Callable[[Coefficients, Tensor], Tensor]
-AxisMatrices = Mapping[str, npt.NDArray[np.float64]]
+AxisMatrices = Mapping[str, Any]
 
 SYMMETRIC = "symmetric"
 """Tag: A = Aᴴ."""
@@ -53,8 +52,9 @@ class LinearOperator:
         coefficients: What A depends on, differentiably.
         bias: c of the affine map A x + c that A belongs to; None for 0.
         tags: What is known: `symmetric`, `definite`, `constants` (the null space), `regular`.
-        axis_matrices: Symmetric or circulant (n, n) matrices by dim of A = Σ_axis I ⊗ A_axis ⊗ I; None for
-            operators of another form.
+        axis_matrices: Symmetric or circulant (n, n) matrices by dim of A = Σ_axis s_axis I ⊗ A_axis ⊗ I; None
+            for operators of another form. NumPy arrays or SciPy's sparse arrays (CSR).
+        axis_scales: `coefficients -> ` numbers s > 0 by dim; None: all are 1.
         diagonal: `coefficients -> ` diagonal of A along `domain`; None where it is not known.
         bound: `coefficients -> ` number that is ≥ ‖A‖ and near it; None: it is estimated.
         matrix: `coefficients -> ` dense matrix with dual dims; None where there is none.
@@ -83,6 +83,7 @@ class LinearOperator:
     preconditioner: Callable[[Coefficients], Callable[[Tensor], Tensor]] | None = None
     closure: Callable[[Coefficients], Callable[[Tensor], Tensor]] | None = None
     null_space: Callable[[Coefficients], Callable[[Tensor], Tensor]] | None = None
+    axis_scales: Callable[[Coefficients], Mapping[str, Tensor]] | None = None
 
     @staticmethod
     def from_matrix(matrix: Tensor, tags: frozenset[str] | set[str] = frozenset()) -> LinearOperator:
@@ -141,6 +142,7 @@ class LinearOperator:
             None if matrix is None else lambda c: _adjoint_matrix(matrix(c), rows, columns),
             offered,
             null_space=self.null_space,
+            axis_scales=self.axis_scales,
         )
 
     @property

@@ -11,6 +11,7 @@ import numpy as np
 from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
 from phi_tensor.layouts._layout import Dense
+from phi_tensor.linear import _axis_matrix as along_axis
 from phi_tensor.linear._apply import places_of
 from phi_tensor.linear._coo import is_identity
 from phi_tensor.linear._terms import Term, along
@@ -140,7 +141,7 @@ def _on_diagonal(coefficient: Tensor, latent: str, name: str) -> Tensor:
 
 
 def axis_matrices(terms: Sequence[Term], shape: Shape, block: Shape) -> dict[str, Any] | None:
-    """Dense matrices `(n, n)` by dim with A = Σ I ⊗ A_dim ⊗ I, where the terms say so and have numbers."""
+    """Matrices `(n, n)` by dim with A = Σ I ⊗ A_dim ⊗ I, where the terms say so and have numbers."""
     if shape != block:
         return None
     found: dict[str, Any] = {}
@@ -159,7 +160,9 @@ def axis_matrices(terms: Sequence[Term], shape: Shape, block: Shape) -> dict[str
         if not set(cast("Dense", term.coefficient.layout).axes) <= allowed:
             return None
         n = cast("int", block.get_size(name))
-        matrix = found.setdefault(name, np.zeros((n, n)))
+        if term.latent and n > along_axis.LONGEST_DENSE:
+            return None
+        matrix = found.get(name, along_axis.empty(n))
         found[name] = matrix + _axis_matrix(term, name, n, values)
     for term in middle:
         if term.latent or not _spread(term, block, found):
@@ -174,9 +177,7 @@ def _axis_matrix(term: Term, name: str, n: int, values: Any) -> Any:
     columns = _broadcast(at.natives[0], list(cast("Dense", at.layout).axes), order, dims)
     weights = _broadcast(values, list(layout.axes), order, dims)
     rows = np.broadcast_to(np.arange(n).reshape([-1] + [1] * len(term.latent)), columns.shape)
-    matrix = np.zeros((n, n), weights.dtype)
-    np.add.at(matrix, (rows.ravel(), columns.ravel()), weights.ravel())
-    return matrix
+    return along_axis.entries(n, rows.ravel(), columns.ravel(), weights.ravel())
 
 
 def _broadcast(native: Any, names: list[str], order: list[str], dims: Sequence[Any]) -> Any:
@@ -200,19 +201,20 @@ def _spread(term: Term, block: Shape, found: dict[str, Any]) -> bool:
     for name, axis in layout.axes.items():
         line = rest[tuple(slice(None) if a == axis else c for a, c in enumerate(centre))]
         n = len(line)
-        found[name] = found.get(name, np.zeros((n, n))) + np.diag(line)
+        found[name] = found.get(name, along_axis.empty(n)) + along_axis.diagonal(line)
         rest = rest - line.reshape([-1 if a == axis else 1 for a in range(values.ndim)])
     if np.abs(rest).max(initial=0) > 8 * _epsilon(term.coefficient) * np.abs(values).max(initial=0):
         return False
     left = constant
     for name in block.names:
         if name in found:
-            share = -found[name][len(found[name]) // 2].sum()
-            found[name] = found[name] + share * np.eye(len(found[name]))
+            n = cast("int", block.get_size(name))
+            share = -along_axis.row_sum(found[name], n // 2)
+            found[name] = found[name] + along_axis.diagonal(np.full(n, share))
             left = left - share
     name = next(iter(found), block.names[0])
     n = cast("int", block.get_size(name))
-    found[name] = found.get(name, np.zeros((n, n))) + left * np.eye(n)
+    found[name] = found.get(name, along_axis.empty(n)) + along_axis.diagonal(np.full(n, left))
     return True
 
 
@@ -257,9 +259,9 @@ def _by_axes(terms: Sequence[Term], shape: Shape, block: Shape) -> bool | None:
     found = axis_matrices(terms, shape, block)
     if found is None:
         return None
-    largest = max((np.abs(m).max(initial=0) for m in found.values()), default=0.0)
+    largest = max(map(along_axis.largest, found.values()), default=0.0)
     epsilon = max((_epsilon(t.coefficient) for t in terms), default=0.0)
-    return all(np.abs(m - m.T).max(initial=0) <= 8 * epsilon * largest for m in found.values())
+    return all(along_axis.largest(m - m.T) <= 8 * epsilon * largest for m in found.values())
 
 
 def _is_mean(term: Term, block: Shape) -> bool:

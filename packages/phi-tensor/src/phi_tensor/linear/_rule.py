@@ -13,7 +13,7 @@ from phi_tensor._create import zeros_like
 from phi_tensor._errors import Unsupported
 from phi_tensor._hidden import uncollected
 from phi_tensor._tensor import Tensor
-from phi_tensor.linear._choose import Choice, choices, ways_of
+from phi_tensor.linear._choose import Choice, choices, direct_solver, leaves_nothing, ways_of
 from phi_tensor.linear._operator import SYMMETRIC, Coefficients, LinearOperator
 from phi_tensor.linear._refine import DIVERGED, NOT_CONVERGED, Goal, Record, Result, refined
 from phi_tensor.linear._results import SolveInfo, advice_for, as_numpy, described, error_class
@@ -52,26 +52,46 @@ def solved(
         return refined(given, b, x0, goal, ways, record)
 
     def pull(inputs: dict[str, Any], y: Result, dy: Result) -> dict[str, Any]:
-        given = operator.with_coefficients(inputs["coefficients"])
-        if given.transposed is None:
-            raise Unsupported("The operator has no adjoint, which derivatives of its solves need.")
-        with uncollected():
-            backward = solve.for_gradient()
-            dx = dy.x
-            if solve.gradient_solve is not None and backward.preprocess_y is not None:
-                dx = backward.preprocess_y(dx, *backward.preprocess_y_args)
-            names = choices(given.h, backward)
-            found = solved(given.h, dx, None, backward, names, adjoint=not adjoint)
-            adjoint_x = _marked(given.h, found, backward, names)
-            cotangents: dict[str, Any] = {"b": adjoint_x}
-            if given.coefficients:
-                _, back = vjp(lambda *c: given.function(c, y.x), *given.coefficients)
-                cotangents["coefficients"] = tuple(back(-adjoint_x))
-        return cotangents
+        return _pulled_back(operator.with_coefficients(inputs["coefficients"]), y.x, dy.x, solve, adjoint)
 
     if record is not None:
         return run(operator.coefficients, b)
     return custom_gradient(run, pull)(operator.coefficients, b)
+
+
+def solved_directly(operator: LinearOperator, b: Tensor, solve: Solve, adjoint: bool = False) -> Tensor:
+    """`solved(…).x` by transforms that leave nothing, without residuals: these are rounding, where finite."""
+
+    def run(coefficients: Coefficients, b: Tensor) -> Tensor:
+        return direct_solver(operator.with_coefficients(coefficients))(b)
+
+    def pull(inputs: dict[str, Any], x: Tensor, dx: Tensor) -> dict[str, Any]:
+        return _pulled_back(operator.with_coefficients(inputs["coefficients"]), x, dx, solve, adjoint)
+
+    return custom_gradient(run, pull)(operator.coefficients, b)
+
+
+def _pulled_back(
+    operator: LinearOperator, x: Tensor, dx: Tensor, solve: Solve, adjoint: bool
+) -> dict[str, Any]:
+    if operator.transposed is None:
+        raise Unsupported("The operator has no adjoint, which derivatives of its solves need.")
+    turned = operator.h
+    with uncollected():
+        backward = solve.for_gradient()
+        if solve.gradient_solve is not None and backward.preprocess_y is not None:
+            dx = backward.preprocess_y(dx, *backward.preprocess_y_args)
+        names = choices(turned, backward)
+        if leaves_nothing(names, turned):
+            adjoint_x = solved_directly(turned, dx, backward, not adjoint)
+        else:
+            found = solved(turned, dx, None, backward, names, adjoint=not adjoint)
+            adjoint_x = _marked(turned, found, backward, names)
+        cotangents: dict[str, Any] = {"b": adjoint_x}
+        if operator.coefficients:
+            _, back = vjp(lambda *c: operator.function(c, x), *operator.coefficients)
+            cotangents["coefficients"] = tuple(back(-adjoint_x))
+    return cotangents
 
 
 def _fixed(tolerance: float | Tensor) -> float | Tensor:

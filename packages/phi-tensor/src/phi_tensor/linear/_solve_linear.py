@@ -6,11 +6,13 @@ import dataclasses
 import time
 from typing import Any, cast
 
+import numpy as np
+
 from phi_tensor._context import settings
-from phi_tensor._errors import Unsupported
+from phi_tensor._errors import Diverged, Unsupported
 from phi_tensor._hidden import observe, report
 from phi_tensor._tensor import Tensor
-from phi_tensor.linear._choose import Choice, choices, known
+from phi_tensor.linear._choose import DIRECT, Choice, choices, known, leaves_nothing
 from phi_tensor.linear._null_space import declared
 from phi_tensor.linear._operator import SYMMETRIC, LinearOperator
 from phi_tensor.linear._problem import Progress
@@ -23,10 +25,10 @@ from phi_tensor.linear._results import (
     error_class,
     trajectories_wanted,
 )
-from phi_tensor.linear._rule import failures_of, info_of, solved
+from phi_tensor.linear._rule import failures_of, info_of, solved, solved_directly
 from phi_tensor.linear._solve_settings import Solve
 from phi_tensor.linear._system import System, system_of
-from phi_tensor.ops._elementwise import stop_gradient, where
+from phi_tensor.ops._elementwise import is_finite, stop_gradient, where
 from phi_tensor.ops._reductions import max_
 
 
@@ -105,11 +107,34 @@ def _solution(operator: LinearOperator, system: System, solve: Solve) -> Tensor:
     concrete = settings().traced != "jit" and b.available and all(c.available for c in operator.coefficients)
     record = keep if concrete else None
     chosen = choices(operator, solve, concrete)
+    if not settings().taped and leaves_nothing(chosen, operator):
+        return _direct_solution(operator, system, solve, concrete)
     result = solved(operator, b, x0, solve, chosen, record=record)
     if concrete and not result.x.available:
         raise Unsupported(CAPTURED)
     duration = time.perf_counter() - start if result.x.available else None
     return _reported(operator, system, solve, chosen, result, duration, recorded)
+
+
+def _direct_solution(operator: LinearOperator, system: System, solve: Solve, concrete: bool) -> Tensor:
+    """The solution by transforms, whose residual nobody looks at: it fails where it is not finite.
+
+    Transforms mix all entries of a system, so that one entry tells of all.
+    """
+    x = solved_directly(operator, system.b, solve)
+    if concrete and not x.available:
+        raise Unsupported(CAPTURED)
+    if solve.suppresses(Diverged) or not x.shape.volume:
+        return x
+    failed = ~is_finite(stop_gradient(x[dict.fromkeys(operator.domain.names, 0)]))
+
+    def error(value: Any) -> Exception:
+        if not x.available:
+            return Diverged(_compiled_message(np.inf * value, solve, DIRECT, operator, DIVERGED))
+        result = solved(operator, system.b, None, solve, DIRECT)
+        return Diverged(_info(operator, system, solve, DIRECT, None, [], result))
+
+    return x if report(failed, error) else where(failed, float("nan"), x)
 
 
 CAPTURED = (
@@ -132,13 +157,7 @@ def _reported(
     result = result._replace(**{k: stop_gradient(v) for k, v in result._asdict().items() if k != "x"})
 
     def info(*values: Tensor) -> SolveInfo:
-        made = info_of(operator, Result(*values), solve, chosen, duration)
-        history = tuple(as_numpy(entry.norm) for entry in recorded)
-        steps = _trajectory(made, system, recorded) if trajectories_wanted(solve) else ()
-        unpack = system.unknown.unpack
-        return dataclasses.replace(
-            made, x=unpack(made.x), residual=unpack(made.residual), history=history, trajectory=steps
-        )
+        return _info(operator, system, solve, chosen, duration, recorded, Result(*values))
 
     shown = result._replace(x=stop_gradient(result.x))
     if settings().taped:
@@ -155,6 +174,24 @@ def _reported(
     if not report(max_(failures, failures.shape.names) if failures.rank else failures, error):
         return where(failures > 0, float("nan"), result.x)
     return result.x
+
+
+def _info(
+    operator: LinearOperator,
+    system: System,
+    solve: Solve,
+    chosen: list[Choice],
+    duration: float | None,
+    recorded: list[State],
+    result: Result,
+) -> SolveInfo:
+    made = info_of(operator, result, solve, chosen, duration)
+    history = tuple(as_numpy(entry.norm) for entry in recorded)
+    steps = _trajectory(made, system, recorded) if trajectories_wanted(solve) else ()
+    unpack = system.unknown.unpack
+    return dataclasses.replace(
+        made, x=unpack(made.x), residual=unpack(made.residual), history=history, trajectory=steps
+    )
 
 
 def _compiled_message(

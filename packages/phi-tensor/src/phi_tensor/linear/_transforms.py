@@ -1,4 +1,4 @@
-"""Direct solution of separable systems: A = Σ_axis I ⊗ A_axis ⊗ I is diagonal in the modes of its axes.
+"""Direct solution of separable systems: A = Σ_axis s_axis I⊗A_axis⊗I is diagonal in the modes of its axes.
 
 x = T⁻¹ Λ⁻¹ T b with T the transforms along all axes, Λ the sum of their eigenvalues; modes of the null space
 get
@@ -11,7 +11,7 @@ Lynch, Rice & Thomas, *Direct solution of partial difference equations by tensor
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, cast
@@ -29,8 +29,16 @@ from phi_tensor._tensor import Tensor
 from phi_tensor.backends._backend import Backend
 from phi_tensor.layouts._layout import Dense
 from phi_tensor.linear._modes import Modes, modes_of
-from phi_tensor.linear._operator import AxisMatrices, LinearOperator
+from phi_tensor.linear._operator import (
+    CONSTANTS,
+    DEFINITE,
+    REGULAR,
+    SYMMETRIC,
+    AxisMatrices,
+    LinearOperator,
+)
 from phi_tensor.linear._problem import Function
+from phi_tensor.ops._elementwise import safe_div, to_float
 from phi_tensor.ops._products import dot
 from phi_tensor.ops._real_transforms import Along, constant
 from phi_tensor.ops._signal import dct, dst, fft, idct, idst, ifft, irfft, rfft
@@ -54,32 +62,63 @@ class Separable:
 
     @cached_property
     def values(self) -> npt.NDArray[Any]:
+        """Λ with one axis per dim, where all scales are 1."""
+        return self.scaled((1.0,) * len(self.dims))
+
+    def scaled(self, scales: Sequence[float]) -> npt.NDArray[Any]:
         """Λ with one axis per dim."""
         total: npt.NDArray[Any] = np.zeros(())
-        for axis, modes in enumerate(self.modes):
-            total = total + modes.values.reshape([-1 if a == axis else 1 for a in range(len(self.dims))])
+        for axis, (modes, scale) in enumerate(zip(self.modes, scales, strict=True)):
+            along = [-1 if a == axis else 1 for a in range(len(self.dims))]
+            total = total + scale * modes.values.reshape(along)
         return total
 
-    @property
+    @cached_property
     def norm(self) -> float:
         """Largest eigenvalue, ‖A‖ for the normal matrices that have modes."""
         return float(np.abs(self.values).max(initial=0))
 
-    @property
+    @cached_property
+    def norms(self) -> tuple[float, ...]:
+        """Largest eigenvalue by axis; ‖A‖ is at most the sum of these, scaled."""
+        return tuple(float(np.abs(modes.values).max(initial=0)) for modes in self.modes)
+
+    @cached_property
     def definite(self) -> bool:
         """Whether all eigenvalues are real and of one sign, or 0."""
         values = self.values
         return bool(np.isrealobj(values) and ((values >= 0).all() or (values <= 0).all()))
 
-    def null(self) -> npt.NDArray[np.bool_]:
-        """Which modes are null."""
-        size = np.abs(self.values)
-        return size <= NULL * size.max(initial=0)
+    @cached_property
+    def scalable(self) -> bool:
+        """Whether positive scales change neither which modes are null nor the sign of others."""
+        signs = [modes.values for modes in self.modes]
+        one_sign = all((v >= 0).all() for v in signs) or all((v <= 0).all() for v in signs)
+        return bool(np.isrealobj(self.values) and one_sign)
 
     @cached_property
-    def solver(self) -> Function:
-        """Function b ↦ pseudo-inverse of A times b."""
+    def tags(self) -> frozenset[str]:
+        """What the modes prove."""
+        tags: set[str] = set()
+        null = is_null(self.values)
+        if not null.any():
+            tags.add(REGULAR)
+        elif null.sum() == 1 and all(modes.constants for modes in self.modes):
+            tags.add(CONSTANTS)
+        if self.definite:
+            tags |= {SYMMETRIC, DEFINITE}
+        return frozenset(tags)
+
+    @cached_property
+    def solver(self) -> Callable[[Tensor, Mapping[str, Tensor] | None], Tensor]:
+        """Function (b, scales) ↦ pseudo-inverse of A times b."""
         return _solver(self)
+
+
+def is_null(values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Which modes are null."""
+    size = np.abs(values)
+    return size <= NULL * size.max(initial=0)
 
 
 MOST_KEPT = 16
@@ -94,14 +133,24 @@ def separable(operator: LinearOperator) -> Separable | None:
     axes = operator.axis_matrices
     if axes is None or set(axes) != set(operator.domain.names):
         return None
-    return _of_axes(axes, operator.domain.dims)
+    system = _of_axes(axes, operator.domain.dims)
+    return None if system is None or (operator.axis_scales and not system.scalable) else system
+
+
+def direct(operator: LinearOperator) -> Function | None:
+    """Function b ↦ pseudo-inverse of A times b; None for operators without modes."""
+    system = separable(operator)
+    if system is None:
+        return None
+    scales = None if operator.axis_scales is None else operator.axis_scales(operator.coefficients)
+    return lambda b: system.solver(b, scales)
 
 
 def _of_axes(axes: AxisMatrices, dims: tuple[Dim, ...]) -> Separable | None:
     same = next((whole for known, whole in _BY_AXES if known is axes), _BY_AXES)
     if same is not _BY_AXES:
         return cast("Separable | None", same)
-    modes = [modes_of(np.asarray(axes[dim.name], np.float64)) for dim in dims]
+    modes = [modes_of(axes[dim.name]) for dim in dims]
     whole: Separable | None = None
     if None not in modes:
         key = (dims, *map(id, modes))
@@ -113,21 +162,21 @@ def _of_axes(axes: AxisMatrices, dims: tuple[Dim, ...]) -> Separable | None:
     return whole
 
 
-def _solver(system: Separable) -> Function:
+def _solver(system: Separable) -> Callable[[Tensor, Mapping[str, Tensor] | None], Tensor]:
     fourier = tuple(d.name for d, m in zip(system.dims, system.modes, strict=True) if m.kind == "fourier")
     real = [(d, m) for d, m in zip(system.dims, system.modes, strict=True) if m.kind != "fourier"]
     inverse = _Inverse(system, fourier)
 
-    def solve(b: Tensor) -> Tensor:
+    def solve(b: Tensor, scales: Mapping[str, Tensor] | None) -> Tensor:
         is_complex = b.dtype.kind is complex
         if is_complex and real:
-            return solve(b.real) + 1j * solve(b.imag)
+            return solve(b.real, scales) + 1j * solve(b.imag, scales)
         x = b
         for dim, modes in real:
             x = _forward(x, dim.name, modes)
         if fourier:
             x = fft(x, fourier) if is_complex else rfft(x, fourier)
-        x = x * inverse(x, half=bool(fourier) and not is_complex)
+        x = x * inverse(x, scales, half=bool(fourier) and not is_complex)
         if fourier:
             last = cast("int", b.shape.get_size(fourier[-1]))
             x = ifft(x, fourier) if is_complex else irfft(x, fourier, last)
@@ -139,23 +188,42 @@ def _solver(system: Separable) -> Function:
 
 
 class _Inverse:
-    """1/Λ, 0 for null modes, as a tensor of the backend and precision that holds; summed in 64 bit."""
+    """1/Λ, 0 for null modes, as a tensor of the backend and precision that holds; summed in 64 bit.
+
+    Kept for scales whose numbers are known.
+    """
 
     def __init__(self, system: Separable, fourier: tuple[str, ...]) -> None:
         self._system, self._fourier = system, fourier
-        self._kept: dict[tuple[Backend, DType, bool], tuple[Along, Dense]] = {}
+        self._kept: OrderedDict[Any, tuple[Along, Dense]] = OrderedDict()
 
-    def __call__(self, like: Tensor, half: bool) -> Tensor:
-        backend = like.backend
+    def __call__(self, like: Tensor, scales: Mapping[str, Tensor] | None, half: bool) -> Tensor:
+        backend, known = like.backend, self._known(scales)
+        if known is None:
+            return self._of_tensors(scales or {}, half)
         dtype = context_dtype(COMPLEX64 if np.iscomplexobj(self._system.values) else FLOAT32)
-        key = (backend, dtype, half)
+        key = (backend, dtype, half, known)
         if key not in self._kept:
-            self._kept[key] = self._made(backend, dtype, half)
+            self._kept[key] = self._made(backend, dtype, half, known)
+            while len(self._kept) > MOST_KEPT:
+                self._kept.popitem(last=False)
         values, layout = self._kept[key]
         return Tensor(layout, (values(like.natives[0]),))
 
-    def _made(self, backend: Backend, dtype: DType, half: bool) -> tuple[Along, Dense]:
-        values, null = self._system.values, self._system.null()
+    def _known(self, scales: Mapping[str, Tensor] | None) -> tuple[float, ...] | None:
+        """The numbers of the scales; None where they are traced, or differ between systems."""
+        if scales is None:
+            return (1.0,) * len(self._system.dims)
+        chosen = [scales[dim.name] for dim in self._system.dims]
+        if all(scale.available and not scale.rank for scale in chosen):
+            return tuple(map(float, chosen))
+        return None
+
+    def _made(
+        self, backend: Backend, dtype: DType, half: bool, scales: tuple[float, ...]
+    ) -> tuple[Along, Dense]:
+        values = self._system.scaled(scales)
+        null = is_null(values)
         inverse = np.where(null, 0, 1 / np.where(null, 1, values))
         dims = list(self._system.dims)
         if half:
@@ -165,6 +233,15 @@ class _Inverse:
             dims[axis] = dims[axis].with_size(n)
         layout = Dense.of(tuple(dims), Shape.of(tuple(dims)), dtype, backend)
         return constant(backend, np.ascontiguousarray(inverse, dtype.numpy)), layout
+
+    def _of_tensors(self, scales: Mapping[str, Tensor], half: bool) -> Tensor:
+        """The modes of an axis that are null are exactly 0, and so is their sum."""
+        total: Any = 0
+        for dim, modes in zip(self._system.dims, self._system.modes, strict=True):
+            halved = half and dim.name == self._fourier[-1]
+            values = modes.values[: len(modes.values) // 2 + 1] if halved else modes.values
+            total = total + scales[dim.name] * wrap(values, Shape.of((dim.with_size(len(values)),)))
+        return safe_div(1.0, to_float(total))
 
 
 def _forward(x: Tensor, name: str, modes: Modes) -> Tensor:

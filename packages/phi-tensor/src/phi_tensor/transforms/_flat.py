@@ -9,6 +9,7 @@ import inspect
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
+from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
 from phi_tensor._context import changed_settings, context_dtype, settings
@@ -223,9 +224,26 @@ def require(backend: Backend, what: str, feature: str) -> None:
         )
 
 
-@lru_cache(1024)
 def signature_of(f: Callable[..., Any]) -> inspect.Signature | None:
-    """Signature of `f`, None where Python cannot tell."""
+    """Signature of `f`, None where Python cannot tell.
+
+    Those of plain functions are kept by their code, as the functions may hold on to arrays.
+    """
+    if type(f) is not FunctionType or f.__defaults__ or f.__kwdefaults__ or f.__dict__:
+        return _signature(f)
+    code = f.__code__
+    if code not in _SIGNATURES:
+        if len(_SIGNATURES) >= _MOST_SIGNATURES:
+            _SIGNATURES.clear()
+        _SIGNATURES[code] = _signature(f)
+    return _SIGNATURES[code]
+
+
+_SIGNATURES: dict[CodeType, inspect.Signature | None] = {}
+_MOST_SIGNATURES = 1024
+
+
+def _signature(f: Callable[..., Any]) -> inspect.Signature | None:
     try:
         return inspect.signature(f)
     except (TypeError, ValueError):
