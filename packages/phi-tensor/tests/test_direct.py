@@ -55,28 +55,29 @@ def test_modes_are_recognised(kind, n):
     found = modes_of(ends(kind, n))
     assert found is not None
     if n > 3:  # shorter ones look like each other
-        assert (found.kind, found.type) == EXPECTED[kind]
+        short = kind == "periodic-periodic" and n <= 64  # takes products with real waves
+        assert (found.kind, found.type) == (("basis", 0) if short else EXPECTED[kind])
     values = np.linalg.eigvals(ends(kind, n))
     ours, theirs = (np.sort_complex(np.round(v + 0j, 9)) for v in (found.values, values))
     np.testing.assert_allclose(ours, theirs, atol=2e-9)
 
 
 @pytest.mark.parametrize("kind", [k for k in EXPECTED if "-" in k and k != "DCT-I"])
-@pytest.mark.parametrize("n", [5, 8, 65])
+@pytest.mark.parametrize("n", [5, 8, 65, 128])
 def test_modes_of_sparse_matrices_follow_from_formulas(kind, n):
     matrix = 3 * np.eye(n) - 0.7 * ends(kind, n)
     found, dense = modes_of(scipy.sparse.csr_array(matrix)), modes_of(matrix)
-    assert found[:2] == dense[:2] == EXPECTED[kind]
+    assert found[:2] == dense[:2]
     np.testing.assert_allclose(found.values, dense.values, rtol=1e-12)
     assert modes_of(scipy.sparse.csr_array(ends(kind, n))).constants == (
         kind in ("periodic-periodic", "mirror-mirror")
     )
 
 
-@pytest.mark.parametrize("change", [(0, 3), (3, 3), (1, 0), (0, 0), (7, 0)])
+@pytest.mark.parametrize("change", [(0, 3), (3, 3), (1, 0), (0, 0), (69, 0)])
 def test_long_sparse_matrices_must_be_second_differences(change, monkeypatch):
-    monkeypatch.setattr("phi_tensor.linear._modes.LONGEST_DENSE", 7)
-    matrix = ends("mirror-odd", 8)
+    monkeypatch.setattr("phi_tensor.linear._modes.LONGEST_DENSE", 65)
+    matrix = ends("mirror-odd", 70)
     assert modes_of(scipy.sparse.csr_array(matrix)).kind == "dct"
     matrix[change] += 0.25
     assert modes_of(scipy.sparse.csr_array(matrix)) is None
@@ -221,8 +222,8 @@ def test_derivatives_by_scales(execution, backend, rng):
 def test_right_hand_sides_that_are_not_finite(bad, backend, execution):
     operator = operator_of(spatial(x=4), {"x": ends("zero-zero", 4)})
     b = tensor([1.0, bad, 0.0, 2.0], spatial("x"))
-    with pytest.raises(Diverged, match=r"not finite|diverged"):
-        execution(lambda y: math.solve_linear(operator, y))(b).numpy()
+    with math.checked("now"), pytest.raises(Diverged, match=r"not finite|diverged"):
+        execution(lambda y: math.solve_linear(operator, y))(b)
     quiet = execution(lambda y: math.solve_linear(operator, y, Solve(suppress=[Diverged])))(b)
     assert not np.isfinite(quiet.numpy()).all()
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import reduce
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from phi_tensor._create import wrap, zeros_like
 from phi_tensor._errors import Unsupported
@@ -24,7 +25,7 @@ from phi_tensor.linear._preconditioners import NAMED
 from phi_tensor.linear._problem import Function
 from phi_tensor.linear._refine import Goal, Way
 from phi_tensor.linear._solve_settings import Solve
-from phi_tensor.linear._transforms import direct, separable
+from phi_tensor.linear._transforms import Separable, direct, separable
 from phi_tensor.ops import _table as table
 from phi_tensor.transforms._gradient import vjp
 
@@ -34,11 +35,21 @@ DIRECT: list[Choice] = [("transform", "")]
 """What separable operators take."""
 
 
+_KNOWN: WeakKeyDictionary[LinearOperator, LinearOperator] = WeakKeyDictionary()
+
+
 def known(operator: LinearOperator) -> LinearOperator:
     """The operator with what its transforms prove."""
-    system = separable(operator)
-    if system is None:
-        return operator
+    found = _KNOWN.get(operator)
+    if found is None:
+        system = separable(operator)
+        if system is None:
+            return operator
+        found = _KNOWN[operator] = _with_proofs(operator, system)
+    return found
+
+
+def _with_proofs(operator: LinearOperator, system: Separable) -> LinearOperator:
     scales = operator.axis_scales
 
     def bound(coefficients: Coefficients) -> Tensor:

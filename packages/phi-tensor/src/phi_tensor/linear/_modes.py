@@ -23,6 +23,8 @@ TOLERANCE = 1e-11
 """Largest deviation from known modes, relative to the largest entry times √n."""
 NULL = 1e-12
 """Eigenvalues below this, relative to the largest one, are 0."""
+LONGEST_PRODUCT = 64
+"""Shorter periodic lines take a product with real waves, longer ones a fast Fourier transform."""
 KNOWN = (("dct", 2), ("dst", 1), ("dct", 1), ("dst", 2), ("dct", 4), ("dst", 4))
 
 
@@ -88,7 +90,7 @@ def _turns(k: Any, n: int) -> Any:
 def _of_sparse(matrix: Any) -> Modes | None:
     """Modes of c D² + d, with eigenvalues d − 4c sin²(θ/2), D² a second difference; of short others, too."""
     n = matrix.shape[0]
-    found = _of_second_difference(matrix, n) if n > 3 else None
+    found = _of_second_difference(matrix, n) if n > LONGEST_PRODUCT else None
     return found if found or n > LONGEST_DENSE else _found(matrix.toarray())
 
 
@@ -123,8 +125,12 @@ def _found(matrix: Matrix) -> Modes | None:
         return Modes("basis", 0, matrix[0].copy(), np.ones((1, 1)))
     if _is_circulant(matrix, tiny):
         values = np.fft.fft(matrix[:, 0])
-        symmetric = np.abs(matrix - matrix.T).max() <= tiny
-        return Modes("fourier", 0, _without_noise(values.real if symmetric else values))
+        if np.abs(matrix - matrix.T).max() > tiny:
+            return Modes("fourier", 0, _without_noise(values))
+        values = _without_noise(values.real)
+        if n <= LONGEST_PRODUCT:
+            return Modes("basis", 0, values[(np.arange(n) + 1) // 2], _real_waves(n))
+        return Modes("fourier", 0, values)
     for name, kind in KNOWN:
         values = _eigenvalues(matrix, (name, kind), tiny)
         if values is not None:
@@ -138,6 +144,14 @@ def _found(matrix: Matrix) -> Modes | None:
 def _maps_constants_to_0(matrix: Any) -> bool:
     tiny = 1e-10 * largest(matrix)
     return all(np.abs(np.asarray(matrix.sum(axis))).max(initial=0) <= tiny for axis in (0, 1))
+
+
+def _real_waves(n: int) -> Matrix:
+    """Orthonormal cosines and sines of 0, 1, 1, 2, 2, … turns `(cell, mode)`; the last of even n is alone."""
+    cell, mode = np.arange(n)[:, None], np.arange(n)[None, :]
+    phase = 2 * np.pi * (cell * ((mode + 1) // 2) % n) / n
+    waves = np.where((mode % 2 == 1) | (mode == 0), np.cos(phase), np.sin(phase))
+    return waves / np.linalg.norm(waves, axis=0)
 
 
 def _is_circulant(matrix: Matrix, tiny: float) -> bool:

@@ -60,7 +60,12 @@ def solved(
 
 
 def solved_directly(operator: LinearOperator, b: Tensor, solve: Solve, adjoint: bool = False) -> Tensor:
-    """`solved(…).x` by transforms that leave nothing, without residuals: these are rounding, where finite."""
+    """`solved(…).x` by transforms that leave nothing, without residuals: these are rounding, where finite.
+
+    Transforms have derivatives of their own; a rule is needed for those by coefficients.
+    """
+    if solve.gradient_solve is None and all(c.layout.backend.mixes for c in operator.coefficients):
+        return direct_solver(operator)(b)
 
     def run(coefficients: Coefficients, b: Tensor) -> Tensor:
         return direct_solver(operator.with_coefficients(coefficients))(b)
