@@ -23,6 +23,8 @@ from uv import find_uv_bin
 ROOT = Path(__file__).parent
 PACKAGES = ("phi-tensor", "phi-geom", "phi-field", "phi-physics", "phi-learn", "phi-vis")
 BACKENDS = ("numpy", "torch", "jax", "tensorflow")
+LARGE = ("phi-tensor", "phi-field", "phi-physics", "phi-learn")
+"""Packages whose tests run in two processes."""
 GROUPS = {
     "numpy": ("test",),
     "torch": ("test", "torch"),
@@ -127,7 +129,7 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session, package: str, backend: str) -> None:
     """Tests of one package on one backend, in an environment without the others."""
     python = environment(session, backend)
-    together = ("-n", "2", "--dist", "loadfile") if package == "phi-tensor" else ()
+    together = ("-n", "2", "--dist", "loadfile") if package in LARGE else ()
     pytest(session, python, f"packages/{package}/tests", "-m", "not interop", *together, backends=backend)
 
 
