@@ -328,6 +328,10 @@ def test_neighbor_mean(backend):
     x = tensor([[0.0, 2.0], [4.0, 6.0]], spatial("x,y"))
     assert math.neighbor_mean(x).numpy("x,y").tolist() == [[3]]
     assert math.neighbor_mean(x, "x", padding=PERIODIC).numpy("x,y").tolist() == [[2, 4], [2, 4]]
+    wide = math.neighbor_mean(x, "x", padding=0, extend_bounds=1)
+    assert wide.numpy("x,y").tolist() == [[0, 1], [2, 4], [2, 3], [0, 0]]
+    with pytest.raises(ValueError, match="padding"):
+        math.neighbor_mean(x, extend_bounds=1)
 
 
 @pytest.mark.needs("reverse")

@@ -208,6 +208,8 @@ def test_labelled_factors(backend, rng):
         math.svd(x, channel, "")
     with pytest.raises(IncompatibleShapes, match="Leave the size away"):
         math.svd(x, latent_dim=spatial(k=2), full_matrices=True)
+    with pytest.raises(IncompatibleShapes, match="has 3"):
+        math.svd(x, latent_dim=spatial(k=4))
 
 
 @pytest.mark.parametrize("order", ["frobenius", "nuclear", "spectral", 2, -2, 1, -1, np.inf, -np.inf])

@@ -145,6 +145,12 @@ def svd(
         )
     kept = slice(0, dim.size)
     u, s, v = parts
+    found = s.shape.get_size(new.name)
+    if isinstance(found, int) and dim.size > found:
+        raise IncompatibleShapes(
+            f"`svd` was asked for {dim.size} singular values by `latent_dim`, but {value.shape} has {found}. "
+            f"Ask for at most as many as there are examples and features."
+        )
     return u[{new.name: kept}], s[{new.name: kept}], v[{dual(new.name).name: kept}]
 
 

@@ -173,7 +173,15 @@ def neighbor_mean(grid: Any, dims: Any = spatial, padding: Any = None, extend_bo
         padding: Rule for values outside, which makes the result as large as `grid`; None for inner
             neighbours only.
         extend_bounds: Number of entries that `grid` gets on each side before.
+
+    Raises:
+        ValueError: `extend_bounds` without a rule for what lies there.
     """
+    if extend_bounds and padding is None:
+        raise ValueError(
+            f"`neighbor_mean(extend_bounds={extend_bounds})` needs values outside, but no padding is given. "
+            f"Pass e.g. `padding='periodic'`, or `padding=0`."
+        )
     if not isinstance(grid, Tensor) and is_container(grid):
         return tree_map(lambda leaf: neighbor_mean(leaf, dims, padding, extend_bounds), grid)
     value = as_tensor(grid)
