@@ -35,10 +35,11 @@ def make_incompressible(
     which leaves a divergence of second order.
 
     Boxes without obstacles are solved directly by transforms along the axes, for any number of cells; others
-    by conjugate gradients with multigrid, whose iterations hardly depend on their number. Cells whose center
-    is inside of an obstacle are solid: their faces move with the body. In regions without an open side the
-    pressure has zero mean, and the net inflow must vanish: what is left over is spread over their cells, and
-    `SolveInfo.msg`, in boxes without obstacles also a warning where the numbers are known, tells so.
+    by conjugate gradients, preconditioned by these transforms, or by multigrid where thin walls or gaps make
+    them converge slowly; around bodies the iterations do not depend on the number of cells. Cells whose
+    center is inside of an obstacle are solid: their faces move with the body. In regions without an open side
+    the pressure has zero mean, and the net inflow must vanish: what is left over is spread over their cells,
+    and `SolveInfo.msg`, in boxes without obstacles also a warning where the numbers are known, tells so.
 
     Args:
         velocity: Velocity u `(batch…, spatial…, vector)` [length/time] on a grid.

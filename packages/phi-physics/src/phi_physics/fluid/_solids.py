@@ -76,9 +76,8 @@ def _normal(vectors: Tensor, faces: Field) -> Tensor:
     return math.stack(parts, math.channel("vector"))
 
 
-def pressure_matrix(solids: Solids, ends: Mapping[str, Ends], dx: Tensor) -> Stencil:
-    """−∇·(open ∇), links [1/length²]; the pressure outside of open sides is 0."""
-    fluid = solids.fluid
+def pressure_matrix(fluid: Tensor, ends: Mapping[str, Ends], dx: Tensor) -> Stencil:
+    """−∇·(open ∇) in cells of fluid, links [1/length²]; the pressure outside of open sides is 0."""
     lower: dict[str, Tensor] = {}
     upper: dict[str, Tensor] = {}
     remainder = 0 * fluid
@@ -108,7 +107,10 @@ def project_around(
     solids = Solids.of(obstacles, faces, ends)
     imposed = solids.imposed(faces)
     outflow = divergence(imposed).values * solids.fluid
-    operator = stencil_operator(pressure_matrix(solids, ends, faces.dx), symmetric=True)
+    matrix = pressure_matrix(solids.fluid, ends, faces.dx)
+    everywhere = math.expand(math.wrap(1.0), faces.sampling.shape)  # stays on the host, where it has numbers
+    box = pressure_matrix(everywhere, ends, faces.dx)
+    operator = stencil_operator(matrix, symmetric=True, box=box)
     pressure = math.solve_linear(operator, -outflow, solve)
     slope = spatial_gradient(
         Field(faces.sampling, pressure, Site.CENTER, boundary), faces.boundary, at="face"

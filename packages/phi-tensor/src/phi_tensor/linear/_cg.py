@@ -13,21 +13,26 @@ from phi_tensor.ops._elementwise import safe_div, sign, sqrt, where
 
 
 def cg(problem: Problem) -> Progress:
-    """Conjugate gradients, two-term recurrences. Breaks down where pᵀA p changes its sign."""
+    """Conjugate gradients, two-term recurrences. Breaks down where pᵀA p changes its sign.
 
-    def step(now: Progress, r: Tensor, p: Tensor, rz: Tensor, sense: Tensor) -> tuple[Any, ...]:
+    An iteration starts with the preconditioner, so that the last residual does not pay for one.
+    """
+
+    def step(
+        now: Progress, r: Tensor, p: Tensor, squared: Tensor, before: Tensor, sense: Tensor
+    ) -> tuple[Any, ...]:
+        z = problem.preconditioned(r)
+        rz = squared if problem.precondition is None else problem.dot(r, z).real
+        p = z + safe_div(rz, before) * p
         ap = problem.apply(p)
         curvature = problem.dot(p, ap).real
         sense = where(sense == 0, sign(curvature * rz), sense)
         alpha = safe_div(rz, curvature)
         r = problem.keep(now.active, r - alpha * ap, r)
-        z = problem.preconditioned(r)
-        following = problem.dot(r, z).real
-        norm = problem.norm(r) if problem.precondition is not None else sqrt(abs(following))
+        squared = problem.dot(r, r).real
         broke = ~(curvature * rz * sense > 0)
-        after = problem.advanced(now, now.d + alpha * p, norm, broke)
-        return after, r, z + safe_div(following, rz) * p, following, sense
+        after = problem.advanced(now, now.d + alpha * p, sqrt(abs(squared)), broke)
+        return after, r, p, squared, rz, sense
 
-    z = problem.preconditioned(problem.r)
-    rz = problem.dot(problem.r, z).real
-    return problem.loop(step, problem.r, z, rz, rz * 0)
+    squared = problem.dot(problem.r, problem.r).real
+    return problem.loop(step, problem.r, 0 * problem.r, squared, 0 * squared, 0 * squared)

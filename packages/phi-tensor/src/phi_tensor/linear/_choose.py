@@ -5,6 +5,10 @@ dense
 and small; conjugate gradients where it is symmetric and definite; minimal residuals where it is symmetric;
 else
 BiCGSTAB(2), and GMRES for what that leaves. It never leaves the device and never loosens a tolerance.
+
+Conjugate gradients are preconditioned by the transforms of a box that obstacles perturb, as long as these
+converge fast; by multigrid what that leaves, and grids of other forms; by the diagonal for the rest. Compiled
+solves around obstacles that are not known before stay with the transforms.
 """
 
 from __future__ import annotations
@@ -14,16 +18,18 @@ from functools import reduce
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from phi_tensor._context import settings
 from phi_tensor._create import wrap, zeros_like
 from phi_tensor._errors import Unsupported
 from phi_tensor._tensor import Tensor
 from phi_tensor.linear import _dense, _scipy
+from phi_tensor.linear._box_preconditioner import RATE
 from phi_tensor.linear._methods import Method, method_named
 from phi_tensor.linear._null_space import projection
 from phi_tensor.linear._operator import CONSTANTS, DEFINITE, REGULAR, SYMMETRIC, Coefficients, LinearOperator
 from phi_tensor.linear._preconditioners import NAMED
 from phi_tensor.linear._problem import Function
-from phi_tensor.linear._refine import Goal, Way
+from phi_tensor.linear._refine import Goal, Preconditioning, Way
 from phi_tensor.linear._solve_settings import Solve
 from phi_tensor.linear._transforms import Separable, direct, separable
 from phi_tensor.ops import _table as table
@@ -33,7 +39,12 @@ Choice = tuple[str, str]
 """Names of a method and of its preconditioner, empty for none."""
 DIRECT: list[Choice] = [("transform", "")]
 """What separable operators take."""
-
+TRANSFORM = "transform"
+OFFERED = {
+    TRANSFORM: "a box of cells with one link per axis and obstacles, symmetric and definite",
+    "multigrid": "a symmetric and definite matrix of neighbours on a grid",
+}
+"""Preconditioners that operators bring along, and what they must be for that."""
 
 _KNOWN: WeakKeyDictionary[LinearOperator, LinearOperator] = WeakKeyDictionary()
 
@@ -77,7 +88,7 @@ def choices(operator: LinearOperator, solve: Solve, concrete: bool = False) -> l
     if solve.method.lower() != "auto":
         method = method_named(solve.method)
         if given == "auto" and isinstance(method, Method) and method.preconditioned:
-            named = _offered(operator)
+            return [(method.name, name) for name in _offered(operator, method.name)]
         return [(method if isinstance(method, str) else method.name, named)]
     n = operator.domain.volume or 0
     if named:
@@ -88,8 +99,10 @@ def choices(operator: LinearOperator, solve: Solve, concrete: bool = False) -> l
         spare = "MINRES" if SYMMETRIC in operator.tags else "GMRES"
         return [("dense", ""), (spare, "")] if concrete else [("dense", "")]
     first = _krylov(operator)
-    found = [(first, _offered(operator) if first != "MINRES" else "")]
-    return found if SYMMETRIC in operator.tags else [*found, ("GMRES", found[0][1])]
+    if first == "MINRES":
+        return [(first, "")]
+    found = [(first, name) for name in _offered(operator, first)]
+    return found if SYMMETRIC in operator.tags else [*found, ("GMRES", found[-1][1])]
 
 
 def _krylov(operator: LinearOperator) -> str:
@@ -98,15 +111,21 @@ def _krylov(operator: LinearOperator) -> str:
     return "biCG-stab(2)"
 
 
-def _offered(operator: LinearOperator) -> str:
+def _offered(operator: LinearOperator, method: str) -> list[str]:
+    """Names of the preconditioners that `auto` takes, in order; transforms of a box if A is definite.
+
+    Compiled code has only the first one: multigrid takes long to compile.
+    """
+    if operator.box is not None and "CG" in method:
+        return [TRANSFORM] if settings().traced == "jit" else [TRANSFORM, "operator"]
     if operator.preconditioner is not None:
-        return "operator"
-    return "jacobi" if operator.diagonal is not None else ""
+        return ["operator"]
+    return ["jacobi" if operator.diagonal is not None else ""]
 
 
 def ways_of(
     chosen: list[Choice], operator: LinearOperator, solve: Solve, goal: Goal, like: Tensor, adjoint: bool
-) -> list[tuple[Way, Function | None]]:
+) -> list[tuple[Way, Preconditioning]]:
     """The methods of these names for this operator.
 
     Args:
@@ -117,10 +136,14 @@ def ways_of(
         like: Any vector with all dims of the systems.
         adjoint: Whether A is the adjoint of what the user's preconditioner belongs to.
     """
-    return [
+    ways = [
         _way(method, preconditioner, operator, solve, goal, like, adjoint)
         for method, preconditioner in chosen
     ]
+    for i, (way, make) in enumerate(ways[:-1]):
+        if chosen[i][1] == TRANSFORM and isinstance(way, Method):
+            ways[i] = way._replace(rate=RATE), make
+    return ways
 
 
 def _way(
@@ -131,27 +154,33 @@ def _way(
     goal: Goal,
     like: Tensor,
     adjoint: bool,
-) -> tuple[Way, Function | None]:
+) -> tuple[Way, Preconditioning]:
     method = method_named(name)
     if isinstance(method, Method):
         if preconditioner and not method.preconditioned:
             raise Unsupported(
                 f"The method '{method.name}' takes no preconditioner. Use 'biCG-stab(2)' or 'GMRES'."
             )
-        return method, _preconditioner(preconditioner, operator, solve, like, adjoint)
+        _check_preconditioner(preconditioner, operator)
+        return method, lambda: _preconditioner(preconditioner, operator, solve, like, adjoint)
     if method == "transform":
-        return _transform(operator), None
+        return _transform(operator), _none
     if method == "dense":
         if operator.matrix is None:
             raise Unsupported(
                 "The method 'dense' needs a matrix, but the operator is a function. Use 'auto', or a Krylov "
                 "method such as 'GMRES'."
             )
-        return _dense.dense_way(operator), None
+        return _dense.dense_way(operator), _none
     own: Any = preconditioner or None
     if preconditioner not in ("", *_scipy.FACTORISED):
+        _check_preconditioner(preconditioner, operator)
         own = _preconditioner(preconditioner, operator, solve, like, adjoint)
-    return _scipy.scipy_way(method, operator, own, goal), None
+    return _scipy.scipy_way(method, operator, own, goal), _none
+
+
+def _none() -> None:
+    return None
 
 
 def direct_solver(operator: LinearOperator) -> Function:
@@ -185,21 +214,33 @@ def _preconditioner(
         return None
     if name == "user":
         return _users(solve, operator, like, adjoint)
-    if name == "operator":
-        offered = operator.preconditioner
+    if name in (*OFFERED, "operator"):
+        offered = operator.box if name == TRANSFORM else operator.preconditioner
         assert offered is not None
         approximate, project = offered(operator.coefficients), projection(operator, operator.domain.names)
         if project is None:
             return approximate
         return lambda r: project(approximate(r))  # what rounding leaves in the null space would grow
-    if name in NAMED:
-        return NAMED[name](operator, like)
+    return NAMED[name](operator, like)
+
+
+def _check_preconditioner(name: str, operator: LinearOperator) -> None:
+    """Raise where there is no preconditioner of this name, or not for this operator."""
+    if name in ("", "user", "operator", *NAMED):
+        return
+    if name in OFFERED:
+        if (operator.box if name == TRANSFORM else operator.preconditioner) is None:
+            raise Unsupported(
+                f"The preconditioner '{name}' needs {OFFERED[name]}; nothing shows that this operator is "
+                f"one. Use 'auto', 'jacobi' or 'chebyshev'."
+            )
+        return
     if name in _scipy.FACTORISED:
         raise Unsupported(
             f"The preconditioner '{name}' is SciPy's and runs on the host: use it with 'scipy-GMres', "
             f"'scipy-CG' or another method of SciPy, or take 'jacobi' or 'chebyshev'."
         )
-    names = ", ".join(map(repr, (*NAMED, *_scipy.FACTORISED)))
+    names = ", ".join(map(repr, (*OFFERED, *NAMED, *_scipy.FACTORISED)))
     raise Unsupported(f"There is no preconditioner {name!r}. Use one of {names}, or a function `r -> z`.")
 
 

@@ -1,9 +1,9 @@
-"""Multigrid for traced functions that couple neighbours on a grid: their terms as matrices of neighbours."""
+"""Preconditioners of traced functions that couple neighbours on a grid: the terms as matrices of these."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import cast
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
+from phi_tensor.linear._box_preconditioner import Box, suitable_box
 from phi_tensor.linear._multigrid import multigrid
 from phi_tensor.linear._properties import numbers
 from phi_tensor.linear._stencil import Stencil
@@ -29,10 +30,12 @@ class NeighborForm:
     Attributes:
         sign: 1 where no coefficient beside the diagonal is positive, -1 where none is negative.
         periodic: Axes whose outermost cells are linked to the other side.
+        box: What the matrix would be without obstacles; None for matrices of another form.
     """
 
     sign: int
     periodic: frozenset[str]
+    box: Box | None = None
 
     def matrix(self, function: Traced) -> Stencil:
         """The matrix with positive links of which the product with `sign` is that of a function."""
@@ -50,8 +53,15 @@ class NeighborForm:
         It is symmetric, and has the sign of A, where A is symmetric with a diagonal at least as large as the
         sum of its links.
         """
-        cycle = multigrid(self.matrix(function))
-        return cycle if self.sign > 0 else lambda r: -cycle(r)
+        return self._signed(multigrid(self.matrix(function)))
+
+    def by_transform(self, function: Traced) -> Callable[[Tensor], Tensor]:
+        """Function z ≈ A⁻¹ r by transforms of the box, with the sign of A."""
+        assert self.box is not None
+        return self._signed(self.box.preconditioner(self.matrix(function)))
+
+    def _signed(self, approximate: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+        return approximate if self.sign > 0 else lambda r: -approximate(r)
 
 
 def neighbor_form(function: Traced) -> NeighborForm | None:
@@ -69,7 +79,8 @@ def neighbor_form(function: Traced) -> NeighborForm | None:
         return None
     lower, upper = _links(offsets, block, next(iter(offsets.values())))
     leaving = {n for n in lower if _leaves(lower[n], n, 0) or _leaves(upper[n], n, -1)}
-    return NeighborForm(sign, frozenset(leaving))
+    form = NeighborForm(sign, frozenset(leaving))
+    return replace(form, box=suitable_box(form.matrix(function)))
 
 
 def _is_near(offset: Offset) -> bool:

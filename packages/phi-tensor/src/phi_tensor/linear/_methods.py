@@ -27,6 +27,7 @@ class Method(NamedTuple):
         needs: Tags that the operator must not lack if it is known; for messages and for `auto`.
         products: Products with A (or its adjoint) per iteration.
         preconditioned: Whether it takes a preconditioner.
+        rate: Least reduction of residuals per iteration, for systems to go on; None: any.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Method(NamedTuple):
     needs: tuple[str, ...] = ()
     products: int = 1
     preconditioned: bool = True
+    rate: float | None = None
 
 
 ITERATIVE = {

@@ -90,7 +90,11 @@ def operator_of_traced(function: Traced, unknown: Packing) -> tuple[LinearOperat
         operator = operator.with_tags(*_proven(function, unknown, domain))
         form = neighbor_form(function) if {SYMMETRIC, DEFINITE} <= operator.tags else None
         if form is not None:
-            operator = replace(operator, preconditioner=lambda c: form.preconditioner(with_coefficients(c)))
+            operator = replace(
+                operator,
+                preconditioner=lambda c: form.preconditioner(with_coefficients(c)),
+                box=None if form.box is None else lambda c: form.by_transform(with_coefficients(c)),
+            )
     return operator, results
 
 

@@ -59,6 +59,8 @@ class LinearOperator:
         bound: `coefficients -> ` number that is ≥ ‖A‖ and near it; None: it is estimated.
         matrix: `coefficients -> ` dense matrix with dual dims; None where there is none.
         preconditioner: `coefficients -> (r -> z)` with z ≈ A⁻¹ r that the operator offers; None for none.
+        box: `coefficients -> (r -> z)` with z ≈ A⁻¹ r by the transforms of a box that A differs from by
+            obstacles; tried before `preconditioner`. None for others.
         null_space: `coefficients -> (v -> ` projection of v beside the null spaces of A and Aᴴ`)`, where
             these are one space that is known but not that of constants; None else.
         closure: `coefficients -> (x -> A x)` where something is worth computing once for many products.
@@ -81,6 +83,7 @@ class LinearOperator:
     bound: Callable[[Coefficients], Tensor] | None = None
     matrix: Callable[[Coefficients], Tensor] | None = None
     preconditioner: Callable[[Coefficients], Callable[[Tensor], Tensor]] | None = None
+    box: Callable[[Coefficients], Callable[[Tensor], Tensor]] | None = None
     closure: Callable[[Coefficients], Callable[[Tensor], Tensor]] | None = None
     null_space: Callable[[Coefficients], Callable[[Tensor], Tensor]] | None = None
     axis_scales: Callable[[Coefficients], Mapping[str, Tensor]] | None = None
@@ -127,7 +130,7 @@ class LinearOperator:
         assert self.transposed is not None
         diagonal, matrix, rows, columns = self.diagonal, self.matrix, self.codomain, self.domain
         axes = self.axis_matrices
-        offered = self.preconditioner if SYMMETRIC in self.tags else None
+        offered, box = (self.preconditioner, self.box) if SYMMETRIC in self.tags else (None, None)
         return LinearOperator(
             self.codomain,
             self.domain,
@@ -141,6 +144,7 @@ class LinearOperator:
             self.bound,
             None if matrix is None else lambda c: _adjoint_matrix(matrix(c), rows, columns),
             offered,
+            box,
             null_space=self.null_space,
             axis_scales=self.axis_scales,
         )

@@ -20,6 +20,8 @@ from phi_tensor.ops._reductions import any_, max_
 from phi_tensor.transforms._iterate import while_loop
 
 Function = Callable[[Tensor], Tensor]
+PATIENCE = 6
+"""Iterations after which a rate of convergence shows [-]."""
 
 
 class Progress(NamedTuple):
@@ -54,6 +56,7 @@ class Problem:
         limit: Iterations that each system has left.
         active: Which systems are to be solved.
         record: Called with the progress after every iteration, outside of compiled code.
+        rate: Systems end that are above this to the power of their iterations, after some; None: none do.
     """
 
     apply: Function
@@ -65,6 +68,7 @@ class Problem:
     limit: Tensor
     active: Tensor
     record: Callable[[Progress], None] | None = None
+    rate: float | None = None
 
     def dot(self, a: Tensor, b: Tensor) -> Tensor:
         """Inner products Σ a* b."""
@@ -92,6 +96,8 @@ class Problem:
         open_still = before.active & ~(norm <= self.target)
         broken = before.broke | (open_still & (broke | ~is_finite(norm)))
         active = open_still & ~broken & (count < self.limit)
+        if self.rate is not None:
+            active = active & ((count < PATIENCE) | (norm <= self.rate**count))
         return Progress(
             self.keep(before.active & ~broken, d, before.d),
             where(before.active, norm, before.norm),

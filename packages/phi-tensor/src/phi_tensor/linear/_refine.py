@@ -41,7 +41,8 @@ SAFETY = 0.9
 Direct = Callable[[Tensor], tuple[Tensor, Tensor | int]]
 """r ↦ (A⁻¹ r, iterations); 0 where there are none, so that nothing more can be done about what is left."""
 Way = Method | Direct
-
+Preconditioning = Callable[[], Function | None]
+"""Sets up a preconditioner, once a method is used."""
 
 Record = Callable[["State", Progress], None]
 """Called after every iteration with the state before the pass and the progress since."""
@@ -111,7 +112,7 @@ def refined(
     y: Tensor,
     x0: Tensor | None,
     goal: Goal,
-    ways: list[tuple[Way, Function | None]],
+    ways: list[tuple[Way, Preconditioning]],
     record: Record | None = None,
 ) -> Result:
     """Solve A x = y, system by system.
@@ -121,7 +122,8 @@ def refined(
         y: Right-hand sides with all dims of the systems.
         x0: Initial guess with all dims, or None.
         goal: When to stop.
-        ways: Methods in order, each with its preconditioner; a later one takes what an earlier one leaves.
+        ways: Methods in order, each with what sets up its preconditioner; a later one takes what an earlier
+            one leaves.
         record: Called after every iteration.
     """
     names = operator.domain.names
@@ -159,9 +161,11 @@ def refined(
             active = active & (kept > floor.of(x, size))
         return State(x, where(better, r, state.r), kept, active, iterations, broke)
 
-    for way, preconditioner in ways:
+    for number, (way, make) in enumerate(ways):
         if isinstance(way, Method):
-            state = _passes(operator, apply, way, preconditioner, state, tolerance, goal, after_pass, record)
+            # What most systems do not need is set up inside of the loop, which then does not run
+            precondition = make if number else _made(make())
+            state = _passes(operator, apply, way, precondition, state, tolerance, goal, after_pass, record)
         else:
             scaled = safe_div(state.r, where(state.active, state.norm, 1))
             d, iterations = way(scaled)
@@ -182,6 +186,10 @@ def refined(
     )
 
 
+def _made(precondition: Function | None) -> Preconditioning:
+    return lambda: precondition
+
+
 def _all(x: Tensor) -> bool:
     """Whether all entries are known to be True."""
     return x.available and bool(all_(x, x.shape.names))
@@ -191,7 +199,7 @@ def _passes(
     operator: LinearOperator,
     apply: Function,
     method: Method,
-    preconditioner: Function | None,
+    make: Preconditioning,
     state: State,
     tolerance: Tensor,
     goal: Goal,
@@ -205,16 +213,20 @@ def _passes(
         problem = Problem(
             apply,
             adjoint,
-            preconditioner,
+            make(),
             state.r / scale,
             operator.domain.names,
             maximum(SAFETY * tolerance / scale, _epsilon()),
             to_int64(goal.limit - state.iterations),
             state.active,
             None if record is None else partial(record, state),
+            method.rate,
         )
         progress = method.run(problem)
-        return after_pass(state, progress.d, state.iterations + progress.iterations, progress.broke)
+        after = after_pass(state, progress.d, state.iterations + progress.iterations, progress.broke)
+        if method.rate is None:
+            return after
+        return after._replace(active=after.active & (progress.norm <= problem.target))
 
     def goes_on(*state: Any) -> Tensor:
         return any_(State(*state).active, State(*state).active.shape.names)

@@ -7,18 +7,22 @@ cell that its own number names, until nothing changes.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from phi_tensor._context import settings
 from phi_tensor._create import wrap, zeros
 from phi_tensor._dim_types import instance
+from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
 from phi_tensor.extrapolation import PERIODIC
-from phi_tensor.linear._stencil import Stencil
+from phi_tensor.linear._stencil import Stencil, known_numbers
 from phi_tensor.ops._arranging import range_tensor
 from phi_tensor.ops._elementwise import maximum, safe_div, to_float, to_int64, where
 from phi_tensor.ops._lookup import gather
@@ -42,15 +46,32 @@ def closed_regions(matrix: Stencil) -> Callable[[Tensor], Tensor]:
 
     The orthogonal projection beside the null space of `matrix`.
     """
+    if matrix.is_known:
+        return _projection(_Pattern(matrix))
     count, labels = regions(matrix)
     shape = matrix.remainder.shape
     sizes = _sums(to_float(expand(labels * 0 + 1, shape)), labels, count)
     is_closed = _sums(abs(matrix.remainder), labels, count) == 0
-    if sizes.available and is_closed.available:
-        of_many = is_closed.numpy() & (sizes.numpy() > 1)
-        if of_many.sum() <= MOST_MASKS:
-            alone = _spread(to_float(is_closed & (sizes == 1)), labels)
-            return _by_masks(labels, np.flatnonzero(of_many), alone)
+    return _by_sums(count, labels, sizes, is_closed)
+
+
+@lru_cache(8)
+def _projection(pattern: _Pattern) -> Callable[[Tensor], Tensor]:
+    """The projection for known numbers, on the host."""
+    count, labels = pattern.labelled()
+    array = labels.numpy(pattern.shape.names).ravel()
+    sizes = np.bincount(array, minlength=count)
+    is_closed = np.bincount(array, pattern.remains.ravel(), count) == 0
+    of_many = is_closed & (sizes > 1)
+    if of_many.sum() <= MOST_MASKS:
+        alone = to_float(
+            wrap((is_closed & (sizes == 1))[array].reshape(pattern.remains.shape), pattern.shape)
+        )
+        return _by_masks(labels, np.flatnonzero(of_many), alone)
+    return _by_sums(count, labels, to_float(wrap(sizes, _REGIONS)), wrap(is_closed, _REGIONS))
+
+
+def _by_sums(count: int, labels: Tensor, sizes: Tensor, is_closed: Tensor) -> Callable[[Tensor], Tensor]:
     weight = where(is_closed, safe_div(1.0, sizes), 0.0)
 
     def project(x: Tensor) -> Tensor:
@@ -77,34 +98,58 @@ def _by_masks(labels: Tensor, numbers: npt.NDArray[Any], alone: Tensor) -> Calla
 
 def regions(matrix: Stencil) -> tuple[int, Tensor]:
     """`(number of labels, label of each cell)`, ints `(batch…, spatial…)` that linked cells share."""
-    links = [*matrix.lower.values(), *matrix.upper.values()]
-    if all(link.available for link in links) and matrix.remainder.available:
-        return _by_scipy(matrix)
+    if matrix.is_known:
+        return _Pattern(matrix).labelled()
     shape = matrix.remainder.shape
     return cast("int", shape.volume), _on_device(matrix)
 
 
-def _by_scipy(matrix: Stencil) -> tuple[int, Tensor]:
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
+class _Pattern:
+    """Which numbers of a matrix are not 0, compared by content: solves ask again while nothing moves.
 
-    shape, sizes = matrix.remainder.shape, cast("tuple[int, ...]", matrix.remainder.shape.sizes)
-    count = math.prod(sizes)
-    cells: npt.NDArray[np.int64] = np.arange(count).reshape(sizes)
-    first: list[npt.NDArray[np.int64]] = []
-    second: list[npt.NDArray[np.int64]] = []
-    for axis in matrix.axes:
-        number = shape.names.index(axis)
-        upwards: npt.NDArray[Any] = expand(matrix.upper[axis], shape).numpy(shape.names) != 0
-        downwards: npt.NDArray[Any] = expand(matrix.lower[axis], shape).numpy(shape.names) != 0
-        linked = upwards | np.roll(downwards, -1, number)
-        first.append(cells[linked])
-        second.append(np.roll(cells, -1, number)[linked])
-    pairs = (np.concatenate([cells[:0].ravel(), *first]), np.concatenate([cells[:0].ravel(), *second]))
-    graph: Any = coo_array((np.ones(len(pairs[0]), bool), pairs), (count, count))
-    found: Any = connected_components(graph, directed=False)
-    labels: npt.NDArray[np.int64] = found[1].reshape(sizes).astype(np.int64)
-    return int(found[0]), wrap(labels, shape)
+    Attributes:
+        shape: Dims of the matrix.
+        linked: By axis of the arrays, cells that are linked with the next one.
+        remains: Cells with a remainder.
+    """
+
+    def __init__(self, matrix: Stencil) -> None:
+        self.shape: Shape = matrix.remainder.shape
+        names = self.shape.names
+        self.linked: dict[int, npt.NDArray[np.bool_]] = {}
+        for axis in matrix.axes:
+            upper, lower = (
+                known_numbers(links, self.shape) != 0 for links in (matrix.upper[axis], matrix.lower[axis])
+            )
+            number = names.index(axis)
+            self.linked[number] = upper | np.roll(lower, -1, number)
+        self.remains: npt.NDArray[np.bool_] = known_numbers(matrix.remainder, self.shape) != 0
+        content = hashlib.blake2b(digest_size=16)
+        for part in (*self.linked.values(), self.remains):
+            content.update(np.packbits(part).data)
+        self._key = (self.shape, tuple(self.linked), settings().precision, content.digest())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Pattern) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def labelled(self) -> tuple[int, Tensor]:
+        """`(number of labels, label of each cell)`."""
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
+        sizes = cast("tuple[int, ...]", self.shape.sizes)
+        count = math.prod(sizes)
+        cells: npt.NDArray[np.int64] = np.arange(count).reshape(sizes)
+        first = [cells[linked] for linked in self.linked.values()]
+        second = [np.roll(cells, -1, number)[linked] for number, linked in self.linked.items()]
+        pairs = (np.concatenate([cells[:0].ravel(), *first]), np.concatenate([cells[:0].ravel(), *second]))
+        graph: Any = coo_array((np.ones(len(pairs[0]), bool), pairs), (count, count))
+        found: Any = connected_components(graph, directed=False)
+        labels: npt.NDArray[np.int64] = found[1].reshape(sizes).astype(np.int64)
+        return int(found[0]), wrap(labels, self.shape)
 
 
 def _on_device(matrix: Stencil) -> Tensor:

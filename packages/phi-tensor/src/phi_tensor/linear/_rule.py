@@ -137,8 +137,7 @@ def info_of(
     duration: float | None,
     prefix: str = "",
 ) -> SolveInfo:
-    method = ", ".join(name for name, _ in chosen)
-    preconditioner = chosen[0][1]
+    method, preconditioner = (", ".join(dict.fromkeys(names)) for names in zip(*chosen, strict=True))
     advice = advice_for(int(as_numpy(result.outcome).max(initial=0)), method, SYMMETRIC in operator.tags)
     msg = prefix + described(
         result.outcome,

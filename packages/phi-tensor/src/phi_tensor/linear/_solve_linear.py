@@ -200,7 +200,7 @@ def _info(
 def _compiled_message(
     value: Any, solve: Solve, chosen: list[Choice], operator: LinearOperator, code: int
 ) -> str:
-    method = ", ".join(name for name, _ in chosen)
+    method = ", ".join(dict.fromkeys(name for name, _ in chosen))
     limit = solve.limit(cast("tuple[int, ...]", operator.domain.sizes))
     largest = "" if code == DIVERGED else f", the residual is {float(value.max()) - 1:.3g} times its bound"
     state = "diverged" if code == DIVERGED else f"not converged within {limit} iterations"

@@ -41,7 +41,8 @@ class Solve:
         like any
             other; adjoint solves apply that of `gradient_solve`.
         preprocess_y_args: Further arguments of `preprocess_y`.
-        preconditioner: `jacobi`, `chebyshev`, `ilu`, `ic` (the last two for `scipy-…` methods), or a linear
+        preconditioner: `jacobi`, `chebyshev`, `transform` (of a box that obstacles perturb) or `multigrid`
+            where the operator is of that form, `ilu`, `ic` (for `scipy-…` methods), or a linear
             function `r ↦ z` that approximates A⁻¹ r; `auto` takes what suits the operator. Default: none,
             except with the method `auto`.
         rank_deficiency: 1 declares that A maps constants to 0 and that its results sum to 0: right-hand

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
+import numpy as np
+import numpy.typing as npt
+
+from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
 from phi_tensor.extrapolation import PERIODIC
+from phi_tensor.layouts._layout import Dense
 from phi_tensor.ops._padding import pad
 
 
@@ -37,6 +42,11 @@ class Stencil:
     upper: Mapping[str, Tensor]
     periodic: frozenset[str] = frozenset()
 
+    @property
+    def is_known(self) -> bool:
+        """Whether there are numbers of all coefficients."""
+        return all(c.available for c in (self.remainder, *self.lower.values(), *self.upper.values()))
+
     def size(self, axis: str) -> int:
         """Number of cells along an axis [-]."""
         return cast("int", self.remainder.shape.get_size(axis))
@@ -58,10 +68,22 @@ class Stencil:
         """A x, for x `(batch…, spatial…)`."""
         total = self.remainder * x
         for axis in self.axes:
-            below, above = self._neighbors(x, axis)
-            total = total + (self.lower[axis] * (x - below) + self.upper[axis] * (x - above))
+            padded = pad(x, {axis: (1, 1)}, PERIODIC if axis in self.periodic else 0)
+            steps = padded[{axis: slice(1, None)}] - padded[{axis: slice(None, -1)}]
+            below, above = steps[{axis: slice(None, -1)}], steps[{axis: slice(1, None)}]
+            total = total + (self.lower[axis] * below - self.upper[axis] * above)
         return total
 
-    def _neighbors(self, x: Tensor, axis: str) -> tuple[Tensor, Tensor]:
-        padded = pad(x, {axis: (1, 1)}, PERIODIC if axis in self.periodic else 0)
-        return padded[{axis: slice(None, -2)}], padded[{axis: slice(2, None)}]
+
+def known_numbers(x: Tensor, shape: Shape) -> npt.NDArray[Any]:
+    """Numbers of a coefficient with an axis per dim of `shape`; read-only.
+
+    Also within traces, where operations on arrays that have numbers would lose them.
+    """
+    layout, native = cast("Dense", x.layout), x.natives[0]
+    array = layout.backend.to_numpy(native)
+    stored = list(layout.axes)
+    order = [name for name in shape.names if name in stored]
+    array = array.transpose([stored.index(name) for name in order])
+    array = array.reshape([cast("int", dim.size) if dim.name in stored else 1 for dim in shape.dims])
+    return np.broadcast_to(array, cast("tuple[int, ...]", shape.sizes))

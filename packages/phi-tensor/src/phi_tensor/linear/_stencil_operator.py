@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
+from phi_tensor.linear._box_preconditioner import suitable_box
 from phi_tensor.linear._multigrid import multigrid
 from phi_tensor.linear._operator import DEFINITE, SYMMETRIC, Apply, Coefficients, LinearOperator
 from phi_tensor.linear._regions import closed_regions
@@ -12,8 +13,10 @@ from phi_tensor.ops._reductions import max_, min_
 from phi_tensor.ops._structure import roll
 
 
-def stencil_operator(matrix: Stencil, symmetric: bool | None = None) -> LinearOperator:
-    """Operator A of a matrix of neighbours that offers multigrid and knows its null space.
+def stencil_operator(
+    matrix: Stencil, symmetric: bool | None = None, box: Stencil | None = None
+) -> LinearOperator:
+    """Operator A of a matrix of neighbours that offers transforms or multigrid and knows its null space.
 
     The null space of symmetric matrices is one constant per closed region: cells that are linked with each
     other, but not with anything outside.
@@ -23,6 +26,8 @@ def stencil_operator(matrix: Stencil, symmetric: bool | None = None) -> LinearOp
             right-hand side there count as 0.
         symmetric: Whether links agree in both directions and neither they nor remainders are negative; None:
             looked up where they are known numbers.
+        box: What the matrix would be without obstacles, with one link per axis, of which it lacks some: then
+            transforms of the box precondition. None: looked up where there are known numbers.
     """
     domain, given = matrix.remainder.shape.spatial, _coefficients(matrix)
     by: Apply = lambda c, x: _with(matrix, c) @ x  # noqa: E731 typed by its name
@@ -30,6 +35,7 @@ def stencil_operator(matrix: Stencil, symmetric: bool | None = None) -> LinearOp
         symmetric = _is_symmetric(matrix)
     if not symmetric:
         return LinearOperator(domain, domain, by, lambda c, y: transposed(_with(matrix, c)) @ y, given)
+    whole = suitable_box(matrix, box)
     return LinearOperator(
         domain,
         domain,
@@ -40,6 +46,7 @@ def stencil_operator(matrix: Stencil, symmetric: bool | None = None) -> LinearOp
         diagonal=lambda c: _with(matrix, c).diagonal,
         bound=lambda c: 2 * max_(_with(matrix, c).diagonal, domain),
         preconditioner=lambda c: multigrid(_with(matrix, c)),
+        box=None if whole is None else lambda c: whole.preconditioner(_with(matrix, c)),
         null_space=lambda c: closed_regions(_with(matrix, c)),
     )
 

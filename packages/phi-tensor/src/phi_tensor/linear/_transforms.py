@@ -109,9 +109,12 @@ class Separable:
             tags |= {SYMMETRIC, DEFINITE}
         return frozenset(tags)
 
+    def solve(self, b: Tensor, scales: Mapping[str, Tensor] | None = None) -> Tensor:
+        """Pseudo-inverse of A times b."""
+        return self._solver(b, scales)
+
     @cached_property
-    def solver(self) -> Callable[[Tensor, Mapping[str, Tensor] | None], Tensor]:
-        """Function (b, scales) ↦ pseudo-inverse of A times b."""
+    def _solver(self) -> Callable[[Tensor, Mapping[str, Tensor] | None], Tensor]:
         return _solver(self)
 
 
@@ -143,7 +146,7 @@ def direct(operator: LinearOperator) -> Function | None:
     if system is None:
         return None
     scales = None if operator.axis_scales is None else operator.axis_scales(operator.coefficients)
-    return lambda b: system.solver(b, scales)
+    return lambda b: system.solve(b, scales)
 
 
 def _of_axes(axes: AxisMatrices, dims: tuple[Dim, ...]) -> Separable | None:
