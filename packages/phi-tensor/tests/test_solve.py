@@ -222,6 +222,14 @@ def test_zero_operators(method, backend):
     assert_close(solve_linear(lambda x: 0 * x, vector([0, 0]), Solve(method)), vector([0, 0]))
 
 
+@pytest.mark.parametrize("bits", [32, 64])
+def test_nothing_to_solve_is_recorded_without_warnings(bits, backend):
+    """The bound is 0, too, and no precision may divide by it."""
+    with math.precision(bits), SolveTape() as tape:
+        assert_close(solve_linear(matrix(np.eye(2)), vector([0, 0]), Solve("CG")), vector([0, 0]))
+    assert tape[0].msg == "CG: converged after 0 iterations; the residual is 0, the bound 0."
+
+
 @pytest.mark.parametrize("method", ["auto", "MINRES", "GMRES", "biCG-stab(2)", "dense", "scipy-direct"])
 def test_inconsistent_systems(method, backend):
     a = matrix([[1, 1, 0], [1, 1, 0], [0, 0, 1]])

@@ -165,7 +165,9 @@ def refined(
         else:
             scaled = safe_div(state.r, where(state.active, state.norm, 1))
             d, iterations = way(scaled)
-            broke = state.broke | state.active if isinstance(iterations, int) else state.broke
+            broke = state.broke | (
+                state.active if isinstance(iterations, int) else state.active & ~_finite(d, names)
+            )
             state = after_pass(state, d, state.iterations + state.active * iterations, broke)
         if len(ways) > 1:
             left = is_finite(state.norm) & (state.norm > tolerance) & (state.iterations < goal.limit)
@@ -180,6 +182,11 @@ def refined(
     return Result(
         state.x, state.r, state.norm, maximum(tolerance, limit), removed, size, state.iterations, outcome
     )
+
+
+def _finite(x: Tensor, names: tuple[str, ...]) -> Tensor:
+    """Which systems have numbers only."""
+    return all_(is_finite(x), names) if names else is_finite(x)
 
 
 def _all(x: Tensor) -> bool:
