@@ -151,6 +151,22 @@ def test_settings_are_immutable_and_checked(backend):
         solve_linear(untraceable, vector([1, 1]), Solve("scipy-direct"))
 
 
+def test_regular_systems_at_the_limit_of_the_precision(backend):
+    """Condition 1.6e6 in 32 bit: no x has a residual below the tolerance, which is no failure."""
+    n = 2000
+
+    def second_difference(x):
+        wide = math.pad(x, {"x": (1, 1)}, math.extrapolation.ZERO)
+        return 2 * x - wide.x[:-2] - wide.x[2:]
+
+    i = np.arange(1, n + 1)
+    with math.precision(32), SolveTape() as tape:
+        x = solve_linear(second_difference, math.ones(spatial(x=n)))
+    assert tape[0].outcome == "precision_limit"
+    assert float(tape[0].residual_norm) < 0.1 * np.sqrt(n)
+    np.testing.assert_allclose(x.numpy("x"), i * (n + 1 - i) / 2, rtol=0.01)
+
+
 # --- failures
 
 
