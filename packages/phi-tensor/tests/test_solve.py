@@ -151,6 +151,22 @@ def test_settings_are_immutable_and_checked(backend):
         solve_linear(untraceable, vector([1, 1]), Solve("scipy-direct"))
 
 
+def test_regular_systems_at_the_limit_of_the_precision(backend):
+    """Condition 1.6e6 in 32 bit: no x has a residual below the tolerance, which is no failure."""
+    n = 2000
+
+    def second_difference(x):
+        wide = math.pad(x, {"x": (1, 1)}, math.extrapolation.ZERO)
+        return 2 * x - wide.x[:-2] - wide.x[2:]
+
+    i = np.arange(1, n + 1)
+    with math.precision(32), SolveTape() as tape:
+        x = solve_linear(second_difference, math.ones(spatial(x=n)))
+    assert tape[0].outcome == "precision_limit"
+    assert float(tape[0].residual_norm) < 0.1 * np.sqrt(n)
+    np.testing.assert_allclose(x.numpy("x"), i * (n + 1 - i) / 2, rtol=0.01)
+
+
 # --- failures
 
 
@@ -220,6 +236,14 @@ def test_zero_operators(method, backend):
     with pytest.raises(Diverged, match="0"):
         solve_linear(lambda x: 0 * x, vector([1, 2]), Solve(method))
     assert_close(solve_linear(lambda x: 0 * x, vector([0, 0]), Solve(method)), vector([0, 0]))
+
+
+@pytest.mark.parametrize("bits", [32, 64])
+def test_nothing_to_solve_is_recorded_without_warnings(bits, backend):
+    """The bound is 0, too, and no precision may divide by it."""
+    with math.precision(bits), SolveTape() as tape:
+        assert_close(solve_linear(matrix(np.eye(2)), vector([0, 0]), Solve("CG")), vector([0, 0]))
+    assert tape[0].msg == "CG: converged after 0 iterations; the residual is 0, the bound 0."
 
 
 @pytest.mark.parametrize("method", ["auto", "MINRES", "GMRES", "biCG-stab(2)", "dense", "scipy-direct"])

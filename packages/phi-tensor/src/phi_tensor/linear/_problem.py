@@ -12,9 +12,13 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from phi_tensor._context import context_dtype
 from phi_tensor._create import zeros_like
+from phi_tensor._dtype import FLOAT32
 from phi_tensor._tensor import Tensor
-from phi_tensor.ops._elementwise import conjugate, is_finite, maximum, sqrt, to_int64, where
+from phi_tensor.ops._elementwise import conjugate, maximum, sqrt, to_int64, where
 from phi_tensor.ops._products import dot, squared_norm
 from phi_tensor.ops._reductions import any_, max_
 from phi_tensor.transforms._iterate import while_loop
@@ -94,7 +98,7 @@ class Problem:
         """Progress after one more iteration; `broke`: it cannot go on, unless it need not."""
         count = before.iterations + before.active * iterations
         open_still = before.active & ~(norm <= self.target)
-        broken = before.broke | (open_still & (broke | ~is_finite(norm)))
+        broken = before.broke | (open_still & (broke | ~(norm < _lost())))
         active = open_still & ~broken & (count < self.limit)
         if self.rate is not None:
             active = active & ((count < PATIENCE) | (norm <= self.rate**count))
@@ -123,6 +127,11 @@ class Problem:
             return any_(progress.active, progress.active.shape.names)
 
         return while_loop(goes_on, recorded, self.start(), *state)[0]
+
+
+def _lost() -> float:
+    """Norm of residuals, relative to the right-hand side, at which no digit of a solution is left: 1/ε²."""
+    return float(np.finfo(context_dtype(FLOAT32).numpy).eps) ** -2
 
 
 def inner(a: Tensor, b: Tensor, names: tuple[str, ...]) -> Tensor:

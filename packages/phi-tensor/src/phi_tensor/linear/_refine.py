@@ -23,7 +23,7 @@ from phi_tensor._tensor import Tensor
 from phi_tensor.linear._methods import Method
 from phi_tensor.linear._norm import norm_of
 from phi_tensor.linear._null_space import projection
-from phi_tensor.linear._operator import LinearOperator
+from phi_tensor.linear._operator import REGULAR, LinearOperator
 from phi_tensor.linear._problem import Function, Problem, Progress, scaled_length
 from phi_tensor.ops._elementwise import is_finite, maximum, safe_div, to_int64, where
 from phi_tensor.ops._reductions import all_, any_
@@ -169,14 +169,16 @@ def refined(
         else:
             scaled = safe_div(state.r, where(state.active, state.norm, 1))
             d, iterations = way(scaled)
-            broke = state.broke | state.active if isinstance(iterations, int) else state.broke
+            broke = state.broke | (
+                state.active if isinstance(iterations, int) else state.active & ~_finite(d, names)
+            )
             state = after_pass(state, d, state.iterations + state.active * iterations, broke)
         if len(ways) > 1:
             left = is_finite(state.norm) & (state.norm > tolerance) & (state.iterations < goal.limit)
             state = state._replace(active=left & (state.norm > floor.of(state.x, size)))
             if _all(~state.active):
                 break
-    limit = floor.of(state.x, size) if not _all(state.norm <= tolerance) else tolerance * 0
+    limit = floor.last(state.x, size) if not _all(state.norm <= tolerance) else tolerance * 0
     failed = where(is_finite(state.norm) & ~state.broke, NOT_CONVERGED, DIVERGED)
     outcome = where(state.norm <= limit, PRECISION_LIMIT, failed)
     outcome = to_int64(where(state.norm <= tolerance, CONVERGED, outcome))
@@ -188,6 +190,11 @@ def refined(
 
 def _made(precondition: Function | None) -> Preconditioning:
     return lambda: precondition
+
+
+def _finite(x: Tensor, names: tuple[str, ...]) -> Tensor:
+    """Which systems have numbers only."""
+    return all_(is_finite(x), names) if names else is_finite(x)
 
 
 def _all(x: Tensor) -> bool:
@@ -254,9 +261,18 @@ class _Floor:
 
         0 where it is as large as these: A is singular as far as the precision tells, and x means nothing.
         """
-        norm = self.prepare()
-        floor = ROUNDING * _epsilon() * norm * scaled_length(x, self._names)
+        floor = self._of(x)
         return where(floor < size, floor, 0)
+
+    def last(self, x: Tensor, size: Tensor) -> Tensor:
+        """The same at the end, when x counts if A is known to be regular beside its null space."""
+        operator = self._operator
+        return (
+            self._of(x) if operator.null_space is not None or REGULAR in operator.tags else self.of(x, size)
+        )
+
+    def _of(self, x: Tensor) -> Tensor:
+        return ROUNDING * _epsilon() * self.prepare() * scaled_length(x, self._names)
 
 
 def _epsilon() -> float:

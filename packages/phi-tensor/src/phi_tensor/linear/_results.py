@@ -198,7 +198,7 @@ def described(
 ) -> str:
     """What a solve did in words; numbers are arrays with one entry per system."""
     given = (outcomes, iterations, norm, tolerance, removed, size)
-    codes, counts, norms, bounds, lost, sizes = (np.ravel(as_numpy(x)) for x in given)
+    codes, counts, norms, bounds, lost, sizes = (np.ravel(as_numpy(x)).astype(float) for x in given)
     if not codes.size:
         return f"{method} had no system to solve."
     worst = int(np.lexsort((norms / np.maximum(bounds, 1e-300), codes))[-1])
@@ -223,12 +223,18 @@ def advice_for(code: int, method: str, symmetric: bool) -> str:
     if code == DIVERGED:
         if "CG" in method and "stab" not in method:
             return (
-                "Conjugate gradients need a symmetric operator whose eigenvalues have one sign, and finite "
-                "numbers. Use 'auto', 'MINRES' (symmetric) or 'GMRES'."
+                "Conjugate gradients need a symmetric operator whose eigenvalues have one sign, a right-hand "
+                "side within its range, and finite numbers. Use 'auto', 'MINRES' (symmetric) or 'GMRES'."
             )
-        return (
+        advice = (
             "The numbers are not finite, the operator is singular, or it maps the residual to 0. Check the "
             "right-hand side and the operator; declare constants as null space by `Solve(rank_deficiency=1)`."
+        )
+        if method != "dense":
+            return advice
+        return (
+            f"{advice} LU, which 'auto' takes for small matrices in compiled code, solves no singular "
+            "systems: name 'MINRES' (symmetric) or 'GMRES' for singular matrices."
         )
     return (
         "Is the system consistent? If it is singular with constants as null space, declare "

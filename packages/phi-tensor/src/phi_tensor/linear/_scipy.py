@@ -39,7 +39,8 @@ def scipy_way(name: str, operator: LinearOperator, preconditioner: Any, goal: Go
         host = _Host(name, operator, r)
         rest = r.shape.without(operator.domain)
         rows = host.rows(r)
-        found = [host.solve(i, row, preconditioner, goal) for i, row in enumerate(rows)]
+        with np.errstate(all="ignore"):  # numbers that overflow are judged like all others
+            found = [host.solve(i, row, preconditioner, goal) for i, row in enumerate(rows)]
         d = host.tensor(np.stack([x for x, _ in found]), rest)
         counts = wrap(np.asarray([count for _, count in found], np.int64), batch("_system"))
         counts = counts[{"_system": 0}] if not rest else unpack_dim(counts, "_system", *_dims(rest))
@@ -117,7 +118,9 @@ class _Host:
         return self._matrices[system]
 
     def solve(self, system: int, b: Array, preconditioner: Any, goal: Goal) -> tuple[Array, int]:
-        """Solution of one system and its iterations."""
+        """Solution of one system, NaN where there is none, and its iterations."""
+        if not np.isfinite(b).all():
+            return np.full_like(b, np.nan), 0
         if self.name == "scipy-direct":
             return self._direct(system, b), 1
         from scipy.sparse import linalg
@@ -147,14 +150,14 @@ class _Host:
         from scipy import sparse
         from scipy.sparse import linalg
 
-        a = self.matrix(system)
+        a, right = self.matrix(system), b
         if CONSTANTS in self.operator.tags:  # one more unknown takes what no constant can
             one = np.ones((self.n, 1))
             a = cast("Any", sparse).bmat([[a, one], [one.T, None]], format="csc")
-            return cast("Any", linalg).splu(a).solve(np.append(b, 0))[: self.n]
+            right = np.append(b, 0)
         try:
-            return cast("Any", linalg).splu(a).solve(b)
-        except RuntimeError:  # exactly singular
+            return cast("Any", linalg).splu(a).solve(right)[: self.n]
+        except RuntimeError:  # singular
             return np.full_like(b, np.nan)
 
     def _preconditioner(self, system: int, preconditioner: Any) -> Any:
