@@ -59,6 +59,8 @@ def run_here(backend: str, options: argparse.Namespace) -> list[dict]:
             _harness.report_progress(f"{backend} {case.name}")
             case = _harness.without_peer(case) if options.no_peer else case
             found.append({"backend": backend, **_harness.measure(case, effort)})
+            if options.json:  # a run that is cut off leaves what it has
+                Path(options.json).write_text(json.dumps(found, indent=1))
     _harness.report_progress("")
     follows = getattr(SUITES[options.suite], "derived", None)
     return [*found, *follows(found)] if follows and found else found

@@ -147,10 +147,11 @@ def diffusion(math: ModuleType, axes: str) -> Callable:
 class Diffusion:
     """∇·(k ∇x) = b: multigrid by itself, as no transform diagonalises it."""
 
-    def __init__(self, backend: str, kind: str, n: int, rank: int, bits: int = 32):
+    def __init__(self, backend: str, kind: str, n: int, rank: int, bits: int = 32, constant: bool = False):
         self.math = math = _math(backend)
         self.bits, self.rank, dims = bits, rank, _dims(math, n, rank)
-        self.k = math.tensor(poisson.coefficient(kind, n, rank).astype(poisson.float_type(bits)), dims)
+        k = poisson.coefficient(kind, n, rank).astype(poisson.float_type(bits))
+        self.k = math.wrap(k, dims) if constant else math.tensor(k, dims)
         self.b = math.tensor(poisson.right_side(n, rank, bits), dims)
         self.function = diffusion(math, poisson.AXES[:rank])
 
@@ -162,10 +163,10 @@ class Diffusion:
 
 
 def multigrid(backend: str, kind: str, n: int, rank: int) -> Build:
-    """Time of a solve in 32 bit; coefficients are constants, as those of a medium."""
+    """Time of a solve in 32 bit; coefficients are constants on the host, as those of a medium."""
 
     def build() -> Task:
-        system = Diffusion(backend, kind, n, rank)
+        system = Diffusion(backend, kind, n, rank, constant=True)
         run = _compiled(system.math, backend, lambda b: system.solve(b, system.k))
         return Task(lambda: run(system.b), lambda x: x.native(list(poisson.AXES[:rank])))
 
@@ -179,6 +180,18 @@ def multigrid_iterations(backend: str, kind: str, n: int, rank: int) -> Build:
         system = Diffusion(backend, kind, n, rank, 64)
         with system.precision(), system.math.SolveTape() as tape:
             system.solve(system.b, system.k)
+        return Reported(_count(tape[0]))
+
+    return build
+
+
+def traced_iterations(backend: str, kind: str, n: int, rank: int) -> Build:
+    """Iterations of a jitted solve in 32 bit whose coefficients are an argument."""
+
+    def build() -> Reported:
+        system = Diffusion(backend, kind, n, rank)
+        with system.math.SolveTape() as tape:
+            _compiled(system.math, backend, system.solve)(system.b, system.k)
         return Reported(_count(tape[0]))
 
     return build
@@ -226,11 +239,17 @@ def closed_box(math: ModuleType, n: int, rank: int):
 
 
 def derivative(backend: str, kind: str, n: int, rank: int, value_only: bool) -> Build:
-    """Value of ½‖x‖², and its gradient by the right-hand side; by coefficients, too, where there are any."""
+    """Value of ½‖x‖², and its gradient by the right-hand side (velocity, coefficients) of a system."""
 
     def build() -> Task:
         math = _math(backend)
-        if kind in poisson.SIDES:
+        if kind == "sphere":
+            faces, solid = velocity(Ours(), n, rank, 32), body_of(Ours(), kind, n, rank)
+            inputs = (faces,)
+
+            def loss(b):
+                return math.l2_loss(Ours().project(b, solid)[1].values)
+        elif kind in poisson.SIDES:
             operator = laplacian(math, rank, kind)
             inputs = (math.tensor(poisson.right_side(n, rank), _dims(math, n, rank)),)
 
@@ -243,7 +262,7 @@ def derivative(backend: str, kind: str, n: int, rank: int, value_only: bool) -> 
             def loss(b, k):
                 return math.l2_loss(system.solve(b, k))
 
-        names = ",".join(["b", "k"][: len(inputs)])
+        names = "b" if len(inputs) == 1 else "b,k"
         run = math.jit_compile(loss if value_only else math.gradient(loss, names))
         return Task(lambda: run(*inputs), lambda out: [(out if value_only else out[0]).native([])])
 

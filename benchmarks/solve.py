@@ -6,7 +6,10 @@ where a row does not say 64 (iterations of eager solves on NumPy: 64), with the 
 """
 
 import importlib
+import os
+import tempfile
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 
@@ -27,8 +30,8 @@ SOME: list[Grid] = [(64, 2), (256, 2), (1024, 2), (32, 3), (64, 3)]
 COMPARED: Grid = (512, 2)
 TIMED: dict[str, list[Grid]] = {
     "numpy": ALL,
-    "jax": ALL,
-    "torch": [(128, 2), (512, 2), (64, 3)],  # each compiles for minutes
+    "jax": [(256, 2), (512, 2), (1024, 2), (2048, 2), (32, 3), (64, 3), (128, 3)],
+    "torch": [(512, 2), (64, 3)],  # each compiles for minutes
     "tensorflow": [],
 }
 LARGE: list[Grid] = [(1414, 2), (126, 3)]
@@ -45,7 +48,9 @@ def named(what: str, grid: Grid) -> str:
 
 
 def cases(backend: str) -> list[Case]:
-    """All cases of `backend`."""
+    """All cases of `backend`; what torch compiled in earlier runs is not used again."""
+    if backend == "torch":
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = tempfile.mkdtemp(prefix="benchmarks-")
     found = [*boxes(backend), *around_bodies(backend), *compared(backend), *alone(backend)]
     return [*found, *derivatives(backend), *memory(backend), *tracing(backend), *large(backend)]
 
@@ -71,6 +76,12 @@ def transform_cg(backend: str, grid: Grid, bits: int = 32) -> dict[str, Build]:
     return {}
 
 
+@cache
+def sphere(backend: str, grid: Grid, bits: int = 32) -> Build:
+    """Our projection around a sphere, compiled once for all rows."""
+    return cache(tasks.projection(Ours(), backend, "sphere", *grid, bits))
+
+
 def around_bodies(backend: str) -> Iterator[Case]:
     """Projections around bodies: times; on NumPy iterations in 64 bit, which no backend changes."""
     for grid in TIMED[backend]:
@@ -78,8 +89,7 @@ def around_bodies(backend: str) -> Iterator[Case]:
         peer = None
         if grid in ((64, 2), (128, 2), COMPARED):
             peer = tasks.projection(Peers(), backend, "sphere", *grid)
-        ours = tasks.projection(Ours(), backend, "sphere", *grid)
-        native = transform_cg(backend, grid)
+        ours, native = sphere(backend, grid), transform_cg(backend, grid)
         yield Case(named("sphere", grid), budget, native, peer, ours, "ms", patience=PATIENCE)
     if backend != "numpy":
         return
@@ -112,14 +122,17 @@ def compared(backend: str) -> Iterator[Case]:
         "pyamg": (Budget(1 / 5), {"Ruge-Stüben": amg.ruge_stuben("sphere", *COMPARED)}),
     }
     for name, (budget, native) in others.items():
-        ours = tasks.projection(Ours(), backend, "sphere", *COMPARED, 64)
+        ours = sphere(backend, COMPARED, 64)
         if native and (backend != "torch" or name == "pyamg"):
             yield Case(f"sphere 2D 512, 64 bit, {name}", budget, native, None, ours, "ms")
 
 
 def alone(backend: str) -> Iterator[Case]:
     """Multigrid without transform: coefficients vary smoothly, or jump by 1e4."""
-    for grid in {"jax": [(128, 2), (512, 2), (2048, 2), (64, 3)], "torch": [(128, 2)]}.get(backend, []):
+    if backend in ("jax", "torch"):
+        traced = tasks.traced_iterations(backend, "smooth", 128, 2)
+        yield counted("iterations traced coefficients", (128, 2), MULTIGRID, traced)
+    for grid in {"jax": [(128, 2), (2048, 2), (64, 3)], "torch": [(128, 2)]}.get(backend, []):
         yield Case(named("multigrid", grid), None, {}, None, tasks.multigrid(backend, "smooth", *grid), "ms")
     if backend != "numpy":
         return
@@ -139,12 +152,15 @@ def alone(backend: str) -> Iterator[Case]:
 
 def derivatives(backend: str) -> Iterator[Case]:
     """Value and gradient against the value alone."""
-    rows: list[tuple[str, Grid]] = [("closed", (512, 2)), ("smooth", (128, 2))]
+    rows: list[tuple[str, str, Grid]] = [
+        ("box", "closed", (512, 2)),
+        ("sphere", "sphere", (128, 2)),
+        ("coefficients", "smooth", (128, 2)),
+    ]
     if backend in ("jax", "torch"):
-        for kind, grid in rows:
+        for what, kind, grid in rows:
             value, both = (tasks.derivative(backend, kind, *grid, value_only=v) for v in (True, False))
-            name = named("gradient box" if kind == "closed" else "gradient multigrid", grid)
-            yield Case(name, Budget(2.5), {"value": value}, None, both, "ms")
+            yield Case(named(f"gradient {what}", grid), Budget(2.5), {"value": value}, None, both, "ms")
 
 
 def memory(backend: str) -> Iterator[Case]:
@@ -156,7 +172,7 @@ def memory(backend: str) -> Iterator[Case]:
         n, rank = grid
         ours = {
             "box": (tasks.box(backend, n, rank, "closed"), 0),
-            "sphere": (tasks.projection(Ours(), backend, "sphere", n, rank), 1 + 2 * rank),
+            "sphere": (sphere(backend, grid), 1 + 2 * rank),
         }
         if backend == "numpy":
             ours["multigrid"] = (tasks.multigrid(backend, "smooth", n, rank), 1 + 2 * rank)
