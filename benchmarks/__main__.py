@@ -1,4 +1,4 @@
-"""Command line: `python -m benchmarks core|rows [--backend jax] [--case smoke] [--quick] [--strict]`."""
+"""Command line: `python -m benchmarks core|rows|solve [--backend jax] [--case smoke] [--quick]`."""
 
 import argparse
 import importlib.util
@@ -9,9 +9,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import _harness, core, rows
+from . import _harness, core, rows, solve
 
-SUITES = {"core": core, "rows": rows}
+SUITES = {"core": core, "rows": rows, "solve": solve}
 FAILURES = {"missing", "over", "differs", "no native"}
 
 
@@ -59,8 +59,11 @@ def run_here(backend: str, options: argparse.Namespace) -> list[dict]:
             _harness.report_progress(f"{backend} {case.name}")
             case = _harness.without_peer(case) if options.no_peer else case
             found.append({"backend": backend, **_harness.measure(case, effort)})
+            if options.json:  # a run that is cut off leaves what it has
+                Path(options.json).write_text(json.dumps(found, indent=1))
     _harness.report_progress("")
-    return found
+    follows = getattr(SUITES[options.suite], "derived", None)
+    return [*found, *follows(found)] if follows and found else found
 
 
 def run_apart(backends: list[str], options: argparse.Namespace) -> list[dict]:

@@ -25,9 +25,14 @@ class Ours:
         """Advection schemes."""
         return _imported("phi_physics").advect
 
-    def project(self, velocity: object) -> tuple:
+    def project(self, velocity: object, obstacles: object = ()) -> tuple:
         """Projection by the solver that our packages choose."""
-        return _imported("phi_physics").fluid.make_incompressible(velocity)
+        return _imported("phi_physics").fluid.make_incompressible(velocity, obstacles)
+
+    @property
+    def sphere(self) -> type:
+        """A body."""
+        return _imported("phi_geom").Sphere
 
     @property
     def box(self) -> type:

@@ -30,10 +30,16 @@ class Peers:
         """Advection schemes."""
         return _imported("phi.physics.advect")
 
-    def project(self, velocity: object) -> tuple:
+    def project(self, velocity: object, obstacles: object = ()) -> tuple:
         """Projection by conjugate gradients: by default PhiFlow 3.4 fails in 32 bit from 64² on."""
         fluid, math = _imported("phi.physics.fluid"), _imported("phiml.math")
-        return fluid.make_incompressible(velocity, solve=math.Solve("CG", 1e-5, 0, max_iterations=5000))
+        solve = math.Solve("CG", 1e-5, 0, max_iterations=5000)
+        return fluid.make_incompressible(velocity, obstacles, solve=solve)
+
+    @property
+    def sphere(self) -> type:
+        """A body."""
+        return _imported("phi.geom").Sphere
 
     @property
     def box(self) -> type:

@@ -2,6 +2,7 @@
 
 Each module `<task>_<backend>.py` has `TASKS`: case name → {variant: build}. `build()` makes the inputs,
 compiles where the case does, and returns the call to time. Ours is compared with the fastest variant.
+The suite `solve` makes its builds from functions of `box_*`, `around_*`, `amg` and `assembly`, by grid.
 
 >>> tasks("numpy")["add same dims"]["plus"]()().shape
 (8, 8)
