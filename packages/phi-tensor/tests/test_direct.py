@@ -1,5 +1,7 @@
 """Direct methods: transforms of separable systems beside Kronecker products, LU, and SciPy's solvers."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import scipy.sparse
@@ -76,7 +78,7 @@ def test_modes_of_sparse_matrices_follow_from_formulas(kind, n):
 
 @pytest.mark.parametrize("change", [(0, 3), (3, 3), (1, 0), (0, 0), (69, 0)])
 def test_long_sparse_matrices_must_be_second_differences(change, monkeypatch):
-    monkeypatch.setattr("phi_tensor.linear._modes.LONGEST_DENSE", 65)
+    monkeypatch.setattr("phi_tensor.linear._modes.LONGEST_DECOMPOSED", 65)
     matrix = ends("mirror-odd", 70)
     assert modes_of(scipy.sparse.csr_array(matrix)).kind == "dct"
     matrix[change] += 0.25
@@ -176,6 +178,18 @@ def scaled_operator(matrices, scales):
 
 
 AXES = {"x": ends("mirror-zero", 6), "y": ends("periodic-periodic", 70), "z": ends("mirror-mirror", 3)}
+
+
+def test_sparse_matrices_and_their_transposes(backend, rng):
+    n = 70
+    matrix = ends("upwind", n)
+    operator = operator_of(spatial(x=n), {"x": matrix})
+    given = dataclasses.replace(operator, axis_matrices={"x": scipy.sparse.csr_array(matrix)})
+    with math.precision(64):
+        b = rng.normal(size=n)
+        for some, dense in ((given, matrix), (given.h, matrix.T)):
+            found = math.solve_linear(some, tensor(b, spatial("x")), Solve("transform"))
+            np.testing.assert_allclose(found.numpy(), np.linalg.solve(dense, b), atol=1e-10)
 
 
 def test_scaled_axes(backend, rng):

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-LONGEST_DENSE = 4096
-"""Dims with more entries have sparse matrices, which are of use where formulas tell their modes."""
+LONGEST_DENSE = 128
+"""Dims with more entries have sparse matrices."""
 
 
 def is_sparse(matrix: Any) -> bool:

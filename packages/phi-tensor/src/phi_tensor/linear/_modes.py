@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from phi_tensor.linear._axis_matrix import LONGEST_DENSE, is_sparse, largest
+from phi_tensor.linear._axis_matrix import is_sparse, largest
 from phi_tensor.ops._real_transforms import matrix_of
 
 Matrix = npt.NDArray[np.float64]
@@ -23,6 +23,8 @@ TOLERANCE = 1e-11
 """Largest deviation from known modes, relative to the largest entry times √n."""
 NULL = 1e-12
 """Eigenvalues below this, relative to the largest one, are 0."""
+LONGEST_DECOMPOSED = 4096
+"""Of longer dims only modes are known that follow from formulas."""
 LONGEST_PRODUCT = 64
 """Shorter periodic lines take a product with real waves, longer ones a fast Fourier transform."""
 KNOWN = (("dct", 2), ("dst", 1), ("dct", 1), ("dst", 2), ("dct", 4), ("dst", 4))
@@ -52,8 +54,7 @@ _MOST_KEPT = 64
 
 def modes_of(matrix: Any) -> Modes | None:
     """Modes of a matrix, None for one that is neither symmetric nor circulant; kept by content."""
-    if not is_sparse(matrix):
-        matrix = np.asarray(matrix, np.float64)
+    matrix = matrix.tocsr() if is_sparse(matrix) else np.asarray(matrix, np.float64)
     key = _digest(matrix)
     if key not in _KEPT:
         if len(_KEPT) >= _MOST_KEPT:
@@ -91,7 +92,7 @@ def _of_sparse(matrix: Any) -> Modes | None:
     """Modes of c D² + d, with eigenvalues d − 4c sin²(θ/2), D² a second difference; of short others, too."""
     n = matrix.shape[0]
     found = _of_second_difference(matrix, n) if n > LONGEST_PRODUCT else None
-    return found if found or n > LONGEST_DENSE else _found(matrix.toarray())
+    return found if found or n > LONGEST_DECOMPOSED else _found(matrix.toarray())
 
 
 def _of_second_difference(matrix: Any, n: int) -> Modes | None:

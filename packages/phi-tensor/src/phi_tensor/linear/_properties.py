@@ -14,6 +14,7 @@ from phi_tensor.layouts._layout import Dense
 from phi_tensor.linear import _axis_matrix as along_axis
 from phi_tensor.linear._apply import places_of
 from phi_tensor.linear._coo import is_identity
+from phi_tensor.linear._modes import LONGEST_DECOMPOSED
 from phi_tensor.linear._terms import Term, along
 from phi_tensor.ops import _table as table
 
@@ -160,7 +161,7 @@ def axis_matrices(terms: Sequence[Term], shape: Shape, block: Shape) -> dict[str
         if not set(cast("Dense", term.coefficient.layout).axes) <= allowed:
             return None
         n = cast("int", block.get_size(name))
-        if term.latent and n > along_axis.LONGEST_DENSE:
+        if term.latent and n > LONGEST_DECOMPOSED:
             return None
         matrix = found.get(name, along_axis.empty(n))
         found[name] = matrix + _axis_matrix(term, name, n, values)
