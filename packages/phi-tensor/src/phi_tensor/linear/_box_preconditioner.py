@@ -30,6 +30,7 @@ from phi_tensor._create import wrap
 from phi_tensor._dim import Dim
 from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
+from phi_tensor.linear._axis_matrix import diagonal, entries
 from phi_tensor.linear._modes import modes_of
 from phi_tensor.linear._problem import PATIENCE, inner, length
 from phi_tensor.linear._regions import closed_regions
@@ -63,21 +64,16 @@ class Line(NamedTuple):
     upper: float
     periodic: bool
 
-    def matrix(self, size: int) -> Array:
+    def matrix(self, size: int) -> Any:
         """The matrix of neighbours (size, size) along this axis."""
-        cells = np.arange(size)
+        cells: npt.NDArray[np.int64] = np.arange(size)
         first, second = (cells, np.roll(cells, -1)) if self.periodic else (cells[:-1], cells[1:])
-        result = np.zeros((size, size))
-        for row, column, sign in [
-            (first, first, 1),
-            (second, second, 1),
-            (first, second, -1),
-            (second, first, -1),
-        ]:
-            np.add.at(result, (row, column), sign * self.link)
-        result[0, 0] += self.lower
-        result[-1, -1] += self.upper
-        return result
+        rows = np.concatenate([first, second, first, second, cells[[0, -1]]])
+        columns = np.concatenate([first, second, second, first, cells[[0, -1]]])
+        link = np.full(len(first), self.link)
+        return entries(
+            size, rows, columns, np.concatenate([link, link, -link, -link, [self.lower, self.upper]])
+        )
 
 
 @dataclass(frozen=True)
@@ -95,8 +91,8 @@ class Box:
     remainder: float
 
     @property
-    def system(self) -> Separable:
-        """The matrix in its modes."""
+    def system(self) -> Separable | None:
+        """The matrix in its modes; None where an axis is too long to find those."""
         return _system(self)
 
     def preconditioner(self, matrix: Stencil) -> Callable[[Tensor], Tensor]:
@@ -107,7 +103,9 @@ class Box:
         Args:
             matrix: A. Cells without links are solved for themselves.
         """
-        solve = self.system.solve
+        system = self.system
+        assert system is not None  # see `suitable_box`
+        solve = system.solve
         axes = [axis for axis in matrix.axes if matrix.size(axis) > 1]
         links = sum((matrix.lower[axis] + matrix.upper[axis] for axis in axes), 0 * matrix.remainder)
         linked = to_float(links != 0)
@@ -124,13 +122,13 @@ class Box:
 
 
 @lru_cache(16)
-def _system(box: Box) -> Separable:
+def _system(box: Box) -> Separable | None:
     modes: list[Any] = []
     for number, (dim, line) in enumerate(zip(box.dims, box.lines, strict=True)):
-        own = line.matrix(cast("int", dim.size))
-        modes.append(modes_of(own + box.remainder * np.eye(len(own)) if number == 0 else own))
-    assert None not in modes  # the matrices are symmetric
-    return Separable(box.dims, tuple(modes))
+        size = cast("int", dim.size)
+        own = line.matrix(size)
+        modes.append(modes_of(own + diagonal(np.full(size, box.remainder)) if number == 0 else own))
+    return None if None in modes else Separable(box.dims, tuple(modes))
 
 
 def suitable_box(matrix: Stencil, whole: Stencil | None = None) -> Box | None:
@@ -144,7 +142,9 @@ def suitable_box(matrix: Stencil, whole: Stencil | None = None) -> Box | None:
         whole: What A would be without obstacles, where that is known.
     """
     box = box_of(matrix if whole is None else whole)
-    if box is None or settings().traced != "jit" or not matrix.is_known:
+    if box is None or box.system is None:
+        return None
+    if settings().traced != "jit" or not matrix.is_known:
         return box
     return box if _helps(box, matrix) else None
 
