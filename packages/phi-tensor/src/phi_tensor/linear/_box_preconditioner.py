@@ -31,6 +31,7 @@ from phi_tensor._dim import Dim
 from phi_tensor._shape import Shape
 from phi_tensor._tensor import Tensor
 from phi_tensor.linear._axis_matrix import diagonal, entries
+from phi_tensor.linear._cut_faces import CutFaces, cut_faces
 from phi_tensor.linear._modes import modes_of
 from phi_tensor.linear._problem import PATIENCE, inner, length
 from phi_tensor.linear._regions import closed_regions
@@ -109,16 +110,49 @@ class Box:
         axes = [axis for axis in matrix.axes if matrix.size(axis) > 1]
         links = sum((matrix.lower[axis] + matrix.upper[axis] for axis in axes), 0 * matrix.remainder)
         linked = to_float(links != 0)
-        first_part, second_part = (1 + OVERSHOOT) * linked, -OVERSHOOT * linked
+        missing = self._missing(matrix)
         alone = safe_div(1.0, where(links != 0, 0.0, matrix.remainder))
         own = None if alone.available and not alone.numpy(alone.shape.names).any() else alone
 
+        def left(inside: Tensor, first: Tensor) -> Tensor:
+            """(1 − A T) r; as L T r = r, only what flows through faces that A does not have is left."""
+            if missing is not None:
+                return missing.outflow(first)
+            return inside - linked * (matrix @ (linked * first))
+
         def approximate(r: Tensor) -> Tensor:
-            first = linked * solve(linked * r)
-            z = linked * solve(first_part * r + second_part * (matrix @ first))
-            return z if own is None else z + own * r
+            inside = linked * r
+            z = solve(inside)
+            if missing is None or not missing.none:
+                z = z + OVERSHOOT * solve(left(inside, z))
+            return linked * z if own is None else linked * z + own * r
 
         return approximate
+
+    def _missing(self, matrix: Stencil) -> CutFaces | None:
+        """List of the links that a matrix lacks, if it has the remainders of this box."""
+        found = cut_faces(
+            matrix, {dim.name: line.link for dim, line in zip(self.dims, self.lines, strict=True)}
+        )
+        if found is None:
+            return None
+        shape = matrix.remainder.shape
+        difference = known_numbers(matrix.remainder, shape) - self._remainders(shape)
+        linked = np.logical_or.reduce(
+            [known_numbers(c, shape) != 0 for c in (*matrix.lower.values(), *matrix.upper.values())]
+        )
+        scale = sum(2 * line.link for line in self.lines) + self.remainder
+        eps = float(np.finfo(matrix.remainder.dtype.numpy).eps)
+        return found if (np.abs(difference[linked]) <= ROUNDING * eps * scale).all() else None
+
+    def _remainders(self, shape: Shape) -> Array:
+        """Remainders of all cells, with an axis per dim of `shape`."""
+        total = np.full(cast("tuple[int, ...]", shape.sizes), self.remainder)
+        for dim, line in zip(self.dims, self.lines, strict=True):
+            before = [slice(None)] * shape.names.index(dim.name)
+            total[(*before, 0)] += line.lower
+            total[(*before, -1)] += line.upper
+        return total
 
 
 @lru_cache(16)
