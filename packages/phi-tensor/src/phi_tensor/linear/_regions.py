@@ -7,7 +7,6 @@ cell that its own number names, until nothing changes.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable
 from functools import lru_cache
@@ -124,6 +123,8 @@ class _Pattern:
             number = names.index(axis)
             self.linked[number] = upper | np.roll(lower, -1, number)
         self.remains: npt.NDArray[np.bool_] = known_numbers(matrix.remainder, self.shape) != 0
+        import hashlib  # noqa: PLC0415 costs 2 ms of `import phi_tensor`
+
         content = hashlib.blake2b(digest_size=16)
         for part in (*self.linked.values(), self.remains):
             content.update(np.packbits(part).data)
